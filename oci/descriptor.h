@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A descriptor: type, digest and size of a piece of content that lies elsewhere.
+ * Spec: image-spec v1.1 descriptor.md.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "oci/mediatype.h"
+#include "oci/platform.h"
+#include "pkg/base/error.h"
+#include "pkg/digest/digest.h"
+#include "pkg/json/jdoc.h"
+
+struct oci_descriptor {
+	enum oci_media_type media_type;
+	char media_type_text[96]; /* as given, for errors and for asking a registry */
+	struct digest digest;
+	uint64_t size_bytes;
+	bool has_platform;
+	struct oci_platform platform; /* index entries only */
+	bool is_attestation;	      /* unknown/unknown, or annotated as a buildkit attestation */
+};
+
+/* Read one from JSON, strictly (image-rules B7: sizes are integers >= 0, digests well formed). */
+MUST_CHECK int oci_descriptor_parse(struct jval value, struct oci_descriptor *ret,
+				    struct error *err);

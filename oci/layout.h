@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An OCI image layout folder as a source. Spec: image-spec v1.1 image-layout.md, image-rules B22.
+ */
+#pragma once
+
+#include "oci/source.h"
+
+/*
+ * @text: what follows "oci:": DIR[:REF|@INDEX][@DIGEST]; INDEX is digits only. A DIR with ':' in it
+ *        is found by trying the longest existing folder first.
+ * The recorded name is "oci:" + absolute DIR + the rest.
+ * Errors: ERR_NOT_FOUND (folder, ref, digest), ERR_INVALID, ERR_USAGE.
+ */
+MUST_CHECK int oci_layout_open(const char *text, struct source **ret, struct error *err);

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Errors as values. A fallible function returns 0 or -1 and fills the struct error that its
+ * caller owns; nothing is allocated, so nothing has to be freed. Only cmd/ prints one.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#define MUST_CHECK	  __attribute__((warn_unused_result))
+#define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
+
+/* What a caller can act on. cmd/ maps each kind to one exit status. */
+enum error_kind {
+	ERR_NONE,
+	ERR_SYSTEM,	  /* a system call failed, sys holds errno           */
+	ERR_NOT_FOUND,	  /* image, layer, container or pool                 */
+	ERR_USAGE,	  /* the command line                                */
+	ERR_UNAUTHORIZED, /* authentication or authorisation                 */
+	ERR_VERIFICATION, /* digest, size, DiffID                            */
+	ERR_NO_SPACE,	  /* pool data, pool metadata, inodes, host, guard   */
+	ERR_BUSY,	  /* locked or in use                                */
+	ERR_INCONSISTENT, /* damaged state, repair needed                    */
+	ERR_NETWORK,	  /* worth retrying                                  */
+	ERR_UNSUPPORTED,  /* by this kernel, file system, privilege, version */
+	ERR_INVALID,	  /* invalid or hostile content                      */
+	ERR_INTERRUPTED,  /* ended by a signal, sys holds its number         */
+	ERR_KINDS,
+};
+
+struct error {
+	enum error_kind kind;
+	int sys;
+	char cause[256];
+	char context[512];
+};
+
+/* A name for logs and JSON: "not_found", "verification", ... */
+const char *error_kind_name(enum error_kind kind);
+
+/*
+ * Fill *err with a cause, dropping what was there. Returns -1, so that a function can end with
+ * `return error_set(err, ERR_INVALID, "layer count %zu", n);`.
+ */
+int error_set(struct error *err, enum error_kind kind, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/*
+ * As error_set(), for a failed system call: keeps errno and appends its text. ENOSPC, EDQUOT and
+ * EFBIG become ERR_NO_SPACE, all others ERR_SYSTEM. Returns -1.
+ */
+int error_sys(struct error *err, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/*
+ * Put what only this caller knows in front of the context of a filled error: "layer 3/7 sha256:..".
+ * When the context is full the innermost parts are kept. Returns -1.
+ */
+int error_wrap(struct error *err, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* Back to "no error". */
+void error_clear(struct error *err);
+
+/*
+ * The one line for the user, outside to inside, without the program's name. Control characters
+ * are shown as '?', since parts of it come from registries and archives.
+ * @buf, @size: borrowed; always terminated.
+ */
+void error_text(const struct error *err, char *buf, unsigned long size);

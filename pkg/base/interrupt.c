@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The signal flag: one of the two pieces of global state there are. */
+#include "pkg/base/interrupt.h"
+
+#include <signal.h>
+#include <string.h>
+
+#include "pkg/base/alloc.h"
+
+static volatile sig_atomic_t interrupt_signal;
+
+static void interrupt_handler(int signo)
+{
+	interrupt_signal = signo;
+}
+
+void interrupt_install(void)
+{
+	static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+	struct sigaction sa = {.sa_handler = interrupt_handler, .sa_flags = (int)SA_RESETHAND};
+
+	sigemptyset(&sa.sa_mask);
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+		sigaction(signals[i], &sa, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+int interrupt_check(struct error *err)
+{
+	int signo = interrupt_signal;
+
+	if (!signo)
+		return 0;
+	error_set(err, ERR_INTERRUPTED, "ended by signal %d (%s)", signo, strsignal(signo));
+	err->sys = signo;
+	return -1;
+}

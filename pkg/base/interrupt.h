@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SIGINT and SIGTERM as a flag that long loops look at, so that cleanup runs on the way out. */
+#pragma once
+
+#include "pkg/base/error.h"
+
+/* Catch SIGINT, SIGTERM and SIGHUP from now on; ignore SIGPIPE. A second signal ends at once. */
+void interrupt_install(void);
+
+/* 0, or -1 with ERR_INTERRUPTED (err->sys = the signal) once a signal has come. */
+MUST_CHECK int interrupt_check(struct error *err);

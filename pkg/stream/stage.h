@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a stream implements; only for those who make one (pkg/stream, registry/blob, tests). */
+#pragma once
+
+#include "pkg/stream/stream.h"
+
+struct stream_ops {
+	/*
+	 * Lend the next piece, at least one byte: 0, 1 = end, -1. Called only when all that was
+	 * lent before was taken. Never called again after 1 or -1.
+	 */
+	int (*fill)(struct stream *s, const uint8_t **ret, size_t *ret_len, struct error *err);
+	/* Called once by stream_finish() after fill() said "end"; may be NULL. Finishes the inner
+	 * stream, too. */
+	int (*finish)(struct stream *s, struct error *err);
+	/* Release all but *s itself, which is free()d by stream_close(). */
+	void (*release)(struct stream *s);
+};
+
+/* First member of each implementation; everything but ops starts as zero. */
+struct stream {
+	const struct stream_ops *ops;
+	const uint8_t *data; /* lent, not yet taken */
+	size_t len;
+	enum { STREAM_OPEN, STREAM_ENDED, STREAM_FINISHED, STREAM_FAILED } state;
+	struct error failure; /* repeated once state is STREAM_FAILED */
+};

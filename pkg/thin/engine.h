@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What an engine implements. pool.c and volume.c only check arguments and call through; nobody
+ * above pkg/thin includes this.
+ */
+#pragma once
+
+#include "pkg/thin/pool.h"
+#include "pkg/thin/volume.h"
+
+struct thin_pool_ops {
+	int (*create_thin)(struct thin_pool *pool, uint32_t id, struct error *err);
+	int (*create_snap)(struct thin_pool *pool, uint32_t id, uint32_t origin, struct error *err);
+	int (*delete)(struct thin_pool *pool, uint32_t id, struct error *err);
+	int (*open_volume)(struct thin_pool *pool, uint32_t id, uint64_t size_bytes, bool writable,
+			   struct thin_volume **ret, struct error *err);
+	int (*commit)(struct thin_pool *pool, uint64_t transaction_id, struct error *err);
+	int (*abort)(struct thin_pool *pool, struct error *err);
+	int (*status)(struct thin_pool *pool, struct thin_pool_status *ret, struct error *err);
+	int (*device)(struct thin_pool *pool, uint32_t id, struct thin_device *ret,
+		      struct error *err);
+	int (*devices)(struct thin_pool *pool, struct thin_device **ret, size_t *ret_n,
+		       struct error *err);
+	void (*close)(struct thin_pool *pool);
+};
+
+struct thin_volume_ops {
+	int (*read)(struct thin_volume *v, void *buf, size_t len, uint64_t offset,
+		    struct error *err);
+	int (*write)(struct thin_volume *v, const void *buf, size_t len, uint64_t offset,
+		     struct error *err);
+	int (*next_mapped)(struct thin_volume *v, uint64_t offset, uint64_t *ret_offset,
+			   uint64_t *ret_len, struct error *err);
+	void (*close)(struct thin_volume *v);
+};
+
+/* The first member of each engine's own pool and volume. */
+struct thin_pool {
+	const struct thin_pool_ops *ops;
+};
+
+struct thin_volume {
+	const struct thin_volume_ops *ops;
+	uint64_t size_bytes;
+	uint32_t block_bytes;
+	bool writable;
+};

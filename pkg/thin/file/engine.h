@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The file engine: a pool in two plain files, in the kernel's own on-disk format, without root
+ * and without device-mapper.
+ *
+ *   DIR/meta    dm-thin metadata, format version 2, sparse; flock()ed by the writer
+ *   DIR/data    the data blocks, sparse
+ *   DIR/owner   who holds the lock: pid, verb, since; left over after a kill
+ */
+#pragma once
+
+#include "pkg/thin/pool.h"
+
+struct thin_file_params {
+	uint64_t data_bytes;	 /* rounded down to whole blocks */
+	uint64_t metadata_bytes; /* 0: sized by the kernel's rule, see thin_file_metadata_bytes() */
+	uint32_t block_bytes;	 /* 64 KiB .. 1 GiB, multiple of 64 KiB */
+	uint8_t uuid[THIN_UUID_BYTES];
+};
+
+/* 48 bytes for each data block, at least 2 MiB, at most what the format can address. */
+uint64_t thin_file_metadata_bytes(uint64_t data_bytes, uint32_t block_bytes);
+
+/*
+ * Make an empty pool in a folder that exists. All or nothing: the files appear complete (written
+ * under temporary names, fsynced, renamed; meta last).
+ * Errors: ERR_USAGE (sizes out of range), ERR_BUSY (there is a pool already), ERR_NO_SPACE.
+ */
+MUST_CHECK int thin_file_create(const char *dir, const struct thin_file_params *params,
+				struct error *err);
+
+enum thin_file_mode {
+	THIN_FILE_READ,	 /* no lock; re-reads when a writer commits meanwhile */
+	THIN_FILE_WRITE, /* the pool's lock is held until close */
+};
+
+struct thin_file_open {
+	enum thin_file_mode mode;
+	const char *verb;	  /* what is being done, shown to those who wait; borrowed */
+	unsigned lock_timeout_ms; /* how long to wait for another writer */
+};
+
+/*
+ * Open a pool. The lock is flock() on DIR/meta, so it dies with its owner; a dead owner is told by
+ * DIR/owner still being there, and what it left in free blocks of the data file is punched out.
+ *
+ * Errors: ERR_NOT_FOUND (no pool here), ERR_BUSY (names pid, verb and since of the owner, or the
+ * loop device that uses the files), ERR_INCONSISTENT (damaged; for writing also needs_check),
+ * ERR_UNSUPPORTED (unknown feature flags).
+ */
+MUST_CHECK int thin_file_open(const char *dir, const struct thin_file_open *how,
+			      struct thin_pool **ret, struct error *err);

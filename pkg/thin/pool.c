@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Calls through to the engine of a pool. */
+#include "pkg/thin/pool.h"
+
+#include "pkg/thin/engine.h"
+
+static int check_id(uint32_t id, struct error *err)
+{
+	if (id > THIN_ID_MAX)
+		return error_set(err, ERR_INVALID, "thin id %u is above %u", id,
+				 (unsigned)THIN_ID_MAX);
+	return 0;
+}
+
+int thin_pool_create_thin(struct thin_pool *pool, uint32_t id, struct error *err)
+{
+	if (check_id(id, err) < 0)
+		return -1;
+	return pool->ops->create_thin(pool, id, err);
+}
+
+int thin_pool_create_snap(struct thin_pool *pool, uint32_t id, uint32_t origin, struct error *err)
+{
+	if (check_id(id, err) < 0 || check_id(origin, err) < 0)
+		return -1;
+	return pool->ops->create_snap(pool, id, origin, err);
+}
+
+int thin_pool_delete(struct thin_pool *pool, uint32_t id, struct error *err)
+{
+	if (check_id(id, err) < 0)
+		return -1;
+	return pool->ops->delete (pool, id, err);
+}
+
+int thin_pool_open_volume(struct thin_pool *pool, uint32_t id, uint64_t size_bytes, bool writable,
+			  struct thin_volume **ret, struct error *err)
+{
+	if (check_id(id, err) < 0)
+		return -1;
+	if (!size_bytes || size_bytes % 512)
+		return error_set(err, ERR_INVALID, "volume size %llu is not a multiple of 512",
+				 (unsigned long long)size_bytes);
+	return pool->ops->open_volume(pool, id, size_bytes, writable, ret, err);
+}
+
+int thin_pool_commit(struct thin_pool *pool, uint64_t transaction_id, struct error *err)
+{
+	return pool->ops->commit(pool, transaction_id, err);
+}
+
+int thin_pool_abort(struct thin_pool *pool, struct error *err)
+{
+	return pool->ops->abort(pool, err);
+}
+
+int thin_pool_status(struct thin_pool *pool, struct thin_pool_status *ret, struct error *err)
+{
+	return pool->ops->status(pool, ret, err);
+}
+
+int thin_pool_device(struct thin_pool *pool, uint32_t id, struct thin_device *ret,
+		     struct error *err)
+{
+	if (check_id(id, err) < 0)
+		return -1;
+	return pool->ops->device(pool, id, ret, err);
+}
+
+int thin_pool_devices(struct thin_pool *pool, struct thin_device **ret, size_t *ret_n,
+		      struct error *err)
+{
+	return pool->ops->devices(pool, ret, ret_n, err);
+}
+
+void thin_pool_close(struct thin_pool *pool)
+{
+	if (pool)
+		pool->ops->close(pool);
+}

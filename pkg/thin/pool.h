@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A pool of thin devices, whoever runs it: the file engine (pkg/thin/file), later the kernel.
+ *
+ *   pool ── thin device 0        the record (pkg/snapshot), never handed out
+ *        ├─ thin device 1..2^24  layers and containers, snapshots of each other
+ *        └─ transaction id       counts the commits of its user; the record names it
+ *
+ * A handle is one session: opened for reading (any number, never blocks a writer) or for writing
+ * (one at a time, it owns the pool's lock). No pointer into engine memory crosses this interface.
+ * Terms and rules: kernel Documentation/admin-guide/device-mapper/thin-provisioning.rst.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "pkg/base/cleanup.h"
+#include "pkg/base/error.h"
+
+struct thin_pool;
+struct thin_volume;
+
+enum { THIN_ID_MAX = 0xffffff, THIN_UUID_BYTES = 16 };
+
+struct thin_pool_status {
+	const char *engine;   /* "file" or "kernel" */
+	const char *mode;     /* "rw", "ro", "out_of_data_space", "needs_check" */
+	uint32_t block_bytes; /* size of a data block */
+	uint64_t data_used_blocks, data_total_blocks;
+	uint64_t metadata_used_blocks, metadata_total_blocks; /* 4096-byte blocks */
+	uint64_t transaction_id;
+	uint64_t held_root; /* block of a metadata snapshot, 0 = none */
+	uint64_t thin_count;
+	bool needs_check;
+	uint8_t uuid[THIN_UUID_BYTES];
+};
+
+/* What the pool knows of one thin device. */
+struct thin_device {
+	uint32_t id;
+	uint64_t mapped_blocks;
+	uint64_t transaction_id; /* at creation */
+	uint32_t creation_time, snapshotted_time;
+};
+
+/*
+ * New empty thin device. Errors: ERR_INCONSISTENT (the id exists), ERR_NO_SPACE (metadata).
+ * Like all changes below it takes effect for others with thin_pool_commit().
+ */
+MUST_CHECK int thin_pool_create_thin(struct thin_pool *pool, uint32_t id, struct error *err);
+
+/*
+ * New thin device that shares all blocks of origin; copy-on-write from then on, on both sides.
+ * O(1). Errors: ERR_INCONSISTENT (id exists, or origin does not), ERR_NO_SPACE.
+ */
+MUST_CHECK int thin_pool_create_snap(struct thin_pool *pool, uint32_t id, uint32_t origin,
+				     struct error *err);
+
+/* Delete a thin device; blocks nobody else maps become free. Errors: ERR_NOT_FOUND, ERR_BUSY (a
+ * volume of it is open). */
+MUST_CHECK int thin_pool_delete(struct thin_pool *pool, uint32_t id, struct error *err);
+
+/*
+ * Open a thin device as a volume.
+ * @size_bytes: virtual size, which the pool does not store; multiple of 512.
+ * @writable: false for committed layers, always.
+ * @ret: owned, ended with thin_volume_close(); must not outlive the pool.
+ */
+MUST_CHECK int thin_pool_open_volume(struct thin_pool *pool, uint32_t id, uint64_t size_bytes,
+				     bool writable, struct thin_volume **ret, struct error *err);
+
+/*
+ * Make everything since the last commit durable and visible, in one step: data first, superblock
+ * last. After an error the pool on disk is as it was at the last commit and the handle refuses all
+ * but close.
+ * @transaction_id: the pool's new transaction id, at least the present one.
+ */
+MUST_CHECK int thin_pool_commit(struct thin_pool *pool, uint64_t transaction_id, struct error *err);
+
+/* Forget everything since the last commit. Volumes must be closed. */
+MUST_CHECK int thin_pool_abort(struct thin_pool *pool, struct error *err);
+
+MUST_CHECK int thin_pool_status(struct thin_pool *pool, struct thin_pool_status *ret,
+				struct error *err);
+
+/* One thin device, or all in ascending id order (an owned array, freed by the caller). Errors:
+ * ERR_NOT_FOUND. */
+MUST_CHECK int thin_pool_device(struct thin_pool *pool, uint32_t id, struct thin_device *ret,
+				struct error *err);
+MUST_CHECK int thin_pool_devices(struct thin_pool *pool, struct thin_device **ret, size_t *ret_n,
+				 struct error *err);
+
+/* End the session; what was not committed is forgotten. NULL is fine. */
+void thin_pool_close(struct thin_pool *pool);
+DEFINE_CLEANUP(struct thin_pool *, thin_pool_close);

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Checks ranges, then calls through to the engine of a volume. */
+#include "pkg/thin/volume.h"
+
+#include "pkg/thin/engine.h"
+
+static int check_range(const struct thin_volume *v, uint64_t len, uint64_t offset,
+		       struct error *err)
+{
+	if (len > v->size_bytes || offset > v->size_bytes - len)
+		return error_set(err, ERR_INVALID,
+				 "bytes %llu+%llu are outside the volume of %llu bytes",
+				 (unsigned long long)offset, (unsigned long long)len,
+				 (unsigned long long)v->size_bytes);
+	return 0;
+}
+
+int thin_volume_read(struct thin_volume *v, void *buf, size_t len, uint64_t offset,
+		     struct error *err)
+{
+	if (check_range(v, len, offset, err) < 0)
+		return -1;
+	return v->ops->read(v, buf, len, offset, err);
+}
+
+int thin_volume_write(struct thin_volume *v, const void *buf, size_t len, uint64_t offset,
+		      struct error *err)
+{
+	if (check_range(v, len, offset, err) < 0)
+		return -1;
+	if (!v->writable)
+		return error_set(err, ERR_INVALID, "the volume is read-only");
+	return v->ops->write(v, buf, len, offset, err);
+}
+
+int thin_volume_next_mapped(struct thin_volume *v, uint64_t offset, uint64_t *ret_offset,
+			    uint64_t *ret_len, struct error *err)
+{
+	if (offset >= v->size_bytes)
+		return 1;
+	return v->ops->next_mapped(v, offset, ret_offset, ret_len, err);
+}
+
+uint64_t thin_volume_size(const struct thin_volume *v)
+{
+	return v->size_bytes;
+}
+
+uint32_t thin_volume_block_bytes(const struct thin_volume *v)
+{
+	return v->block_bytes;
+}
+
+void thin_volume_close(struct thin_volume *v)
+{
+	if (v)
+		v->ops->close(v);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One thin device as a run of bytes. Unmapped parts read as zeros; a first write to a pool block
+ * maps it, with zeros around what was written; a write to a shared block copies it first.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "pkg/base/cleanup.h"
+#include "pkg/base/error.h"
+
+struct thin_volume;
+
+/* Any offset and length inside the volume, else ERR_INVALID. */
+MUST_CHECK int thin_volume_read(struct thin_volume *v, void *buf, size_t len, uint64_t offset,
+				struct error *err);
+
+/* As above. Errors: ERR_NO_SPACE (pool data or metadata, or the host below it). Runs of whole pool
+ * blocks are the fast path. */
+MUST_CHECK int thin_volume_write(struct thin_volume *v, const void *buf, size_t len,
+				 uint64_t offset, struct error *err);
+
+/*
+ * The next range at or after offset that has data of its own or shared data (mapped blocks).
+ * @ret_offset, @ret_len: the range, cut at the volume's end, merged as far as is cheap.
+ * Returns 0, 1 = none left, or -1.
+ */
+MUST_CHECK int thin_volume_next_mapped(struct thin_volume *v, uint64_t offset, uint64_t *ret_offset,
+				       uint64_t *ret_len, struct error *err);
+
+uint64_t thin_volume_size(const struct thin_volume *v);
+
+/* Bytes per pool block, the unit of sharing. */
+uint32_t thin_volume_block_bytes(const struct thin_volume *v);
+
+void thin_volume_close(struct thin_volume *v);
+DEFINE_CLEANUP(struct thin_volume *, thin_volume_close);
