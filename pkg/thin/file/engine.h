@@ -50,3 +50,11 @@ struct thin_file_open {
  */
 MUST_CHECK int thin_file_open(const char *dir, const struct thin_file_open *how,
 			      struct thin_pool **ret, struct error *err);
+
+/*
+ * Make room: raise the pool's data and metadata sizes (both only ever grow, 0 = leave). Takes
+ * effect with the next commit. Errors: ERR_USAGE (smaller, or past the format's limit),
+ * ERR_NO_SPACE.
+ */
+MUST_CHECK int thin_file_grow(struct thin_pool *pool, uint64_t data_bytes, uint64_t metadata_bytes,
+			      struct error *err);
