@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One root folder: its pools, its content and its catalog, and what can be done with images and
+ * containers in it.
+ *
+ *   <root>/catalog.db   index for queries, rebuilt when it does not match the two below
+ *   <root>/content/     images (oci/content.h)
+ *   <root>/pools/NAME/  layers and containers (pkg/snapshot)
+ *   <root>/spool/       blobs on their way
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "oci/content.h"
+#include "pkg/base/cleanup.h"
+#include "pkg/catalog/catalog.h"
+#include "pkg/snapshot/snapshot.h"
+
+struct store;
+
+struct store_options {
+	const char *root; /* made when missing */
+	const char *pool; /* name: [a-zA-Z0-9][a-zA-Z0-9_.-]* */
+	const char *verb; /* what is being done, shown to others who wait for the pool */
+	unsigned lock_timeout_ms;
+	unsigned min_free_data_percent, min_free_metadata_percent; /* the guard */
+};
+
+/* @options: copied. Nothing is locked. Errors: ERR_USAGE (names), ERR_SYSTEM. */
+MUST_CHECK int store_open(const struct store_options *options, struct store **ret,
+			  struct error *err);
+void store_close(struct store *s);
+DEFINE_CLEANUP(struct store *, store_close);
+
+const char *store_root(const struct store *s);
+const char *store_pool_name(const struct store *s);
+const char *store_pool_dir(const struct store *s);
+const char *store_spool_dir(const struct store *s);
+struct content *store_content(struct store *s);
+
+/* --- pool ----------------------------------------------------------------------------------------
+ */
+
+struct store_pool_params {
+	uint64_t data_bytes;	 /* 0: 100 GiB */
+	uint64_t metadata_bytes; /* 0: by the rule */
+	uint32_t block_bytes;	 /* 0: 64 KiB */
+	uint64_t base_bytes;	 /* 0: 64 GiB */
+	uint64_t base_inodes;	 /* 0: one for each 16 KiB */
+};
+
+bool store_pool_exists(const struct store *s);
+/* Make the pool; undone on failure. Errors: ERR_USAGE, ERR_BUSY (exists), ERR_NO_SPACE. */
+MUST_CHECK int store_pool_create(struct store *s, const struct store_pool_params *params,
+				 struct error *err);
+/* Errors: ERR_NOT_FOUND (no pool yet). */
+MUST_CHECK int store_pool_status(struct store *s, struct thin_pool_status *ret, struct error *err);
+
+/* A session on the pool. Readers never block; a writer waits for others up to the lock timeout. */
+MUST_CHECK int store_read(struct store *s, struct snapshots **ret, struct error *err);
+MUST_CHECK int store_write(struct store *s, struct snapshots **ret, struct error *err);
+
+/*
+ * The guard: refuse when `need` more bytes of data would leave less than the configured part of the
+ * pool free, in data, in metadata, or more than the host file system has. Errors: ERR_NO_SPACE.
+ */
+MUST_CHECK int store_guard(struct store *s, struct thin_pool *pool, uint64_t need_bytes,
+			   struct error *err);
+
+/* --- images and containers
+ * ------------------------------------------------------------------------ */
+
+/* Answers come from the catalog, brought up to date first. Arrays are owned, see pkg/catalog. */
+MUST_CHECK int store_images(struct store *s, struct catalog_image **ret, size_t *ret_n,
+			    struct error *err);
+MUST_CHECK int store_containers(struct store *s, struct catalog_container **ret, size_t *ret_n,
+				struct error *err);
+
+/*
+ * The image a user means: a recorded reference, or one that is the same after normalising.
+ * @ref: exact recorded reference. Errors: ERR_NOT_FOUND. The image's strings are owned, released by
+ * content_images_free(image, 1).
+ */
+MUST_CHECK int store_find_image(struct store *s, const char *ref, struct content_image **ret,
+				struct error *err);
+
+struct store_container_options {
+	const char *name; /* NULL: one is made up */
+	bool read_only;
+	const struct record_label *labels;
+	size_t n_labels;
+};
+
+/* @ret_name: owned. Errors: ERR_NOT_FOUND (image), ERR_USAGE (name taken or malformed),
+ * ERR_NO_SPACE (guard). */
+MUST_CHECK int store_create_container(struct store *s, const char *ref,
+				      const struct store_container_options *options,
+				      char **ret_name, struct error *err);
+MUST_CHECK int store_remove_container(struct store *s, const char *name, struct error *err);
+
+/*
+ * Remove an image and the layers that no other image or container needs. Errors: ERR_NOT_FOUND,
+ * ERR_BUSY (a container was made from it; names one).
+ */
+MUST_CHECK int store_remove_image(struct store *s, const char *ref, struct error *err);
+
+/*
+ * The volume of a container or of an image's top layer, for reading.
+ * @ret_session: owned, holds the volume; close the volume first.
+ */
+MUST_CHECK int store_open_volume(struct store *s, const char *name_or_ref,
+				 struct snapshots **ret_session, struct thin_volume **ret,
+				 struct error *err);
+
+/* Is this a container's name? (names are looked up before references) */
+MUST_CHECK int store_is_container(struct store *s, const char *name, bool *ret, struct error *err);
+
+/* Pool metadata (pkg/thin/file/fsck.h) and record against the pool's ids. */
+struct thin_findings;
+MUST_CHECK int store_pool_check(struct store *s, struct thin_findings *ret, struct error *err);
