@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Layers and containers of one pool, kept in step with the record.
+ *
+ *   prepare ──▶ private writable volume ──┬─▶ commit: visible as ChainID, never written again
+ *                                         └─▶ abort:  the pool is as before
+ *
+ * Each change is one transaction of the pool: record and thin devices become visible in the same
+ * instant, or not at all.
+ */
+#pragma once
+
+#include "pkg/base/cleanup.h"
+#include "pkg/base/error.h"
+#include "pkg/digest/digest.h"
+#include "pkg/snapshot/record.h"
+#include "pkg/thin/pool.h"
+#include "pkg/thin/volume.h"
+
+/* A session: an open pool with its record. */
+struct snapshots;
+
+/*
+ * @pool: taken, also on failure. A pool opened for writing is first mended: ids with an intent are
+ *        removed (what a killed process left half made).
+ */
+MUST_CHECK int snapshots_open(struct thin_pool **pool, bool writable, struct snapshots **ret,
+			      struct error *err);
+/* A new, empty pool: writes the record and the base file system and commits. */
+MUST_CHECK int snapshots_create(struct thin_pool **pool, uint64_t base_bytes, uint64_t base_inodes,
+				struct snapshots **ret, struct error *err);
+void snapshots_close(struct snapshots *s);
+DEFINE_CLEANUP(struct snapshots *, snapshots_close);
+
+const struct record *snapshots_record(const struct snapshots *s);
+struct thin_pool *snapshots_pool(struct snapshots *s);
+
+/* --- layers ------------------------------------------------------------------------------------
+ */
+
+struct snapshot;
+
+/*
+ * Start a writable snapshot of a committed layer, or of the empty file system.
+ *
+ * @s: borrowed, open for writing, must outlive the snapshot; one snapshot at a time.
+ * @parent: ChainID, or NULL.   @ret: owned; end it with snapshot_commit() or snapshot_abort().
+ * Errors: ERR_NOT_FOUND (no such parent), ERR_NO_SPACE.
+ * Spec: image-spec v1.1 layer.md "Applying Changesets"; kernel thin-provisioning.rst "create_snap".
+ */
+MUST_CHECK int snapshot_prepare(struct snapshots *s, const struct digest *parent,
+				struct snapshot **ret, struct error *err);
+struct thin_volume *snapshot_volume(struct snapshot *snap);
+
+struct layer_identity {
+	struct digest chain_id, diff_id;
+	uint64_t content_bytes;
+};
+
+/*
+ * Make it durable and visible under its ChainID; empties *snap, on failure too (then as abort).
+ */
+MUST_CHECK int snapshot_commit(struct snapshot **snap, const struct layer_identity *layer,
+			       struct error *err);
+/* Throw it away; the pool is as before snapshot_prepare(). */
+void snapshot_abort(struct snapshot *snap);
+DEFINE_CLEANUP(struct snapshot *, snapshot_abort);
+
+/*
+ * Remove layers, given by ChainID, in one transaction. ERR_BUSY when one that stays has one of
+ * them as parent.
+ */
+MUST_CHECK int snapshots_remove_layers(struct snapshots *s, const struct digest *chain_ids,
+				       size_t n, struct error *err);
+
+/* --- containers ---------------------------------------------------------------------------------
+ */
+
+struct container_spec {
+	const char *name;
+	struct digest chain_id; /* top layer of the image; none = the empty file system */
+	const char *image;	/* recorded reference */
+	struct digest manifest;
+	const char *created; /* RFC 3339 */
+	bool read_only;
+	const struct record_label *labels;
+	size_t n_labels;
+};
+
+/*
+ * Writable snapshot of an image's top layer with a file-system UUID of its own.
+ * Errors: ERR_USAGE (the name is taken), ERR_NOT_FOUND (no such layer), ERR_NO_SPACE.
+ */
+MUST_CHECK int snapshots_create_container(struct snapshots *s, const struct container_spec *spec,
+					  struct error *err);
+/* Errors: ERR_NOT_FOUND. */
+MUST_CHECK int snapshots_remove_container(struct snapshots *s, const char *name, struct error *err);
