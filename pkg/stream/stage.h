@@ -17,6 +17,9 @@ struct stream_ops {
 	void (*release)(struct stream *s);
 };
 
+/* As many first bytes as a codec is known by. */
+enum { STREAM_HEAD_BYTES = 4 };
+
 /* First member of each implementation; everything but ops starts as zero. */
 struct stream {
 	const struct stream_ops *ops;
@@ -24,4 +27,8 @@ struct stream {
 	size_t len;
 	enum { STREAM_OPEN, STREAM_ENDED, STREAM_FINISHED, STREAM_FAILED } state;
 	struct error failure; /* repeated once state is STREAM_FAILED */
+	/* stream_sniff() gathers small pieces: head[] is lent first, then the rest of the last. */
+	uint8_t head[STREAM_HEAD_BYTES];
+	const uint8_t *rest;
+	size_t rest_len;
 };

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A stream from a file descriptor, read in large pieces. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "pkg/base/alloc.h"
+#include "pkg/base/interrupt.h"
+#include "pkg/stream/stage.h"
+
+enum { FILE_PIECE_BYTES = 256 * 1024 };
+
+struct file_stream {
+	struct stream stream;
+	int fd;
+	char *name;
+	uint8_t *buffer;
+};
+
+static int file_fill(struct stream *s, const uint8_t **ret, size_t *ret_len, struct error *err)
+{
+	struct file_stream *f = (struct file_stream *)s;
+	ssize_t n;
+
+	while ((n = read(f->fd, f->buffer, FILE_PIECE_BYTES)) < 0) {
+		if (errno != EINTR)
+			return error_sys(err, "read %s", f->name);
+		if (interrupt_check(err) < 0)
+			return -1;
+	}
+	if (n == 0)
+		return 1;
+	*ret = f->buffer;
+	*ret_len = (size_t)n;
+	return 0;
+}
+
+static void file_release(struct stream *s)
+{
+	struct file_stream *f = (struct file_stream *)s;
+
+	close(f->fd);
+	free(f->name);
+	free(f->buffer);
+}
+
+struct stream *stream_from_fd(int fd, const char *name)
+{
+	static const struct stream_ops ops = {.fill = file_fill, .release = file_release};
+	struct file_stream *f = xcalloc(1, sizeof(*f));
+
+	f->stream.ops = &ops;
+	f->fd = fd;
+	f->name = xstrdup(name);
+	f->buffer = xmalloc(FILE_PIECE_BYTES);
+	return &f->stream;
+}
+
+int stream_open_file(const char *path, struct stream **ret, struct error *err)
+{
+	/* O_NONBLOCK: a FIFO put in the place of a blob must not hang us. */
+	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	struct stat st;
+
+	if (fd < 0 && errno == ENOENT)
+		return error_set(err, ERR_NOT_FOUND, "%s: no such file", path);
+	if (fd < 0 && errno == ELOOP)
+		return error_set(err, ERR_INVALID, "%s is a symlink, a regular file is needed",
+				 path);
+	if (fd < 0)
+		return error_sys(err, "open %s", path);
+	if (fstat(fd, &st) < 0)
+		return error_sys(err, "stat %s", path);
+	if (!S_ISREG(st.st_mode))
+		return error_set(err, ERR_INVALID, "%s is not a regular file", path);
+	posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+	*ret = stream_from_fd(steal_fd(&fd), path);
+	return 0;
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What all streams have in common: lending, taking, sticky errors, draining. Knows nothing of
+ * where bytes come from.
+ */
+#include "pkg/stream/stream.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pkg/base/interrupt.h"
+#include "pkg/stream/stage.h"
+
+static int fail(struct stream *s, const struct error *err)
+{
+	s->state = STREAM_FAILED;
+	s->failure = *err;
+	s->len = s->rest_len = 0;
+	return -1;
+}
+
+/* Each piece goes through here, so this is where a signal ends a long pull. */
+static int fill(struct stream *s, const uint8_t **ret, size_t *ret_len, struct error *err)
+{
+	int rc;
+
+	if (interrupt_check(err) < 0)
+		return fail(s, err);
+	rc = s->ops->fill(s, ret, ret_len, err);
+	if (rc < 0)
+		return fail(s, err);
+	if (rc == 1)
+		s->state = STREAM_ENDED;
+	else
+		assert(*ret_len > 0);
+	return rc;
+}
+
+int stream_peek(struct stream *s, const uint8_t **ret, size_t *ret_len, struct error *err)
+{
+	if (s->state == STREAM_FAILED) {
+		*err = s->failure;
+		return -1;
+	}
+	if (s->len == 0 && s->rest_len > 0) {
+		s->data = s->rest;
+		s->len = s->rest_len;
+		s->rest_len = 0;
+	}
+	if (s->len == 0) {
+		int rc = s->state == STREAM_OPEN ? fill(s, &s->data, &s->len, err) : 1;
+
+		if (rc != 0)
+			return rc;
+	}
+	*ret = s->data;
+	*ret_len = s->len;
+	return 0;
+}
+
+void stream_advance(struct stream *s, size_t n)
+{
+	assert(n <= s->len);
+	s->data += n;
+	s->len -= n;
+}
+
+int stream_read(struct stream *s, void *buf, size_t len, size_t *ret_n, struct error *err)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		const uint8_t *piece;
+		size_t n;
+		int rc = stream_peek(s, &piece, &n, err);
+
+		if (rc < 0)
+			return -1;
+		if (rc == 1)
+			break;
+		if (n > len - done)
+			n = len - done;
+		memcpy((uint8_t *)buf + done, piece, n);
+		stream_advance(s, n);
+		done += n;
+	}
+	*ret_n = done;
+	return 0;
+}
+
+int stream_read_all(struct stream *s, size_t max, struct buffer *ret, struct error *err)
+{
+	const uint8_t *piece;
+	size_t total = 0, n;
+	int rc;
+
+	while ((rc = stream_peek(s, &piece, &n, err)) == 0) {
+		if (n > max - total)
+			return error_set(err, ERR_INVALID, "more than %zu bytes", max);
+		buffer_add(ret, piece, n);
+		stream_advance(s, n);
+		total += n;
+	}
+	return rc < 0 ? -1 : 0;
+}
+
+int stream_finish(struct stream *s, struct error *err)
+{
+	const uint8_t *piece;
+	size_t n;
+	int rc;
+
+	while ((rc = stream_peek(s, &piece, &n, err)) == 0)
+		stream_advance(s, n);
+	if (rc < 0)
+		return -1;
+	if (s->state == STREAM_ENDED && s->ops->finish && s->ops->finish(s, err) < 0)
+		return fail(s, err);
+	s->state = STREAM_FINISHED;
+	return 0;
+}
+
+void stream_close(struct stream *s)
+{
+	s->ops->release(s);
+	free(s);
+}
+
+/* Gather the first bytes in head[], however small the pieces are. 0 also when there are fewer. */
+static int gather_head(struct stream *s, struct error *err)
+{
+	uint8_t head[STREAM_HEAD_BYTES];
+	const uint8_t *piece;
+	size_t have = 0, n;
+	int rc;
+
+	while (have < sizeof(head) && (rc = stream_peek(s, &piece, &n, err)) != 1) {
+		if (rc < 0)
+			return -1;
+		if (n > sizeof(head) - have)
+			n = sizeof(head) - have;
+		memcpy(head + have, piece, n);
+		stream_advance(s, n);
+		have += n;
+	}
+	assert(s->rest_len == 0);
+	s->rest = s->data;
+	s->rest_len = s->len;
+	memcpy(s->head, head, have);
+	s->data = s->head;
+	s->len = have;
+	return 0;
+}
+
+int stream_sniff(struct stream *s, enum stream_codec *ret, struct error *err)
+{
+	static const uint8_t gzip[] = {0x1f, 0x8b};
+	static const uint8_t zstd[] = {0x28, 0xb5, 0x2f, 0xfd};
+	static const uint8_t skippable[] = {0x2a, 0x4d, 0x18}; /* after 0x50..0x5f */
+	const uint8_t *p;
+	size_t n;
+	int rc = stream_peek(s, &p, &n, err);
+
+	if (rc == 0 && n < STREAM_HEAD_BYTES) {
+		if (gather_head(s, err) < 0)
+			return -1;
+		rc = stream_peek(s, &p, &n, err);
+	}
+	if (rc < 0)
+		return -1;
+	*ret = STREAM_PLAIN;
+	if (rc == 1)
+		return 0;
+	if (n >= sizeof(gzip) && !memcmp(p, gzip, sizeof(gzip)))
+		*ret = STREAM_GZIP;
+	else if (n >= sizeof(zstd) && !memcmp(p, zstd, sizeof(zstd)))
+		*ret = STREAM_ZSTD;
+	else if (n >= 4 && (p[0] & 0xf0) == 0x50 && !memcmp(p + 1, skippable, sizeof(skippable)))
+		*ret = STREAM_ZSTD;
+	return 0;
+}
