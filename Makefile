@@ -3,10 +3,13 @@
 # flavour (release, debug, asan) has its own folder under build/.
 
 FLAVOUR ?= release
-# V=1 shows the commands.
+# V=1 shows the commands, DEV=1 makes a warning an error.
 Q := $(if $(V),,@)
 OUT := build/$(FLAVOUR)
 PKG_CONFIG ?= pkg-config
+PREFIX ?= /usr/local
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := all
 
@@ -25,6 +28,9 @@ CFLAGS_release := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 CFLAGS_debug := -O0
 CFLAGS_asan := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
 LDFLAGS_asan := -fsanitize=address,undefined
+# only with CC=clang, see `make fuzz`
+CFLAGS_fuzz := -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+LDFLAGS_fuzz := -fsanitize=address,undefined
 
 # --- sources -------------------------------------------------------------------------------------
 PKG_SRC := $(sort $(shell find pkg -name '*.c'))
@@ -35,11 +41,14 @@ SUPPORT_SRC := $(sort $(wildcard tests/support/*.c))
 UNIT_SRC := $(sort $(shell find tests/unit -name '*_test.c'))
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/*_fuzz.c))
 BENCH_SRC := $(sort $(wildcard tests/bench/*.c))
-ALL_SRC := $(PKG_SRC) $(OCI_SRC) $(REGISTRY_SRC) $(CMD_SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(FUZZ_SRC) $(BENCH_SRC)
-ALL_HDR := $(sort $(shell find pkg oci registry cmd tests -name '*.h'))
+TOOL_SRC := $(sort $(wildcard tests/tools/*.c))
+ALL_SRC := $(PKG_SRC) $(OCI_SRC) $(REGISTRY_SRC) $(CMD_SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(FUZZ_SRC) $(BENCH_SRC) $(TOOL_SRC)
+ALL_HDR := $(sort $(shell find pkg oci registry cmd tests -name '*.h' 2>/dev/null))
 
 objects = $(patsubst %.c,$(OUT)/%.o,$(1))
 UNIT_BIN := $(UNIT_SRC:%.c=$(OUT)/%)
+TOOL_BIN := $(TOOL_SRC:%.c=$(OUT)/%)
+FUZZ_BIN := $(FUZZ_SRC:%.c=$(OUT)/%)
 LIBS := $(OUT)/libregistry.a $(OUT)/liboci.a $(OUT)/libpkg.a
 
 # --- program -------------------------------------------------------------------------------------
@@ -49,9 +58,13 @@ all: build/thinpull compile_commands.json ## build the release flavour; the prog
 .PHONY: program
 program: $(OUT)/thinpull ## build the program of one flavour: make program FLAVOUR=debug
 
+ifeq ($(OUT),build/release)
+build/thinpull: $(OUT)/thinpull
+	@cp $< $@.new && mv $@.new $@
+else
 build/thinpull: FORCE
-	@$(MAKE) --no-print-directory FLAVOUR=release build/release/thinpull
-	@cmp -s build/release/thinpull $@ || cp build/release/thinpull $@
+	@$(MAKE) --no-print-directory FLAVOUR=release build/thinpull
+endif
 
 $(OUT)/thinpull: $(call objects,$(CMD_SRC)) $(LIBS)
 	$(Q)echo '  LD    $@'; $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LIB_LDLIBS)
@@ -82,20 +95,78 @@ $(OUT)/tests/unit/oci/%: $(OUT)/tests/unit/oci/%.o $(OUT)/libsupport.a $(OUT)/li
 	$(Q)echo '  LD    $@'; $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ -lcmocka $(LIB_LDLIBS)
 $(OUT)/tests/unit/registry/%: $(OUT)/tests/unit/registry/%.o $(OUT)/libsupport.a $(LIBS)
 	$(Q)echo '  LD    $@'; $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ -lcmocka $(LIB_LDLIBS)
+$(OUT)/tests/tools/%: $(OUT)/tests/tools/%.o $(OUT)/libsupport.a $(LIBS)
+	$(Q)echo '  LD    $@'; $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LIB_LDLIBS)
+$(OUT)/tests/fuzz/%: $(OUT)/tests/fuzz/%.o $(OUT)/libsupport.a $(LIBS)
+	$(Q)echo '  LD    $@'; $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(LIB_LDLIBS)
 $(OUT)/tests/bench/%: $(OUT)/tests/bench/%.o $(OUT)/libsupport.a $(LIBS)
 	$(Q)echo '  LD    $@'; $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LIB_LDLIBS)
 
 .PHONY: unit
 unit: $(UNIT_BIN) ## build and run the unit tests of one flavour
-	@for t in $(UNIT_BIN); do ./$$t >$$t.log 2>&1 || { cat $$t.log; echo "FAILED: $$t"; exit 1; }; done
+	@for t in $(sort $(UNIT_BIN)); do ./$$t >$$t.log 2>&1 || { cat $$t.log; echo "FAILED: $$t"; exit 1; }; done
 
-.PHONY: unit-bin
+.PHONY: unit-bin tool-bin fuzz-bin objects
 unit-bin: $(UNIT_BIN)
+tool-bin: $(TOOL_BIN)
+fuzz-bin: $(FUZZ_BIN)
+# Every source file, for a look at what a compiler says.
+objects: $(LIBS) $(OUT)/libsupport.a $(call objects,$(CMD_SRC) $(UNIT_SRC) $(TOOL_SRC) $(BENCH_SRC))
+
+# What installs the libraries must run before a make that looks for them, hence the recursion.
+.PHONY: test
+test: deps ## install what is missing, build, run all tests; the last line counts them
+	@tests/run
+
+.PHONY: check
+check: test ## the same as test: lint, layers, unit tests (release and asan), integration
+
+.PHONY: integration
+integration: ## only the scripts of tests/integration: make integration ONLY=20_registry
+	@tests/run --only 'integration/$(ONLY)'
+
+.PHONY: asan
+asan: ## unit tests under address and undefined sanitizers
+	@$(MAKE) --no-print-directory FLAVOUR=asan unit
+
+.PHONY: compilers
+compilers: ## every source file through gcc and clang, a warning is an error
+	@$(MAKE) --no-print-directory -j$(JOBS) DEV=1 CC=gcc OUT=build/gcc objects
+	@$(MAKE) --no-print-directory -j$(JOBS) DEV=1 CC=clang OUT=build/clang objects
+	@echo 'compilers: ok'
+
+.PHONY: fuzz
+fuzz: ## run each fuzz target: make fuzz FUZZ_SECONDS=60
+	@$(MAKE) --no-print-directory -j$(JOBS) CC=clang FLAVOUR=fuzz fuzz-bin
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) sh tests/fuzz/run.sh $(FUZZ_SRC:%.c=build/fuzz/%)
+
+.PHONY: bench
+bench: deps ## pull a large image beside skopeo and umoci, medians
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@bash tests/bench/pull.sh
+
+.PHONY: demo
+demo: deps ## set up everything, pull a real image from a real registry, run a container of it
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@bash tests/demo/demo.sh
+
+# --- machine -------------------------------------------------------------------------------------
+.PHONY: deps
+deps: ## install the Debian packages that are missing (sudo if not root)
+	@sh tests/support/deps.sh
+
+.PHONY: install
+install: all ## PREFIX=/usr/local, DESTDIR for packagers
+	install -D -m 755 build/thinpull $(DESTDIR)$(PREFIX)/bin/thinpull
 
 # --- order ---------------------------------------------------------------------------------------
 .PHONY: layers
 layers: ## fail on an include against the picture
 	@sh tests/support/check_layers.sh
+
+.PHONY: lint
+lint: ## sizes, first lines, formatting, shell syntax
+	@python3 tests/support/lint.py
 
 .PHONY: format
 format: ## format all sources in place

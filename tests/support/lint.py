@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The rules of the house that a program can check: sizes, first lines, formatting, shell syntax."""
+import os
+import re
+import subprocess
+import sys
+
+MAX_FILE, MAX_FUNCTION = 800, 70
+C_FOLDERS = ("cmd", "registry", "oci", "pkg", "tests")
+SCRIPT_FOLDERS = ("tests", ".ci", "testdata")
+SKIP = {"build", ".git", "__pycache__", "corpus"}
+
+
+def walk(folders):
+    for folder in folders:
+        for top, dirs, names in os.walk(folder):
+            dirs[:] = sorted(d for d in dirs if d not in SKIP)
+            yield from (os.path.join(top, n) for n in sorted(names))
+
+
+def functions(lines):
+    """(first line, length) of each function: with Linux braces one starts with '{' in column 0."""
+    start = None
+    for i, line in enumerate(lines, 1):
+        if line.rstrip() == "{":
+            start = i
+        elif line.startswith("}") and start is not None:
+            yield start, i - start + 1
+            start = None
+
+
+def check_text(path, lines, problems):
+    first = lines[0] if lines else ""
+    if first.startswith("#!") and len(lines) > 1:
+        first = lines[1]
+    if "SPDX-License-Identifier: Apache-2.0" not in first:
+        problems.append(f"{path}:1: no SPDX line")
+    if len(lines) > MAX_FILE:
+        problems.append(f"{path}:{len(lines)}: more than {MAX_FILE} lines")
+    for i, line in enumerate(lines, 1):
+        if line != line.rstrip():
+            problems.append(f"{path}:{i}: white space at the end")
+
+
+def check_c(path, lines, problems):
+    for start, length in functions(lines):
+        if length > MAX_FUNCTION:
+            problems.append(f"{path}:{start}: function of {length} lines, at most {MAX_FUNCTION}")
+    if path.endswith(".h") and "#pragma once" not in lines:
+        problems.append(f"{path}:1: no #pragma once")
+    for i, line in enumerate(lines, 1):
+        if re.match(r'#include "\.', line) or re.match(r'#include "[^/"]+"', line):
+            problems.append(f"{path}:{i}: include without its folder")
+
+
+def check_script(path, shebang, problems):
+    if "python" in shebang:
+        with open(path, encoding="utf-8") as f:
+            try:
+                compile(f.read(), path, "exec")
+            except SyntaxError as e:
+                problems.append(f"{path}:{e.lineno}: {e.msg}")
+        return
+    shell = "bash" if "bash" in shebang else "sh"
+    run = subprocess.run([shell, "-n", path], capture_output=True, text=True, check=False)
+    if run.returncode:
+        problems.append(run.stderr.strip())
+
+
+def check_format(paths, problems):
+    run = subprocess.run(["clang-format", "--dry-run", "-Werror", *paths], capture_output=True,
+                         text=True, check=False)
+    if run.returncode:
+        found = [line for line in run.stderr.splitlines() if "error:" in line]
+        problems.extend(found or [run.stderr.strip() or "clang-format failed"])
+
+
+def main():
+    os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
+    problems, c_files = [], []
+    for path in walk(C_FOLDERS):
+        if path.endswith((".c", ".h")):
+            with open(path, encoding="utf-8") as f:
+                lines = f.read().splitlines()
+            c_files.append(path)
+            check_text(path, lines, problems)
+            check_c(path, lines, problems)
+    for path in list(walk(SCRIPT_FOLDERS)) + ["Makefile"]:
+        if path.endswith((".c", ".h", ".md", ".txt")) or os.path.islink(path):
+            continue
+        with open(path, "rb") as f:
+            head = f.read(2)
+        if not (path.endswith((".sh", ".py")) or path == "Makefile" or head == b"#!"):
+            continue
+        with open(path, encoding="utf-8") as f:
+            lines = f.read().splitlines()
+        check_text(path, lines, problems)
+        if path != "Makefile":
+            check_script(path, lines[0] if lines else "", problems)
+    check_format(c_files, problems)
+    for p in problems:
+        print(p)
+    print(f"lint: {len(problems)} problems" if problems else f"lint: ok ({len(c_files)} C files)")
+    return 1 if problems else 0
+
+
+sys.exit(main())
