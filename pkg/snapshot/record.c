@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The record in thin device 0: two alternating copies, and finding things in it. */
+#include "pkg/snapshot/record.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "pkg/base/alloc.h"
+#include "pkg/base/bytes.h"
+#include "pkg/snapshot/record_text.h"
+#include "pkg/thin/volume.h"
+
+enum {
+	HEADER_BYTES = 4096,
+	HEADER_VERSION_AT = 16,
+	HEADER_TRANSACTION_AT = 24,
+	HEADER_LENGTH_AT = 32,
+	HEADER_HASH_AT = 40,
+	HEADER_HASH_BYTES = 32,
+	RECORD_VERSION = 1,
+	SLOTS = 2,
+};
+
+#define SLOT_BYTES	 (UINT64_C(64) << 20)
+#define RECORD_MAX_BYTES (SLOT_BYTES - HEADER_BYTES)
+
+static const char magic[16] = "thinpull record";
+
+/* --- one copy -------------------------------------------------------------------------------- */
+
+static void hash_copy(const uint8_t *header, const void *text, size_t len, struct digest *ret)
+{
+	static const uint8_t zeros[HEADER_HASH_BYTES];
+	cleanup(hash_free_ptr) struct hash *h = hash_new(DIGEST_SHA256);
+
+	hash_update(h, header, HEADER_HASH_AT);
+	hash_update(h, zeros, sizeof(zeros));
+	hash_update(h, header + HEADER_HASH_AT + HEADER_HASH_BYTES,
+		    HEADER_BYTES - HEADER_HASH_AT - HEADER_HASH_BYTES);
+	hash_update(h, text, len);
+	hash_final(h, ret);
+}
+
+static void fill_header(uint8_t *header, uint64_t transaction_id, const void *text, size_t len)
+{
+	struct digest hash;
+
+	memset(header, 0, HEADER_BYTES);
+	memcpy(header, magic, sizeof(magic));
+	put_le32(header + HEADER_VERSION_AT, RECORD_VERSION);
+	put_le64(header + HEADER_TRANSACTION_AT, transaction_id);
+	put_le64(header + HEADER_LENGTH_AT, len);
+	hash_copy(header, text, len, &hash);
+	memcpy(header + HEADER_HASH_AT, hash.bytes, HEADER_HASH_BYTES);
+}
+
+/* Read one copy. *ret_valid says whether there is one; only reading itself can fail. */
+static int read_copy(struct thin_volume *volume, unsigned slot, uint64_t *ret_transaction,
+		     struct buffer *ret_text, bool *ret_valid, struct error *err)
+{
+	uint8_t header[HEADER_BYTES];
+	struct digest hash;
+	uint64_t len;
+
+	*ret_valid = false;
+	if (thin_volume_read(volume, header, sizeof(header), slot * SLOT_BYTES, err) < 0)
+		return -1;
+	len = get_le64(header + HEADER_LENGTH_AT);
+	if (memcmp(header, magic, sizeof(magic)) != 0
+	    || get_le32(header + HEADER_VERSION_AT) != RECORD_VERSION || len > RECORD_MAX_BYTES)
+		return 0;
+	buffer_clear(ret_text);
+	if (thin_volume_read(volume, buffer_reserve(ret_text, len), len,
+			     slot * SLOT_BYTES + HEADER_BYTES, err)
+	    < 0)
+		return -1;
+	buffer_grew(ret_text, len);
+	hash_copy(header, ret_text->data, len, &hash);
+	if (memcmp(header + HEADER_HASH_AT, hash.bytes, HEADER_HASH_BYTES) != 0)
+		return 0;
+	*ret_transaction = get_le64(header + HEADER_TRANSACTION_AT);
+	*ret_valid = true;
+	return 0;
+}
+
+/* --- load and store ------------------------------------------------------------------------------
+ */
+
+/* The newest valid copy of a transaction that did commit. */
+static int choose_copy(struct thin_volume *volume, uint64_t committed, struct record *ret,
+		       struct buffer *ret_text, struct error *err)
+{
+	bool found = false;
+
+	for (unsigned slot = 0; slot < SLOTS; slot++) {
+		cleanup_buffer struct buffer text = {0};
+		uint64_t transaction = 0;
+		bool valid;
+
+		if (read_copy(volume, slot, &transaction, &text, &valid, err) < 0)
+			return -1;
+		if (!valid || transaction > committed)
+			continue;
+		if (found && transaction <= ret->transaction_id)
+			continue;
+		found = true;
+		ret->slot = slot;
+		ret->transaction_id = transaction;
+		buffer_release(ret_text);
+		*ret_text = text;
+		text = (struct buffer){0};
+	}
+	if (!found)
+		return error_set(err, ERR_INCONSISTENT,
+				 "the pool has no valid record in thin device 0 (transaction %llu)",
+				 (unsigned long long)committed);
+	return 0;
+}
+
+int record_load(struct thin_pool *pool, struct record *ret, struct error *err)
+{
+	cleanup(thin_volume_close_ptr) struct thin_volume *volume = NULL;
+	cleanup_buffer struct buffer text = {0};
+	struct thin_pool_status status;
+	struct record r = {0};
+
+	if (thin_pool_status(pool, &status, err) < 0)
+		return -1;
+	if (thin_pool_open_volume(pool, RECORD_THIN_ID, SLOTS * SLOT_BYTES, false, &volume, err)
+	    < 0) {
+		if (err->kind == ERR_NOT_FOUND)
+			error_set(err, ERR_INCONSISTENT,
+				  "the pool has no record (thin device 0): not made by thinpull");
+		return -1;
+	}
+	if (choose_copy(volume, status.transaction_id, &r, &text, err) < 0)
+		return -1;
+	if (record_text_parse(text.data, text.len, &r, err) < 0) {
+		record_release(&r);
+		return -1;
+	}
+	*ret = r;
+	return 0;
+}
+
+int record_store(struct record *r, struct thin_pool *pool, uint64_t transaction_id,
+		 struct error *err)
+{
+	cleanup(thin_volume_close_ptr) struct thin_volume *volume = NULL;
+	cleanup_buffer struct buffer text = {0};
+	uint8_t header[HEADER_BYTES];
+	unsigned slot = (r->slot + 1) % SLOTS;
+
+	record_text_write(r, &text);
+	if (text.len > RECORD_MAX_BYTES)
+		return error_set(err, ERR_NO_SPACE, "the record needs %zu bytes, it may have %llu",
+				 text.len, (unsigned long long)RECORD_MAX_BYTES);
+	fill_header(header, transaction_id, text.data, text.len);
+	if (thin_pool_open_volume(pool, RECORD_THIN_ID, SLOTS * SLOT_BYTES, true, &volume, err) < 0
+	    || thin_volume_write(volume, text.data, text.len, slot * SLOT_BYTES + HEADER_BYTES, err)
+		       < 0
+	    || thin_volume_write(volume, header, sizeof(header), slot * SLOT_BYTES, err) < 0)
+		return error_wrap(err, "record");
+	r->slot = slot;
+	r->transaction_id = transaction_id;
+	return 0;
+}
+
+/* --- entries
+ * --------------------------------------------------------------------------------------- */
+
+static void release_entry(struct record_entry *e)
+{
+	for (size_t i = 0; i < e->n_labels; i++) {
+		free(e->labels[i].key);
+		free(e->labels[i].value);
+	}
+	free(e->labels);
+	free(e->name);
+	free(e->image);
+	free(e->created);
+}
+
+void record_release(struct record *r)
+{
+	for (size_t i = 0; i < r->n; i++)
+		release_entry(&r->entries[i]);
+	free(r->entries);
+	*r = (struct record){0};
+}
+
+/* Index of the first entry with an id of at least thin_id. */
+static size_t position_of(const struct record *r, uint32_t thin_id)
+{
+	size_t low = 0, high = r->n;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (r->entries[mid].thin_id < thin_id)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+struct record_entry *record_find_id(const struct record *r, uint32_t thin_id)
+{
+	size_t i = position_of(r, thin_id);
+
+	return i < r->n && r->entries[i].thin_id == thin_id ? &r->entries[i] : NULL;
+}
+
+struct record_entry *record_find_layer(const struct record *r, const struct digest *chain_id)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		struct record_entry *e = &r->entries[i];
+
+		if (e->kind == RECORD_LAYER && e->state == RECORD_READY
+		    && digest_equal(&e->chain_id, chain_id))
+			return e;
+	}
+	return NULL;
+}
+
+struct record_entry *record_find_container(const struct record *r, const char *name)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		struct record_entry *e = &r->entries[i];
+
+		if (e->kind == RECORD_CONTAINER && e->state == RECORD_READY
+		    && strcmp(e->name, name) == 0)
+			return e;
+	}
+	return NULL;
+}
+
+struct record_entry *record_add(struct record *r, uint32_t thin_id)
+{
+	size_t i = position_of(r, thin_id);
+
+	ALLOC_GROW(r->entries, r->n + 1, r->room);
+	memmove(&r->entries[i + 1], &r->entries[i], (r->n - i) * sizeof(*r->entries));
+	r->entries[i] = (struct record_entry){.thin_id = thin_id};
+	r->n++;
+	return &r->entries[i];
+}
+
+void record_remove(struct record *r, uint32_t thin_id)
+{
+	size_t i = position_of(r, thin_id);
+
+	if (i >= r->n || r->entries[i].thin_id != thin_id)
+		return;
+	release_entry(&r->entries[i]);
+	r->n--;
+	memmove(&r->entries[i], &r->entries[i + 1], (r->n - i) * sizeof(*r->entries));
+}
+
+uint32_t record_free_id(const struct record *r)
+{
+	uint32_t id = RECORD_THIN_ID + 1;
+
+	for (size_t i = 0; i < r->n && r->entries[i].thin_id == id; i++)
+		id++;
+	return id <= THIN_ID_MAX ? id : 0;
+}

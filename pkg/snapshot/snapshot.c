@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Prepare, commit, abort, remove: changes of pool and record that belong together, one
+ * transaction each. The transaction id goes up by one with each.
+ */
+#include "pkg/snapshot/snapshot.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "pkg/base/alloc.h"
+#include "pkg/base/log.h"
+#include "pkg/ext4/base.h"
+#include "pkg/ext4/writer.h"
+
+struct snapshots {
+	struct thin_pool *pool;
+	struct record record;
+};
+
+struct snapshot {
+	struct snapshots *owner;
+	struct thin_volume *volume;
+	struct digest parent;
+	uint32_t thin_id;
+};
+
+static const struct digest no_digest;
+
+const struct record *snapshots_record(const struct snapshots *s)
+{
+	return &s->record;
+}
+
+struct thin_pool *snapshots_pool(struct snapshots *s)
+{
+	return s->pool;
+}
+
+void snapshots_close(struct snapshots *s)
+{
+	if (!s)
+		return;
+	thin_pool_close(s->pool);
+	record_release(&s->record);
+	free(s);
+}
+
+/* --- transactions
+ * --------------------------------------------------------------------------------- */
+
+/* Record and pool together, as the next transaction. */
+static int commit_change(struct snapshots *s, struct error *err)
+{
+	uint64_t next = s->record.transaction_id + 1;
+
+	if (record_store(&s->record, s->pool, next, err) < 0)
+		return -1;
+	return thin_pool_commit(s->pool, next, err);
+}
+
+/* Back to the last commit, in the pool and in memory; the error that led here is kept. */
+static void roll_back(struct snapshots *s)
+{
+	struct error ignored = {0};
+	struct record fresh = {0};
+
+	if (thin_pool_abort(s->pool, &ignored) < 0 || record_load(s->pool, &fresh, &ignored) < 0) {
+		/* The handle refuses all further changes, and the next session starts from disk. */
+		log_debug("roll back: %s", ignored.cause);
+		return;
+	}
+	record_release(&s->record);
+	s->record = fresh;
+}
+
+static int end_change(struct snapshots *s, int status, struct error *err)
+{
+	if (status == 0)
+		status = commit_change(s, err);
+	if (status < 0)
+		roll_back(s);
+	return status;
+}
+
+/* --- opening and mending
+ * ---------------------------------------------------------------------------- */
+
+/* Delete a thin device that may or may not be there. */
+static int delete_if_there(struct snapshots *s, uint32_t thin_id, struct error *err)
+{
+	if (thin_pool_delete(s->pool, thin_id, err) == 0)
+		return 0;
+	if (err->kind != ERR_NOT_FOUND)
+		return -1;
+	error_clear(err);
+	return 0;
+}
+
+/* What a killed process left half made: every id whose intent is still recorded goes. */
+static int remove_intents(struct snapshots *s, struct error *err)
+{
+	bool changed = false;
+
+	for (size_t i = 0; i < s->record.n;) {
+		struct record_entry *e = &s->record.entries[i];
+
+		if (e->state == RECORD_READY) {
+			i++;
+			continue;
+		}
+		log_debug("mending: thin %u was left half made or half deleted", e->thin_id);
+		if (delete_if_there(s, e->thin_id, err) < 0)
+			return end_change(s, -1, err);
+		record_remove(&s->record, e->thin_id);
+		changed = true;
+	}
+	return changed ? end_change(s, 0, err) : 0;
+}
+
+int snapshots_open(struct thin_pool **pool, bool writable, struct snapshots **ret,
+		   struct error *err)
+{
+	cleanup(snapshots_close_ptr) struct snapshots *s = xcalloc(1, sizeof(*s));
+
+	s->pool = steal(pool);
+	if (record_load(s->pool, &s->record, err) < 0)
+		return -1;
+	if (writable && remove_intents(s, err) < 0)
+		return -1;
+	*ret = steal(&s);
+	return 0;
+}
+
+/* --- the base
+ * ------------------------------------------------------------------------------------- */
+
+static int take_id(struct snapshots *s, uint32_t *ret, struct error *err)
+{
+	*ret = record_free_id(&s->record);
+	if (!*ret)
+		return error_set(err, ERR_NO_SPACE, "all %u thin ids of the pool are taken",
+				 (unsigned)THIN_ID_MAX);
+	return 0;
+}
+
+static int write_base(struct snapshots *s, uint32_t thin_id, struct error *err)
+{
+	cleanup(thin_volume_close_ptr) struct thin_volume *volume = NULL;
+	struct ext4_base_params params = {.inodes = s->record.base_inodes};
+
+	if (thin_pool_create_thin(s->pool, thin_id, err) < 0
+	    || thin_pool_open_volume(s->pool, thin_id, s->record.base_bytes, true, &volume, err)
+		       < 0)
+		return -1;
+	return ext4_base_create(volume, &params, err);
+}
+
+static int add_base(struct snapshots *s, struct error *err)
+{
+	struct record_entry *e;
+	uint32_t thin_id;
+
+	if (take_id(s, &thin_id, err) < 0)
+		return -1;
+	if (write_base(s, thin_id, err) < 0)
+		return error_wrap(err, "base file system of %llu bytes",
+				  (unsigned long long)s->record.base_bytes);
+	e = record_add(&s->record, thin_id);
+	e->kind = RECORD_LAYER;
+	e->size_bytes = s->record.base_bytes;
+	e->layout_version = EXT4_LAYOUT_VERSION;
+	return 0;
+}
+
+int snapshots_create(struct thin_pool **pool, uint64_t base_bytes, uint64_t base_inodes,
+		     struct snapshots **ret, struct error *err)
+{
+	cleanup(snapshots_close_ptr) struct snapshots *s = xcalloc(1, sizeof(*s));
+
+	s->pool = steal(pool);
+	s->record.base_bytes = base_bytes;
+	s->record.base_inodes = base_inodes;
+	if (thin_pool_create_thin(s->pool, RECORD_THIN_ID, err) < 0 || add_base(s, err) < 0
+	    || commit_change(s, err) < 0)
+		return -1;
+	*ret = steal(&s);
+	return 0;
+}
+
+/* --- layers
+ * ----------------------------------------------------------------------------------------- */
+
+/* A layer of this layout version; one that an older program wrote is not shared. */
+static struct record_entry *find_parent(struct snapshots *s, const struct digest *chain_id)
+{
+	struct record_entry *e = record_find_layer(&s->record, chain_id);
+
+	return e && e->layout_version == EXT4_LAYOUT_VERSION ? e : NULL;
+}
+
+static int start_snapshot(struct snapshot *snap, const struct record_entry *parent,
+			  struct error *err)
+{
+	struct snapshots *s = snap->owner;
+	uint64_t size_bytes = parent->size_bytes;
+	uint32_t origin = parent->thin_id;
+	struct record_entry *e;
+
+	if (take_id(s, &snap->thin_id, err) < 0
+	    || thin_pool_create_snap(s->pool, snap->thin_id, origin, err) < 0)
+		return -1;
+	e = record_add(&s->record, snap->thin_id);
+	e->state = RECORD_CREATING;
+	e->size_bytes = size_bytes;
+	return thin_pool_open_volume(s->pool, snap->thin_id, size_bytes, true, &snap->volume, err);
+}
+
+int snapshot_prepare(struct snapshots *s, const struct digest *parent, struct snapshot **ret,
+		     struct error *err)
+{
+	cleanup(snapshot_abort_ptr) struct snapshot *snap = xcalloc(1, sizeof(*snap));
+	const struct record_entry *e;
+
+	snap->owner = s;
+	snap->parent = parent ? *parent : no_digest;
+	e = find_parent(s, &snap->parent);
+	if (!e)
+		return error_set(err, ERR_NOT_FOUND, "the parent layer is not in the pool");
+	if (start_snapshot(snap, e, err) < 0)
+		return -1;
+	*ret = steal(&snap);
+	return 0;
+}
+
+struct thin_volume *snapshot_volume(struct snapshot *snap)
+{
+	return snap->volume;
+}
+
+static void free_snapshot(struct snapshot *snap)
+{
+	thin_volume_close(snap->volume);
+	free(snap);
+}
+
+void snapshot_abort(struct snapshot *snap)
+{
+	struct snapshots *s = snap->owner;
+
+	free_snapshot(snap);
+	roll_back(s);
+}
+
+int snapshot_commit(struct snapshot **snap_taken, const struct layer_identity *layer,
+		    struct error *err)
+{
+	struct snapshot *snap = steal(snap_taken);
+	struct snapshots *s = snap->owner;
+	struct record_entry *e = record_find_id(&s->record, snap->thin_id);
+
+	assert(e && e->state == RECORD_CREATING);
+	e->kind = RECORD_LAYER;
+	e->state = RECORD_READY;
+	e->layout_version = EXT4_LAYOUT_VERSION;
+	e->chain_id = layer->chain_id;
+	e->diff_id = layer->diff_id;
+	e->content_bytes = layer->content_bytes;
+	e->parent = snap->parent;
+	free_snapshot(snap);
+	return end_change(s, 0, err);
+}
+
+static int check_no_child(const struct record *r, const struct digest *chain_id, struct error *err)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		const struct record_entry *e = &r->entries[i];
+		const struct digest *on = e->kind == RECORD_LAYER ? &e->parent : &e->chain_id;
+
+		if (digest_equal(on, chain_id))
+			return error_set(err, ERR_BUSY, "thin %u is made from the layer",
+					 e->thin_id);
+	}
+	return 0;
+}
+
+static int remove_layer(struct snapshots *s, const struct digest *chain_id, struct error *err)
+{
+	struct record_entry *e = record_find_layer(&s->record, chain_id);
+	uint32_t thin_id;
+
+	if (!e)
+		return 0;
+	thin_id = e->thin_id;
+	if (thin_pool_delete(s->pool, thin_id, err) < 0)
+		return -1;
+	record_remove(&s->record, thin_id);
+	return 0;
+}
+
+static int remove_layers(struct snapshots *s, const struct digest *chain_ids, size_t n,
+			 struct error *err)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (chain_ids[i].algorithm == DIGEST_NONE)
+			return error_set(err, ERR_INVALID, "the base is not removed");
+		if (remove_layer(s, &chain_ids[i], err) < 0)
+			return -1;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (check_no_child(&s->record, &chain_ids[i], err) < 0)
+			return -1;
+	return 0;
+}
+
+int snapshots_remove_layers(struct snapshots *s, const struct digest *chain_ids, size_t n,
+			    struct error *err)
+{
+	if (!n)
+		return 0;
+	return end_change(s, remove_layers(s, chain_ids, n, err), err);
+}
+
+/* --- containers
+ * --------------------------------------------------------------------------------------- */
+
+static int random_uuid(uint8_t *uuid, struct error *err)
+{
+	if (getrandom(uuid, 16, 0) != 16)
+		return error_sys(err, "getrandom");
+	uuid[6] = (uint8_t)((uuid[6] & 0x0f) | 0x40);
+	uuid[8] = (uint8_t)((uuid[8] & 0x3f) | 0x80);
+	return 0;
+}
+
+/* A UUID of its own, so that two containers mounted on one host are told apart. */
+static int set_uuid(struct snapshots *s, uint32_t thin_id, uint64_t size_bytes, struct error *err)
+{
+	cleanup(thin_volume_close_ptr) struct thin_volume *volume = NULL;
+	cleanup(ext4_tree_free_ptr) struct ext4_tree *tree = ext4_tree_new();
+	cleanup(ext4_writer_abort_ptr) struct ext4_writer *writer = NULL;
+	uint8_t uuid[16];
+
+	if (random_uuid(uuid, err) < 0
+	    || thin_pool_open_volume(s->pool, thin_id, size_bytes, true, &volume, err) < 0
+	    || ext4_writer_open(volume, tree, uuid, &writer, err) < 0)
+		return -1;
+	return ext4_writer_finish(&writer, err);
+}
+
+static void fill_container(struct record_entry *e, const struct container_spec *spec)
+{
+	e->kind = RECORD_CONTAINER;
+	e->state = RECORD_READY;
+	e->chain_id = spec->chain_id;
+	e->name = xstrdup(spec->name);
+	e->image = xstrdup(spec->image);
+	e->manifest = spec->manifest;
+	e->created = xstrdup(spec->created);
+	e->read_only = spec->read_only;
+	e->labels = xcalloc(spec->n_labels, sizeof(*e->labels));
+	e->n_labels = spec->n_labels;
+	for (size_t i = 0; i < spec->n_labels; i++)
+		e->labels[i] = (struct record_label){.key = xstrdup(spec->labels[i].key),
+						     .value = xstrdup(spec->labels[i].value)};
+}
+
+static int create_container(struct snapshots *s, const struct container_spec *spec,
+			    struct error *err)
+{
+	const struct record_entry *layer = record_find_layer(&s->record, &spec->chain_id);
+	uint64_t size_bytes;
+	struct record_entry *e;
+	uint32_t thin_id;
+
+	if (record_find_container(&s->record, spec->name))
+		return error_set(err, ERR_USAGE, "a container named %s is there already",
+				 spec->name);
+	if (!layer)
+		return error_set(err, ERR_NOT_FOUND, "the image's top layer is not in the pool");
+	size_bytes = layer->size_bytes;
+	if (take_id(s, &thin_id, err) < 0
+	    || thin_pool_create_snap(s->pool, thin_id, layer->thin_id, err) < 0
+	    || set_uuid(s, thin_id, size_bytes, err) < 0)
+		return -1;
+	e = record_add(&s->record, thin_id);
+	e->size_bytes = size_bytes;
+	fill_container(e, spec);
+	return 0;
+}
+
+int snapshots_create_container(struct snapshots *s, const struct container_spec *spec,
+			       struct error *err)
+{
+	return end_change(s, create_container(s, spec, err), err);
+}
+
+static int remove_container(struct snapshots *s, const char *name, struct error *err)
+{
+	struct record_entry *e = record_find_container(&s->record, name);
+	uint32_t thin_id;
+
+	if (!e)
+		return error_set(err, ERR_NOT_FOUND, "no container named %s", name);
+	thin_id = e->thin_id;
+	if (thin_pool_delete(s->pool, thin_id, err) < 0)
+		return -1;
+	record_remove(&s->record, thin_id);
+	return 0;
+}
+
+int snapshots_remove_container(struct snapshots *s, const char *name, struct error *err)
+{
+	return end_change(s, remove_container(s, name, err), err);
+}
