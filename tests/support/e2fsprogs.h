@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Asks e2fsck, debugfs and the kernel what they think of an ext4 a test has made. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "tests/support/memory_volume.h"
+
+/* A new empty folder for one test, under $TMPDIR or /tmp; owned. */
+char *scratch_new(void);
+/* Remove it with all that is in it, and free the string. */
+void scratch_free(char *dir);
+
+/*
+ * Run a shell command; its output, both streams, is appended to output (may be NULL).
+ * Returns the exit status.
+ */
+int command_run(char **ret_output, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* `e2fsck -fn` finds nothing at all to say against it; prints what it said when it does. */
+bool e2fsck_is_clean(const struct memory_volume *v);
+
+/* Output of a debugfs request on the content ("htree_dump /d"), owned. */
+char *debugfs_output(const struct memory_volume *v, const char *request);
+
+/* Whether a loop mount can be tried here: root, and loop devices. */
+bool can_loop_mount(void);
