@@ -67,9 +67,8 @@ bool jdoc_each(struct jval object, void **iter, const char **ret_key, struct jva
 struct jout {
 	struct buffer text;
 	unsigned depth;
-	bool comma;	/* a value stands before in this object or array */
-	bool after_key; /* a key was just written */
-	bool compact;	/* no line breaks */
+	bool comma;   /* a value stands before in this object or array */
+	bool compact; /* no line breaks */
 };
 
 /* @key: NULL inside an array and at the top. */
