@@ -19,22 +19,30 @@ struct file_stream {
 	uint8_t *buffer;
 };
 
-static int file_fill(struct stream *s, const uint8_t **ret, size_t *ret_len, struct error *err)
+static int file_fill_into(struct stream *s, uint8_t *buf, size_t room, size_t *ret_n,
+			  struct error *err)
 {
 	struct file_stream *f = (struct file_stream *)s;
 	ssize_t n;
 
-	while ((n = read(f->fd, f->buffer, FILE_PIECE_BYTES)) < 0) {
+	while ((n = read(f->fd, buf, room)) < 0) {
 		if (errno != EINTR)
 			return error_sys(err, "read %s", f->name);
 		if (interrupt_check(err) < 0)
 			return -1;
 	}
-	if (n == 0)
-		return 1;
+	*ret_n = (size_t)n;
+	return n == 0;
+}
+
+static int file_fill(struct stream *s, const uint8_t **ret, size_t *ret_len, struct error *err)
+{
+	struct file_stream *f = (struct file_stream *)s;
+
+	if (!f->buffer)
+		f->buffer = xmalloc(FILE_PIECE_BYTES);
 	*ret = f->buffer;
-	*ret_len = (size_t)n;
-	return 0;
+	return file_fill_into(s, f->buffer, FILE_PIECE_BYTES, ret_len, err);
 }
 
 static void file_release(struct stream *s)
@@ -48,13 +56,16 @@ static void file_release(struct stream *s)
 
 struct stream *stream_from_fd(int fd, const char *name)
 {
-	static const struct stream_ops ops = {.fill = file_fill, .release = file_release};
+	static const struct stream_ops ops = {
+		.fill = file_fill,
+		.fill_into = file_fill_into,
+		.release = file_release,
+	};
 	struct file_stream *f = xcalloc(1, sizeof(*f));
 
 	f->stream.ops = &ops;
 	f->fd = fd;
 	f->name = xstrdup(name);
-	f->buffer = xmalloc(FILE_PIECE_BYTES);
 	return &f->stream;
 }
 

@@ -10,6 +10,12 @@ struct stream_ops {
 	 * lent before was taken. Never called again after 1 or -1.
 	 */
 	int (*fill)(struct stream *s, const uint8_t **ret, size_t *ret_len, struct error *err);
+	/*
+	 * May be NULL. Like fill(), but puts the bytes, at least one, into buf: spares a copy where
+	 * they are produced in memory of the caller's choice just as well. Same rules as fill().
+	 */
+	int (*fill_into)(struct stream *s, uint8_t *buf, size_t room, size_t *ret_n,
+			 struct error *err);
 	/* Called once by stream_finish() after fill() said "end"; may be NULL. Finishes the inner
 	 * stream, too. */
 	int (*finish)(struct stream *s, struct error *err);
@@ -32,3 +38,7 @@ struct stream {
 	const uint8_t *rest;
 	size_t rest_len;
 };
+
+/* Copy at least one byte and at most room, without waiting for more: 0, 1 = end, -1. */
+MUST_CHECK int stream_read_some(struct stream *s, uint8_t *buf, size_t room, size_t *ret_n,
+				struct error *err);

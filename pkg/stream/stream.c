@@ -12,6 +12,8 @@
 #include "pkg/base/interrupt.h"
 #include "pkg/stream/stage.h"
 
+enum { DIRECT_ROOM_BYTES = 64 * 1024 };
+
 static int fail(struct stream *s, const struct error *err)
 {
 	s->state = STREAM_FAILED;
@@ -20,20 +22,36 @@ static int fail(struct stream *s, const struct error *err)
 	return -1;
 }
 
-/* Each piece goes through here, so this is where a signal ends a long pull. */
-static int fill(struct stream *s, const uint8_t **ret, size_t *ret_len, struct error *err)
+/* Note what an implementation said. */
+static int took(struct stream *s, int rc, const struct error *err)
+{
+	if (rc < 0)
+		return fail(s, err);
+	if (rc == 1)
+		s->state = STREAM_ENDED;
+	return rc;
+}
+
+/* Each piece goes through here or fill_into(), so this is where a signal ends a long pull. */
+static int fill(struct stream *s, struct error *err)
 {
 	int rc;
 
 	if (interrupt_check(err) < 0)
 		return fail(s, err);
-	rc = s->ops->fill(s, ret, ret_len, err);
-	if (rc < 0)
+	rc = took(s, s->ops->fill(s, &s->data, &s->len, err), err);
+	assert(rc != 0 || s->len > 0);
+	return rc;
+}
+
+static int fill_into(struct stream *s, uint8_t *buf, size_t room, size_t *ret_n, struct error *err)
+{
+	int rc;
+
+	if (interrupt_check(err) < 0)
 		return fail(s, err);
-	if (rc == 1)
-		s->state = STREAM_ENDED;
-	else
-		assert(*ret_len > 0);
+	rc = took(s, s->ops->fill_into(s, buf, room, ret_n, err), err);
+	assert(rc != 0 || (*ret_n > 0 && *ret_n <= room));
 	return rc;
 }
 
@@ -49,7 +67,7 @@ int stream_peek(struct stream *s, const uint8_t **ret, size_t *ret_len, struct e
 		s->rest_len = 0;
 	}
 	if (s->len == 0) {
-		int rc = s->state == STREAM_OPEN ? fill(s, &s->data, &s->len, err) : 1;
+		int rc = s->state == STREAM_OPEN ? fill(s, err) : 1;
 
 		if (rc != 0)
 			return rc;
@@ -66,25 +84,37 @@ void stream_advance(struct stream *s, size_t n)
 	s->len -= n;
 }
 
+int stream_read_some(struct stream *s, uint8_t *buf, size_t room, size_t *ret_n, struct error *err)
+{
+	const uint8_t *piece;
+	size_t n;
+	int rc;
+
+	/* Into a small room the stream's own buffer is filled: fewer and larger steps. */
+	if (s->ops->fill_into && s->state == STREAM_OPEN && s->len == 0 && s->rest_len == 0
+	    && room >= DIRECT_ROOM_BYTES)
+		return fill_into(s, buf, room, ret_n, err);
+	rc = stream_peek(s, &piece, &n, err);
+	if (rc != 0)
+		return rc;
+	if (n > room)
+		n = room;
+	memcpy(buf, piece, n);
+	stream_advance(s, n);
+	*ret_n = n;
+	return 0;
+}
+
 int stream_read(struct stream *s, void *buf, size_t len, size_t *ret_n, struct error *err)
 {
-	size_t done = 0;
+	size_t done = 0, n;
+	int rc = 0;
 
-	while (done < len) {
-		const uint8_t *piece;
-		size_t n;
-		int rc = stream_peek(s, &piece, &n, err);
-
-		if (rc < 0)
-			return -1;
-		if (rc == 1)
-			break;
-		if (n > len - done)
-			n = len - done;
-		memcpy((uint8_t *)buf + done, piece, n);
-		stream_advance(s, n);
+	while (done < len
+	       && (rc = stream_read_some(s, (uint8_t *)buf + done, len - done, &n, err)) == 0)
 		done += n;
-	}
+	if (rc < 0)
+		return -1;
 	*ret_n = done;
 	return 0;
 }

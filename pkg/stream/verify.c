@@ -76,7 +76,11 @@ static void verify_release(struct stream *s)
 int stream_verify(struct stream **s, const struct digest *digest, uint64_t size, const char *what,
 		  struct error *err)
 {
-	static const struct stream_ops ops = {verify_fill, verify_finish, verify_release};
+	static const struct stream_ops ops = {
+		.fill = verify_fill,
+		.finish = verify_finish,
+		.release = verify_release,
+	};
 	cleanup(stream_close_ptr) struct stream *inner = steal(s);
 	struct verify_stream *v;
 
