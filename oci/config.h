@@ -19,3 +19,11 @@ struct oci_config {
 MUST_CHECK int oci_config_parse(const void *json, size_t len, const char *what,
 				struct oci_config *ret, struct error *err);
 void oci_config_release(struct oci_config *c);
+
+/*
+ * Whether it goes with a manifest of n_layers and can be unpacked (image-rules B6, B15). An image
+ * for another architecture than wanted is only warned about (B16).
+ * Errors: ERR_INVALID, ERR_UNSUPPORTED (not linux).
+ */
+MUST_CHECK int oci_config_check(const struct oci_config *c, size_t n_layers,
+				const struct oci_platform *want, struct error *err);

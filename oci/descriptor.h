@@ -24,6 +24,15 @@ struct oci_descriptor {
 	bool is_attestation;	      /* unknown/unknown, or annotated as a buildkit attestation */
 };
 
-/* Read one from JSON, strictly (image-rules B7: sizes are integers >= 0, digests well formed). */
+/*
+ * Read one from JSON, strictly (image-rules B7: sizes are integers >= 0, digests well formed). The
+ * digest is DIGEST_NONE when its grammar holds but its algorithm is not known: such content can be
+ * listed, but never fetched. Errors: ERR_INVALID, ERR_VERIFICATION (the `data` member).
+ */
 MUST_CHECK int oci_descriptor_parse(struct jval value, struct oci_descriptor *ret,
 				    struct error *err);
+
+/* ERR_UNSUPPORTED, naming the algorithm, if the digest of what was just parsed from value is
+ * DIGEST_NONE. */
+MUST_CHECK int oci_descriptor_check_digest(struct jval value, const struct oci_descriptor *d,
+					   struct error *err);

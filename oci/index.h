@@ -9,6 +9,7 @@
 struct oci_index {
 	struct oci_descriptor *entries; /* in order; all kinds */
 	char **ref_names;		/* org.opencontainers.image.ref.name of each, or NULL */
+	char **image_names;		/* io.containerd.image.name of each, or NULL */
 	size_t n;
 };
 
@@ -20,7 +21,11 @@ void oci_index_release(struct oci_index *index);
 
 /*
  * The entry for a platform: best match first, entries without a platform last, attestations never.
- * Errors: ERR_NOT_FOUND, listing the platforms there are.
+ * Errors: ERR_NOT_FOUND, listing the platforms there are; ERR_UNSUPPORTED (its digest).
  */
 MUST_CHECK int oci_index_select(const struct oci_index *index, const struct oci_platform *want,
 				const struct oci_descriptor **ret, struct error *err);
+
+/* Whether an entry can be an image at all: a manifest or index, no attestation (image-rules B13).
+ */
+bool oci_index_is_image(const struct oci_descriptor *d);

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reads an image manifest; refuses by name what is none, or none that can be unpacked. */
+#include "oci/manifest.h"
+
+#include <stdlib.h>
+
+#include "oci/document.h"
+#include "pkg/base/alloc.h"
+
+static int parse_config(struct jval root, struct oci_descriptor *ret, struct error *err)
+{
+	struct jval value;
+
+	if (jdoc_object(root, "config", JDOC_REQUIRED, &value, err) < 0
+	    || oci_descriptor_parse(value, ret, err) < 0
+	    || oci_descriptor_check_digest(value, ret, err) < 0)
+		return -1;
+	if (ret->media_type != MEDIA_CONFIG)
+		return error_set(err, ERR_UNSUPPORTED, "%s: not a runnable image: %s", value.path,
+				 ret->media_type_text);
+	return 0;
+}
+
+static int parse_layer(struct jval value, struct oci_descriptor *ret, struct error *err)
+{
+	if (oci_descriptor_parse(value, ret, err) < 0
+	    || oci_descriptor_check_digest(value, ret, err) < 0)
+		return -1;
+	switch (ret->media_type) {
+	case MEDIA_LAYER:
+	case MEDIA_LAYER_FOREIGN:
+		return 0;
+	case MEDIA_LAYER_ENCRYPTED:
+		return error_set(err, ERR_UNSUPPORTED,
+				 "%s: encrypted layers are not supported (%s)", value.path,
+				 ret->media_type_text);
+	default:
+		return error_set(err, ERR_UNSUPPORTED, "%s: layers of type %s are not supported",
+				 value.path, ret->media_type_text);
+	}
+}
+
+static int parse_layers(struct jval root, struct oci_manifest *m, struct error *err)
+{
+	struct jval layers;
+
+	if (jdoc_array(root, "layers", JDOC_REQUIRED, &layers, err) < 0)
+		return -1;
+	m->n_layers = jdoc_length(layers);
+	if (m->n_layers > OCI_LAYERS_MAX)
+		return error_set(err, ERR_INVALID, "%s: %zu layers, at most %d are allowed",
+				 layers.path, m->n_layers, OCI_LAYERS_MAX);
+	m->layers = xcalloc(m->n_layers + 1, sizeof(*m->layers));
+	for (size_t i = 0; i < m->n_layers; i++)
+		if (parse_layer(jdoc_at(layers, i), &m->layers[i], err) < 0)
+			return -1;
+	return 0;
+}
+
+int oci_manifest_parse(const void *json, size_t len, const char *what, struct oci_manifest *ret,
+		       struct error *err)
+{
+	cleanup(jdoc_free_ptr) struct jdoc *doc = NULL;
+	struct oci_manifest m = {0};
+	struct jval root;
+
+	if (jdoc_parse(json, len, what, &doc, err) < 0)
+		return -1;
+	root = jdoc_root(doc);
+	if (oci_document_check(root, MEDIA_MANIFEST, err) < 0
+	    || parse_config(root, &m.config, err) < 0 || parse_layers(root, &m, err) < 0) {
+		oci_manifest_release(&m);
+		return -1;
+	}
+	*ret = m;
+	return 0;
+}
+
+void oci_manifest_release(struct oci_manifest *m)
+{
+	free(m->layers);
+	*m = (struct oci_manifest){0};
+}
