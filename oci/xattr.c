@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The policy for xattrs in layers. */
+#include "oci/xattr.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pkg/base/alloc.h"
+#include "pkg/base/bytes.h"
+#include "pkg/base/log.h"
+
+enum {
+	XATTR_VALUE_MAX = 65536,
+	XATTR_NAME_MAX = 255,
+	ACL_VERSION = 2,
+	ACL_HEADER_BYTES = 4,
+	ACL_ENTRY_BYTES = 8,
+	CAPABILITY_MIN_BYTES = 12, /* revision 1 */
+	CAPABILITY_MAX_BYTES = 24, /* revision 3 */
+};
+
+enum verdict { KEEP, DROP_SILENTLY, DROP };
+
+static bool starts_with(const char *text, const char *prefix)
+{
+	return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+/* The kernel's posix_acl_xattr form: version 2, then {u16 tag, u16 perm, u32 id}. */
+static bool acl_is_valid(const struct tar_xattr *x)
+{
+	if (x->value_len < ACL_HEADER_BYTES + ACL_ENTRY_BYTES
+	    || (x->value_len - ACL_HEADER_BYTES) % ACL_ENTRY_BYTES
+	    || get_le32(x->value) != ACL_VERSION)
+		return false;
+	for (size_t at = ACL_HEADER_BYTES; at < x->value_len; at += ACL_ENTRY_BYTES) {
+		unsigned tag = (unsigned)x->value[at] | (unsigned)x->value[at + 1] << 8;
+		unsigned perm = (unsigned)x->value[at + 2] | (unsigned)x->value[at + 3] << 8;
+
+		if (tag == 0 || tag > 0x20 || (tag & (tag - 1)) || perm > 7)
+			return false;
+	}
+	return true;
+}
+
+static enum verdict judge_system(const struct tar_entry *entry, const struct tar_xattr *x)
+{
+	bool is_default = strcmp(x->name, "system.posix_acl_default") == 0;
+
+	if (!is_default && strcmp(x->name, "system.posix_acl_access") != 0)
+		return DROP;
+	if (entry->type == TAR_SYMLINK || (is_default && entry->type != TAR_DIRECTORY))
+		return DROP;
+	return acl_is_valid(x) ? KEEP : DROP;
+}
+
+static enum verdict judge(const struct tar_entry *entry, const struct tar_xattr *x)
+{
+	bool plain = entry->type == TAR_REGULAR || entry->type == TAR_DIRECTORY;
+
+	if (strcmp(x->name, "security.capability") == 0)
+		return KEEP;
+	if (strcmp(x->name, "security.selinux") == 0)
+		return DROP_SILENTLY;
+	if (starts_with(x->name, "user.overlay."))
+		return DROP;
+	if (starts_with(x->name, "user.") && x->name[5])
+		return plain && strlen(x->name) <= XATTR_NAME_MAX ? KEEP : DROP;
+	if (starts_with(x->name, "system."))
+		return judge_system(entry, x);
+	return DROP; /* trusted.*, the rest of security.*, name spaces nobody knows */
+}
+
+static int check_value(const struct tar_xattr *x, struct error *err)
+{
+	if (x->value_len > XATTR_VALUE_MAX)
+		return error_set(err, ERR_NO_SPACE,
+				 "xattr %s has %zu bytes, at most %d are possible", x->name,
+				 x->value_len, XATTR_VALUE_MAX);
+	if (strcmp(x->name, "security.capability") == 0
+	    && (x->value_len < CAPABILITY_MIN_BYTES || x->value_len > CAPABILITY_MAX_BYTES))
+		return error_set(err, ERR_INVALID, "xattr %s has %zu bytes, which is no capability",
+				 x->name, x->value_len);
+	return 0;
+}
+
+int xattr_select(const struct tar_entry *entry, struct xattr_list *ret, struct error *err)
+{
+	ret->n = 0;
+	for (size_t i = 0; i < entry->n_xattrs; i++) {
+		const struct tar_xattr *x = &entry->xattrs[i];
+		enum verdict verdict = judge(entry, x);
+
+		if (verdict == DROP)
+			log_warning("%s: xattr %s is not kept", entry->path, x->name);
+		if (verdict == DROP_SILENTLY)
+			log_debug("%s: xattr %s is not kept", entry->path, x->name);
+		if (verdict != KEEP)
+			continue;
+		if (check_value(x, err) < 0)
+			return -1;
+		ALLOC_GROW(ret->items, ret->n + 1, ret->room);
+		ret->items[ret->n++] = (struct ext4_xattr){.name = x->name,
+							   .value = x->value,
+							   .value_len = x->value_len};
+	}
+	return 0;
+}
+
+void xattr_list_release(struct xattr_list *list)
+{
+	free(list->items);
+	*list = (struct xattr_list){0};
+}
