@@ -332,7 +332,7 @@ static int apply_hardlink(struct layer *l, const struct tar_entry *e, struct ext
 			  const struct tarpath_part *name, struct ext4_node *existing,
 			  struct error *err)
 {
-	struct ext4_node *target, *node;
+	struct ext4_node *target = NULL, *node;
 
 	if (find_target(l, e, &target, err) < 0)
 		return -1;

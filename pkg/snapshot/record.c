@@ -212,7 +212,8 @@ struct record_entry *record_find_id(const struct record *r, uint32_t thin_id)
 	return i < r->n && r->entries[i].thin_id == thin_id ? &r->entries[i] : NULL;
 }
 
-struct record_entry *record_find_layer(const struct record *r, const struct digest *chain_id)
+struct record_entry *record_find_layer(const struct record *r, const struct digest *chain_id,
+				       uint32_t layout_version)
 {
 	for (size_t i = 0; i < r->n; i++) {
 		struct record_entry *e = &r->entries[i];

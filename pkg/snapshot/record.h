@@ -81,7 +81,8 @@ void record_release(struct record *r);
 
 /* NULL when there is none; by chain or name only ready entries are found. */
 struct record_entry *record_find_id(const struct record *r, uint32_t thin_id);
-struct record_entry *record_find_layer(const struct record *r, const struct digest *chain_id);
+struct record_entry *record_find_layer(const struct record *r, const struct digest *chain_id,
+				       uint32_t layout_version);
 struct record_entry *record_find_container(const struct record *r, const char *name);
 
 /* Add an empty entry under an id that is free; remove one with what it owns. */

@@ -39,6 +39,12 @@ struct thin_pool *snapshots_pool(struct snapshots *s)
 	return s->pool;
 }
 
+const struct record_entry *snapshots_find_layer(const struct snapshots *s,
+						const struct digest *chain_id)
+{
+	return record_find_layer(&s->record, chain_id, EXT4_LAYOUT_VERSION);
+}
+
 void snapshots_close(struct snapshots *s)
 {
 	if (!s)
@@ -99,36 +105,69 @@ static int delete_if_there(struct snapshots *s, uint32_t thin_id, struct error *
 	return 0;
 }
 
-/* What a killed process left half made: every id whose intent is still recorded goes. */
-static int remove_intents(struct snapshots *s, struct error *err)
+/* What is to become of an entry with an intent: 1 = it is kept, 0 = it goes, -1. */
+static int decide_intent(const struct record_entry *e, layer_wanted_fn *wanted, void *arg,
+			 struct error *err)
 {
-	bool changed = false;
+	if (e->state == RECORD_DELETING && e->kind == RECORD_LAYER)
+		return wanted(&e->chain_id, arg, err);
+	return 0;
+}
 
+/* What a killed process left half made or half deleted. */
+static int settle_intents(struct snapshots *s, layer_wanted_fn *wanted, void *arg,
+			  bool *ret_changed, struct error *err)
+{
+	*ret_changed = false;
 	for (size_t i = 0; i < s->record.n;) {
 		struct record_entry *e = &s->record.entries[i];
+		int keep;
 
 		if (e->state == RECORD_READY) {
 			i++;
 			continue;
 		}
-		log_debug("mending: thin %u was left half made or half deleted", e->thin_id);
+		*ret_changed = true;
+		keep = decide_intent(e, wanted, arg, err);
+		if (keep < 0)
+			return -1;
+		log_debug("mending: thin %u was left half done, %s", e->thin_id,
+			  keep ? "kept" : "removed");
+		if (keep) {
+			e->state = RECORD_READY;
+			continue;
+		}
 		if (delete_if_there(s, e->thin_id, err) < 0)
-			return end_change(s, -1, err);
+			return -1;
 		record_remove(&s->record, e->thin_id);
-		changed = true;
 	}
-	return changed ? end_change(s, 0, err) : 0;
+	return 0;
 }
 
-int snapshots_open(struct thin_pool **pool, bool writable, struct snapshots **ret,
-		   struct error *err)
+int snapshots_open(struct thin_pool **pool, struct snapshots **ret, struct error *err)
 {
 	cleanup(snapshots_close_ptr) struct snapshots *s = xcalloc(1, sizeof(*s));
 
 	s->pool = steal(pool);
 	if (record_load(s->pool, &s->record, err) < 0)
 		return -1;
-	if (writable && remove_intents(s, err) < 0)
+	*ret = steal(&s);
+	return 0;
+}
+
+int snapshots_open_writable(struct thin_pool **pool, layer_wanted_fn *wanted, void *arg,
+			    struct snapshots **ret, struct error *err)
+{
+	cleanup(snapshots_close_ptr) struct snapshots *s = NULL;
+	bool changed;
+	int status;
+
+	if (snapshots_open(pool, &s, err) < 0)
+		return -1;
+	status = settle_intents(s, wanted, arg, &changed, err);
+	if (status < 0 || changed)
+		status = end_change(s, status, err);
+	if (status < 0)
 		return -1;
 	*ret = steal(&s);
 	return 0;
@@ -193,14 +232,6 @@ int snapshots_create(struct thin_pool **pool, uint64_t base_bytes, uint64_t base
 /* --- layers
  * ----------------------------------------------------------------------------------------- */
 
-/* A layer of this layout version; one that an older program wrote is not shared. */
-static struct record_entry *find_parent(struct snapshots *s, const struct digest *chain_id)
-{
-	struct record_entry *e = record_find_layer(&s->record, chain_id);
-
-	return e && e->layout_version == EXT4_LAYOUT_VERSION ? e : NULL;
-}
-
 static int start_snapshot(struct snapshot *snap, const struct record_entry *parent,
 			  struct error *err)
 {
@@ -226,7 +257,10 @@ int snapshot_prepare(struct snapshots *s, const struct digest *parent, struct sn
 
 	snap->owner = s;
 	snap->parent = parent ? *parent : no_digest;
-	e = find_parent(s, &snap->parent);
+	e = snapshots_find_layer(s, &snap->parent);
+	if (!e && !parent && add_base(s, err) < 0)
+		return -1;
+	e = snapshots_find_layer(s, &snap->parent);
 	if (!e)
 		return error_set(err, ERR_NOT_FOUND, "the parent layer is not in the pool");
 	if (start_snapshot(snap, e, err) < 0)
@@ -286,13 +320,25 @@ static int check_no_child(const struct record *r, const struct digest *chain_id,
 	return 0;
 }
 
+static struct record_entry *find_removal(const struct record *r, const struct digest *chain_id)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		struct record_entry *e = &r->entries[i];
+
+		if (e->kind == RECORD_LAYER && e->state == RECORD_DELETING
+		    && digest_equal(&e->chain_id, chain_id))
+			return e;
+	}
+	return NULL;
+}
+
 static int remove_layer(struct snapshots *s, const struct digest *chain_id, struct error *err)
 {
-	struct record_entry *e = record_find_layer(&s->record, chain_id);
+	struct record_entry *e = find_removal(&s->record, chain_id);
 	uint32_t thin_id;
 
 	if (!e)
-		return 0;
+		return error_set(err, ERR_NOT_FOUND, "a layer to remove is not marked so");
 	thin_id = e->thin_id;
 	if (thin_pool_delete(s->pool, thin_id, err) < 0)
 		return -1;
@@ -303,16 +349,36 @@ static int remove_layer(struct snapshots *s, const struct digest *chain_id, stru
 static int remove_layers(struct snapshots *s, const struct digest *chain_ids, size_t n,
 			 struct error *err)
 {
-	for (size_t i = 0; i < n; i++) {
-		if (chain_ids[i].algorithm == DIGEST_NONE)
-			return error_set(err, ERR_INVALID, "the base is not removed");
+	for (size_t i = 0; i < n; i++)
 		if (remove_layer(s, &chain_ids[i], err) < 0)
 			return -1;
-	}
 	for (size_t i = 0; i < n; i++)
 		if (check_no_child(&s->record, &chain_ids[i], err) < 0)
 			return -1;
 	return 0;
+}
+
+static int intend_removal(struct snapshots *s, const struct digest *chain_ids, size_t n,
+			  struct error *err)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct record_entry *e = NULL;
+
+		if (chain_ids[i].algorithm != DIGEST_NONE)
+			e = record_find_layer(&s->record, &chain_ids[i], EXT4_LAYOUT_VERSION);
+		if (!e)
+			return error_set(err, ERR_NOT_FOUND, "a layer to remove is not there");
+		e->state = RECORD_DELETING;
+	}
+	return 0;
+}
+
+int snapshots_intend_removal(struct snapshots *s, const struct digest *chain_ids, size_t n,
+			     struct error *err)
+{
+	if (!n)
+		return 0;
+	return end_change(s, intend_removal(s, chain_ids, n, err), err);
 }
 
 int snapshots_remove_layers(struct snapshots *s, const struct digest *chain_ids, size_t n,
@@ -370,7 +436,7 @@ static void fill_container(struct record_entry *e, const struct container_spec *
 static int create_container(struct snapshots *s, const struct container_spec *spec,
 			    struct error *err)
 {
-	const struct record_entry *layer = record_find_layer(&s->record, &spec->chain_id);
+	const struct record_entry *layer = snapshots_find_layer(s, &spec->chain_id);
 	uint64_t size_bytes;
 	struct record_entry *e;
 	uint32_t thin_id;

@@ -20,12 +20,18 @@
 /* A session: an open pool with its record. */
 struct snapshots;
 
+/* Does an image still need this layer? 1 = yes, 0 = no, -1. */
+typedef int layer_wanted_fn(const struct digest *chain_id, void *arg, struct error *err);
+
+/* For reading. @pool: taken, also on failure. */
+MUST_CHECK int snapshots_open(struct thin_pool **pool, struct snapshots **ret, struct error *err);
+
 /*
- * @pool: taken, also on failure. A pool opened for writing is first mended: ids with an intent are
- *        removed (what a killed process left half made).
+ * For writing. What a killed process left is mended first: ids being created go; layers being
+ * deleted go unless `wanted` says that an image still names them, then they are kept.
  */
-MUST_CHECK int snapshots_open(struct thin_pool **pool, bool writable, struct snapshots **ret,
-			      struct error *err);
+MUST_CHECK int snapshots_open_writable(struct thin_pool **pool, layer_wanted_fn *wanted, void *arg,
+				       struct snapshots **ret, struct error *err);
 /* A new, empty pool: writes the record and the base file system and commits. */
 MUST_CHECK int snapshots_create(struct thin_pool **pool, uint64_t base_bytes, uint64_t base_inodes,
 				struct snapshots **ret, struct error *err);
@@ -34,6 +40,10 @@ DEFINE_CLEANUP(struct snapshots *, snapshots_close);
 
 const struct record *snapshots_record(const struct snapshots *s);
 struct thin_pool *snapshots_pool(struct snapshots *s);
+
+/* A committed layer that can be built on (of this layout version), or NULL. None = the base. */
+const struct record_entry *snapshots_find_layer(const struct snapshots *s,
+						const struct digest *chain_id);
 
 /* --- layers ------------------------------------------------------------------------------------
  */
@@ -67,7 +77,14 @@ void snapshot_abort(struct snapshot *snap);
 DEFINE_CLEANUP(struct snapshot *, snapshot_abort);
 
 /*
- * Remove layers, given by ChainID, in one transaction. ERR_BUSY when one that stays has one of
+ * Write down durably that layers are about to go. They can not be found any more; what becomes of
+ * them after a kill is said at snapshots_open_writable().
+ */
+MUST_CHECK int snapshots_intend_removal(struct snapshots *s, const struct digest *chain_ids,
+					size_t n, struct error *err);
+
+/*
+ * Remove layers with such an intent, in one transaction. ERR_BUSY when one that stays has one of
  * them as parent.
  */
 MUST_CHECK int snapshots_remove_layers(struct snapshots *s, const struct digest *chain_ids,
