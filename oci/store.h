@@ -38,7 +38,8 @@ const char *store_root(const struct store *s);
 const char *store_pool_name(const struct store *s);
 const char *store_pool_dir(const struct store *s);
 const char *store_spool_dir(const struct store *s);
-struct content *store_content(struct store *s);
+/* Opened when first asked for; borrowed. */
+MUST_CHECK int store_content(struct store *s, struct content **ret, struct error *err);
 
 /* --- pool ----------------------------------------------------------------------------------------
  */

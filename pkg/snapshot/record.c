@@ -219,7 +219,7 @@ struct record_entry *record_find_layer(const struct record *r, const struct dige
 		struct record_entry *e = &r->entries[i];
 
 		if (e->kind == RECORD_LAYER && e->state == RECORD_READY
-		    && digest_equal(&e->chain_id, chain_id))
+		    && e->layout_version == layout_version && digest_equal(&e->chain_id, chain_id))
 			return e;
 	}
 	return NULL;
@@ -232,6 +232,21 @@ struct record_entry *record_find_container(const struct record *r, const char *n
 
 		if (e->kind == RECORD_CONTAINER && e->state == RECORD_READY
 		    && strcmp(e->name, name) == 0)
+			return e;
+	}
+	return NULL;
+}
+
+struct record_entry *record_entry_on(const struct record *r, const struct digest *chain_id,
+				     const struct digest *except)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		struct record_entry *e = &r->entries[i];
+		bool layer = e->kind == RECORD_LAYER;
+
+		if (layer && except && digest_equal(&e->chain_id, except))
+			continue;
+		if (digest_equal(layer ? &e->parent : &e->chain_id, chain_id))
 			return e;
 	}
 	return NULL;

@@ -85,6 +85,11 @@ struct record_entry *record_find_layer(const struct record *r, const struct dige
 				       uint32_t layout_version);
 struct record_entry *record_find_container(const struct record *r, const char *name);
 
+/* A layer other than `except` (may be NULL), or a container, that was made from this layer; or
+ * NULL. */
+struct record_entry *record_entry_on(const struct record *r, const struct digest *chain_id,
+				     const struct digest *except);
+
 /* Add an empty entry under an id that is free; remove one with what it owns. */
 struct record_entry *record_add(struct record *r, uint32_t thin_id);
 void record_remove(struct record *r, uint32_t thin_id);

@@ -8,10 +8,10 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "pkg/base/alloc.h"
 #include "pkg/base/log.h"
+#include "pkg/base/uuid.h"
 #include "pkg/ext4/base.h"
 #include "pkg/ext4/writer.h"
 
@@ -309,14 +309,10 @@ int snapshot_commit(struct snapshot **snap_taken, const struct layer_identity *l
 
 static int check_no_child(const struct record *r, const struct digest *chain_id, struct error *err)
 {
-	for (size_t i = 0; i < r->n; i++) {
-		const struct record_entry *e = &r->entries[i];
-		const struct digest *on = e->kind == RECORD_LAYER ? &e->parent : &e->chain_id;
+	const struct record_entry *e = record_entry_on(r, chain_id, NULL);
 
-		if (digest_equal(on, chain_id))
-			return error_set(err, ERR_BUSY, "thin %u is made from the layer",
-					 e->thin_id);
-	}
+	if (e)
+		return error_set(err, ERR_BUSY, "thin %u is made from the layer", e->thin_id);
 	return 0;
 }
 
@@ -392,15 +388,6 @@ int snapshots_remove_layers(struct snapshots *s, const struct digest *chain_ids,
 /* --- containers
  * --------------------------------------------------------------------------------------- */
 
-static int random_uuid(uint8_t *uuid, struct error *err)
-{
-	if (getrandom(uuid, 16, 0) != 16)
-		return error_sys(err, "getrandom");
-	uuid[6] = (uint8_t)((uuid[6] & 0x0f) | 0x40);
-	uuid[8] = (uint8_t)((uuid[8] & 0x3f) | 0x80);
-	return 0;
-}
-
 /* A UUID of its own, so that two containers mounted on one host are told apart. */
 static int set_uuid(struct snapshots *s, uint32_t thin_id, uint64_t size_bytes, struct error *err)
 {
@@ -409,7 +396,7 @@ static int set_uuid(struct snapshots *s, uint32_t thin_id, uint64_t size_bytes, 
 	cleanup(ext4_writer_abort_ptr) struct ext4_writer *writer = NULL;
 	uint8_t uuid[16];
 
-	if (random_uuid(uuid, err) < 0
+	if (uuid_random(uuid, err) < 0
 	    || thin_pool_open_volume(s->pool, thin_id, size_bytes, true, &volume, err) < 0
 	    || ext4_writer_open(volume, tree, uuid, &writer, err) < 0)
 		return -1;

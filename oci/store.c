@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The root folder and its pool: opening, making, sessions, the guard. */
+#include "oci/store.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "oci/store_internal.h"
+#include "pkg/base/alloc.h"
+#include "pkg/base/fdio.h"
+#include "pkg/base/log.h"
+#include "pkg/base/uuid.h"
+#include "pkg/thin/file/engine.h"
+#include "pkg/thin/file/fsck.h"
+
+#define DEFAULT_DATA_BYTES (UINT64_C(100) << 30)
+#define DEFAULT_BASE_BYTES (UINT64_C(64) << 30)
+enum { DEFAULT_BLOCK_BYTES = 64 << 10, METADATA_BLOCK_BYTES = 4096, MAPPING_BYTES = 48 };
+
+/* --- names and folders ------------------------------------------------------------------------ */
+
+static bool name_is_valid(const char *name)
+{
+	static const char chars[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+	size_t len = strlen(name);
+
+	return len > 0 && len <= 128 && !strchr("_.-", name[0]) && strspn(name, chars) == len;
+}
+
+static char *absolute_path(const char *path, struct error *err)
+{
+	cleanup_free char *cwd = NULL;
+
+	if (path[0] == '/')
+		return xstrdup(path);
+	cwd = getcwd(NULL, 0);
+	if (!cwd) {
+		error_sys(err, "find the current folder");
+		return NULL;
+	}
+	return xasprintf("%s/%s", cwd, path);
+}
+
+int store_open(const struct store_options *o, struct store **ret, struct error *err)
+{
+	cleanup(store_close_ptr) struct store *s = xcalloc(1, sizeof(*s));
+
+	if (!name_is_valid(o->pool))
+		return error_set(err, ERR_USAGE, "\"%s\" is no name for a pool", o->pool);
+	s->root = absolute_path(o->root, err);
+	if (!s->root)
+		return -1;
+	s->pool = xstrdup(o->pool);
+	s->verb = xstrdup(o->verb);
+	s->pools_dir = xasprintf("%s/pools", s->root);
+	s->pool_dir = xasprintf("%s/%s", s->pools_dir, s->pool);
+	s->spool_dir = xasprintf("%s/spool", s->root);
+	s->lock_timeout_ms = o->lock_timeout_ms;
+	s->min_free_data_percent = o->min_free_data_percent;
+	s->min_free_metadata_percent = o->min_free_metadata_percent;
+	if (fdio_mkdirs(s->pools_dir, err) < 0 || fdio_mkdirs(s->spool_dir, err) < 0)
+		return -1;
+	*ret = steal(&s);
+	return 0;
+}
+
+void store_close(struct store *s)
+{
+	if (!s)
+		return;
+	content_close(s->content);
+	catalog_close(s->catalog);
+	free(s->root);
+	free(s->pool);
+	free(s->pool_dir);
+	free(s->pools_dir);
+	free(s->spool_dir);
+	free(s->verb);
+	free(s);
+}
+
+const char *store_root(const struct store *s)
+{
+	return s->root;
+}
+
+const char *store_pool_name(const struct store *s)
+{
+	return s->pool;
+}
+
+const char *store_pool_dir(const struct store *s)
+{
+	return s->pool_dir;
+}
+
+const char *store_spool_dir(const struct store *s)
+{
+	return s->spool_dir;
+}
+
+int store_content(struct store *s, struct content **ret, struct error *err)
+{
+	cleanup_free char *dir = xasprintf("%s/content", s->root);
+
+	if (!s->content && content_open(dir, &s->content, err) < 0)
+		return -1;
+	*ret = s->content;
+	return 0;
+}
+
+/* --- making a pool
+ * --------------------------------------------------------------------------------- */
+
+bool store_pool_exists(const struct store *s)
+{
+	return access(s->pool_dir, F_OK) == 0;
+}
+
+static void remove_pool_files(const char *dir)
+{
+	static const char *const names[] = {"meta", "data", "owner"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		cleanup_free char *path = xasprintf("%s/%s", dir, names[i]);
+
+		unlink(path);
+	}
+	rmdir(dir);
+}
+
+/* Pools that a killed process had not finished: ".new-PID-NAME" of a process that is gone. */
+static void remove_unfinished(struct store *s)
+{
+	DIR *dir = opendir(s->pools_dir);
+	struct dirent *entry;
+
+	if (!dir)
+		return;
+	while ((entry = readdir(dir))) {
+		long pid;
+
+		if (sscanf(entry->d_name, ".new-%ld-", &pid) != 1)
+			continue;
+		if (kill((pid_t)pid, 0) < 0 && errno == ESRCH) {
+			cleanup_free char *path = xasprintf("%s/%s", s->pools_dir, entry->d_name);
+
+			log_debug("mending: %s was left unfinished", path);
+			remove_pool_files(path);
+		}
+	}
+	closedir(dir);
+}
+
+static int fill_new_pool(struct store *s, const char *dir, const struct store_pool_params *p,
+			 struct error *err)
+{
+	cleanup(snapshots_close_ptr) struct snapshots *snapshots = NULL;
+	struct thin_file_params params = {
+		.data_bytes = p->data_bytes ? p->data_bytes : DEFAULT_DATA_BYTES,
+		.metadata_bytes = p->metadata_bytes,
+		.block_bytes = p->block_bytes ? p->block_bytes : DEFAULT_BLOCK_BYTES,
+	};
+	struct thin_file_open how = {.mode = THIN_FILE_WRITE,
+				     .verb = s->verb,
+				     .lock_timeout_ms = s->lock_timeout_ms};
+	struct thin_pool *pool = NULL;
+
+	if (uuid_random(params.uuid, err) < 0 || thin_file_create(dir, &params, err) < 0
+	    || thin_file_open(dir, &how, &pool, err) < 0)
+		return -1;
+	return snapshots_create(&pool, p->base_bytes ? p->base_bytes : DEFAULT_BASE_BYTES,
+				p->base_inodes, &snapshots, err);
+}
+
+/* Made under another name, then renamed: a pool without a record is never seen. */
+int store_pool_create(struct store *s, const struct store_pool_params *params, struct error *err)
+{
+	cleanup_free char *dir = xasprintf("%s/.new-%ld-%s", s->pools_dir, (long)getpid(), s->pool);
+
+	remove_unfinished(s);
+	if (store_pool_exists(s))
+		return error_set(err, ERR_BUSY, "there is a pool %s already in %s", s->pool,
+				 s->root);
+	if (mkdir(dir, 0700) < 0)
+		return error_sys(err, "make folder %s", dir);
+	if (fill_new_pool(s, dir, params, err) < 0) {
+		remove_pool_files(dir);
+		return error_wrap(err, "pool %s", s->pool);
+	}
+	if (rename(dir, s->pool_dir) < 0) {
+		if (errno == EEXIST || errno == ENOTEMPTY)
+			error_set(err, ERR_BUSY, "there is a pool %s already in %s", s->pool,
+				  s->root);
+		else
+			error_sys(err, "rename %s to %s", dir, s->pool_dir);
+		remove_pool_files(dir);
+		return -1;
+	}
+	return fdio_sync_dir(s->pools_dir, err);
+}
+
+/* --- sessions
+ * ------------------------------------------------------------------------------------- */
+
+static int open_pool(struct store *s, enum thin_file_mode mode, struct thin_pool **ret,
+		     struct error *err)
+{
+	struct thin_file_open how = {.mode = mode,
+				     .verb = s->verb,
+				     .lock_timeout_ms = s->lock_timeout_ms};
+
+	if (!store_pool_exists(s))
+		return error_set(err, ERR_NOT_FOUND, "there is no pool %s in %s", s->pool, s->root);
+	if (thin_file_open(s->pool_dir, &how, ret, err) < 0)
+		return error_wrap(err, "pool %s", s->pool);
+	return 0;
+}
+
+int store_pool_status(struct store *s, struct thin_pool_status *ret, struct error *err)
+{
+	cleanup(thin_pool_close_ptr) struct thin_pool *pool = NULL;
+
+	if (open_pool(s, THIN_FILE_READ, &pool, err) < 0)
+		return -1;
+	return thin_pool_status(pool, ret, err);
+}
+
+int store_read(struct store *s, struct snapshots **ret, struct error *err)
+{
+	struct thin_pool *pool = NULL;
+
+	if (open_pool(s, THIN_FILE_READ, &pool, err) < 0)
+		return -1;
+	if (snapshots_open(&pool, ret, err) < 0)
+		return error_wrap(err, "pool %s", s->pool);
+	return 0;
+}
+
+int store_write(struct store *s, struct snapshots **ret, struct error *err)
+{
+	struct thin_pool *pool = NULL;
+
+	if (open_pool(s, THIN_FILE_WRITE, &pool, err) < 0)
+		return -1;
+	if (snapshots_open_writable(&pool, store_layer_wanted, s, ret, err) < 0)
+		return error_wrap(err, "pool %s", s->pool);
+	return 0;
+}
+
+/* --- the guard
+ * ------------------------------------------------------------------------------------- */
+
+static int guard_pool(struct store *s, const struct thin_pool_status *st, uint64_t need_bytes,
+		      struct error *err)
+{
+	uint64_t need_data = (need_bytes + st->block_bytes - 1) / st->block_bytes;
+	uint64_t need_meta = need_data * MAPPING_BYTES / METADATA_BLOCK_BYTES + 1;
+	uint64_t keep_data = st->data_total_blocks / 100 * s->min_free_data_percent;
+	uint64_t keep_meta = st->metadata_total_blocks * s->min_free_metadata_percent / 100;
+
+	if (st->data_used_blocks + need_data + keep_data > st->data_total_blocks)
+		return error_set(
+			err, ERR_NO_SPACE,
+			"pool %s: %llu MiB of data are needed, %llu of %llu MiB are used and %u %% "
+			"must stay free (min_free_space); remove images or make a larger pool",
+			s->pool, (unsigned long long)(need_bytes >> 20),
+			(unsigned long long)(st->data_used_blocks * st->block_bytes >> 20),
+			(unsigned long long)(st->data_total_blocks * st->block_bytes >> 20),
+			s->min_free_data_percent);
+	if (st->metadata_used_blocks + need_meta + keep_meta > st->metadata_total_blocks)
+		return error_set(
+			err, ERR_NO_SPACE,
+			"pool %s: %llu metadata blocks are needed, %llu of %llu are used and %u %% "
+			"must stay free (min_free_metadata); remove images or make a larger pool",
+			s->pool, (unsigned long long)need_meta,
+			(unsigned long long)st->metadata_used_blocks,
+			(unsigned long long)st->metadata_total_blocks,
+			s->min_free_metadata_percent);
+	return 0;
+}
+
+static int guard_host(struct store *s, uint64_t need_bytes, struct error *err)
+{
+	struct statvfs fs;
+	uint64_t free_bytes;
+
+	if (statvfs(s->pool_dir, &fs) < 0)
+		return error_sys(err, "statvfs %s", s->pool_dir);
+	free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+	if (need_bytes > free_bytes)
+		return error_set(err, ERR_NO_SPACE,
+				 "the file system of %s has %llu MiB free, %llu MiB are needed",
+				 s->pool_dir, (unsigned long long)(free_bytes >> 20),
+				 (unsigned long long)(need_bytes >> 20));
+	return 0;
+}
+
+int store_guard(struct store *s, struct thin_pool *pool, uint64_t need_bytes, struct error *err)
+{
+	struct thin_pool_status status;
+
+	if (thin_pool_status(pool, &status, err) < 0 || guard_pool(s, &status, need_bytes, err) < 0)
+		return -1;
+	return guard_host(s, need_bytes, err);
+}
+
+/* --- check
+ * ----------------------------------------------------------------------------------------- */
+
+static void add_finding(struct thin_findings *f, const char *kind, uint32_t thin_id,
+			const char *text)
+{
+	struct thin_finding *finding;
+
+	f->total++;
+	if (f->n >= THIN_FINDINGS_MAX)
+		return;
+	ALLOC_GROW(f->items, f->n + 1, f->room);
+	finding = &f->items[f->n++];
+	*finding = (struct thin_finding){0};
+	snprintf(finding->kind, sizeof(finding->kind), "%s", kind);
+	snprintf(finding->where, sizeof(finding->where), "thin %u", thin_id);
+	snprintf(finding->text, sizeof(finding->text), "%s", text);
+}
+
+/* Every id of the pool is in the record, and the other way round. */
+static int compare_ids(struct snapshots *snapshots, struct thin_findings *ret, struct error *err)
+{
+	const struct record *r = snapshots_record(snapshots);
+	cleanup_free struct thin_device *devices = NULL;
+	size_t n, at = 0;
+
+	if (thin_pool_devices(snapshots_pool(snapshots), &devices, &n, err) < 0)
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		if (devices[i].id != RECORD_THIN_ID && !record_find_id(r, devices[i].id))
+			add_finding(ret, "unrecorded", devices[i].id,
+				    "in the pool, not in the record");
+	for (size_t i = 0; i < r->n; i++) {
+		while (at < n && devices[at].id < r->entries[i].thin_id)
+			at++;
+		if (at == n || devices[at].id != r->entries[i].thin_id)
+			add_finding(ret, "missing", r->entries[i].thin_id,
+				    "in the record, not in the pool");
+		else if (r->entries[i].state != RECORD_READY)
+			add_finding(ret, "intent", r->entries[i].thin_id,
+				    "half made or half deleted; the next command that writes "
+				    "mends it");
+	}
+	return 0;
+}
+
+int store_pool_check(struct store *s, struct thin_findings *ret, struct error *err)
+{
+	cleanup(snapshots_close_ptr) struct snapshots *snapshots = NULL;
+
+	if (!store_pool_exists(s))
+		return error_set(err, ERR_NOT_FOUND, "there is no pool %s in %s", s->pool, s->root);
+	if (thin_file_check(s->pool_dir, s->lock_timeout_ms, ret, err) < 0)
+		return error_wrap(err, "pool %s", s->pool);
+	if (ret->total > 0)
+		return 0;
+	if (store_read(s, &snapshots, err) < 0) {
+		if (err->kind != ERR_INCONSISTENT)
+			return -1;
+		add_finding(ret, "record", RECORD_THIN_ID, err->cause);
+		return 0;
+	}
+	return compare_ids(snapshots, ret, err);
+}

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Keeps the catalog in step: content and record are the truth, each named in a key. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "oci/store_internal.h"
+#include "pkg/base/alloc.h"
+#include "pkg/json/jdoc.h"
+
+enum { UPDATE_TRIES = 5 };
+
+static char *digest_text(const struct digest *d)
+{
+	char text[DIGEST_TEXT_BYTES];
+
+	return d->algorithm == DIGEST_NONE ? NULL : xstrdup(digest_format(d, text));
+}
+
+/* --- images -------------------------------------------------------------------------------------
+ */
+
+static int describe_image(struct store *s, const struct content_image *from,
+			  struct catalog_image *ret, struct error *err)
+{
+	cleanup_free struct digest *chain = NULL;
+	size_t n = 0;
+
+	if (store_image_chain(s, &from->manifest, &chain, &n, err) < 0)
+		return error_wrap(err, "image %s", from->ref);
+	*ret = (struct catalog_image){
+		.ref = xstrdup(from->ref),
+		.digest = digest_text(&from->target),
+		.manifest = digest_text(&from->manifest),
+		.platform = xstrdup(from->platform ? from->platform : ""),
+		.created = xstrdup(from->created ? from->created : ""),
+		.pool = xstrdup(from->pool),
+		.chain_id = n ? digest_text(&chain[n - 1]) : NULL,
+	};
+	return 0;
+}
+
+static int collect_images(struct store *s, const struct content_image *from, size_t n,
+			  const char *key, struct error *err)
+{
+	struct catalog_image *images = xcalloc(n + 1, sizeof(*images));
+	int status = 0;
+
+	for (size_t i = 0; i < n && status == 0; i++)
+		status = describe_image(s, &from[i], &images[i], err);
+	if (status == 0)
+		status = catalog_rebuild_images(s->catalog, key, images, n, err);
+	catalog_images_free(images, n);
+	return status;
+}
+
+static int update_images(struct store *s, struct error *err)
+{
+	struct content_image *images = NULL;
+	struct digest generation;
+	struct content *content;
+	char key[DIGEST_TEXT_BYTES];
+	bool current;
+	size_t n;
+	int status;
+
+	if (store_content(s, &content, err) < 0
+	    || content_generation(content, &generation, err) < 0)
+		return -1;
+	digest_format(&generation, key);
+	if (catalog_is_current(s->catalog, "images", key, &current, err) < 0)
+		return -1;
+	if (current)
+		return 0;
+	if (content_images(content, &images, &n, err) < 0)
+		return -1;
+	status = collect_images(s, images, n, key, err);
+	content_images_free(images, n);
+	return status;
+}
+
+/* --- layers and containers of the pool
+ * ------------------------------------------------------------- */
+
+struct pool_rows {
+	struct catalog_layer *layers;
+	struct catalog_container *containers;
+	size_t n_layers, n_containers;
+};
+
+static void pool_rows_release(struct pool_rows *rows)
+{
+	catalog_layers_free(rows->layers, rows->n_layers);
+	catalog_containers_free(rows->containers, rows->n_containers);
+}
+
+static char *labels_text(const struct record_entry *e)
+{
+	struct jout o = {.compact = true};
+	char *text;
+
+	jout_object(&o, NULL);
+	for (size_t i = 0; i < e->n_labels; i++)
+		jout_string(&o, e->labels[i].key, e->labels[i].value);
+	jout_end_object(&o);
+	text = xstrndup((const char *)o.text.data, o.text.len);
+	jout_release(&o);
+	return text;
+}
+
+static void add_layer(struct pool_rows *rows, const struct record_entry *e, uint64_t mapped_bytes)
+{
+	rows->layers[rows->n_layers++] = (struct catalog_layer){
+		.chain_id = digest_text(&e->chain_id),
+		.diff_id = digest_text(&e->diff_id),
+		.parent = digest_text(&e->parent),
+		.thin_id = e->thin_id,
+		.content_bytes = e->content_bytes,
+		.mapped_bytes = mapped_bytes,
+	};
+}
+
+static void add_container(struct pool_rows *rows, const struct record_entry *e,
+			  uint64_t mapped_bytes)
+{
+	rows->containers[rows->n_containers++] = (struct catalog_container){
+		.name = xstrdup(e->name),
+		.image = xstrdup(e->image),
+		.manifest = digest_text(&e->manifest),
+		.created = xstrdup(e->created),
+		.chain_id = digest_text(&e->chain_id),
+		.labels = labels_text(e),
+		.thin_id = e->thin_id,
+		.size_bytes = e->size_bytes,
+		.mapped_bytes = mapped_bytes,
+		.read_only = e->read_only,
+	};
+}
+
+static int mapped_bytes(struct thin_pool *pool, uint32_t thin_id, uint64_t *ret, struct error *err)
+{
+	struct thin_pool_status status;
+	struct thin_device device;
+
+	if (thin_pool_status(pool, &status, err) < 0
+	    || thin_pool_device(pool, thin_id, &device, err) < 0)
+		return -1;
+	*ret = device.mapped_blocks * status.block_bytes;
+	return 0;
+}
+
+static int collect_rows(struct snapshots *snapshots, struct pool_rows *ret, struct error *err)
+{
+	const struct record *r = snapshots_record(snapshots);
+
+	ret->layers = xcalloc(r->n + 1, sizeof(*ret->layers));
+	ret->containers = xcalloc(r->n + 1, sizeof(*ret->containers));
+	for (size_t i = 0; i < r->n; i++) {
+		const struct record_entry *e = &r->entries[i];
+		uint64_t bytes;
+
+		if (e->state != RECORD_READY
+		    || (e->kind == RECORD_LAYER && e->chain_id.algorithm == DIGEST_NONE))
+			continue;
+		if (mapped_bytes(snapshots_pool(snapshots), e->thin_id, &bytes, err) < 0)
+			return -1;
+		if (e->kind == RECORD_LAYER)
+			add_layer(ret, e, bytes);
+		else
+			add_container(ret, e, bytes);
+	}
+	return 0;
+}
+
+/* A pool made anew under the same name starts at the same transaction: its UUID is in the key. */
+static char *pool_key(const struct thin_pool_status *status, uint64_t transaction_id)
+{
+	struct buffer key = {0};
+
+	for (size_t i = 0; i < sizeof(status->uuid); i++)
+		buffer_printf(&key, "%02x", status->uuid[i]);
+	buffer_printf(&key, ":%llu", (unsigned long long)transaction_id);
+	return buffer_detach(&key);
+}
+
+static int update_pool(struct store *s, struct error *err)
+{
+	cleanup(snapshots_close_ptr) struct snapshots *snapshots = NULL;
+	cleanup(pool_rows_release) struct pool_rows rows = {0};
+	cleanup_free char *part = xasprintf("pool:%s", s->pool);
+	cleanup_free char *key = NULL;
+	struct thin_pool_status status;
+	bool current;
+
+	if (!store_pool_exists(s))
+		return catalog_rebuild_pool(s->catalog, s->pool, "none", NULL, 0, NULL, 0, err);
+	if (store_read(s, &snapshots, err) < 0
+	    || thin_pool_status(snapshots_pool(snapshots), &status, err) < 0)
+		return -1;
+	key = pool_key(&status, snapshots_record(snapshots)->transaction_id);
+	if (catalog_is_current(s->catalog, part, key, &current, err) < 0)
+		return -1;
+	if (current)
+		return 0;
+	if (collect_rows(snapshots, &rows, err) < 0)
+		return -1;
+	return catalog_rebuild_pool(s->catalog, s->pool, key, rows.layers, rows.n_layers,
+				    rows.containers, rows.n_containers, err);
+}
+
+int store_catalog(struct store *s, struct catalog **ret, struct error *err)
+{
+	cleanup_free char *path = xasprintf("%s/catalog.db", s->root);
+
+	if (!s->catalog && catalog_open(path, &s->catalog, err) < 0)
+		return -1;
+	if (update_images(s, err) < 0)
+		return -1;
+	for (unsigned tries = 1; update_pool(s, err) < 0; tries++) {
+		/* An id that went while it was looked at: the pool has moved on, look again. */
+		if (err->kind != ERR_NOT_FOUND || tries == UPDATE_TRIES)
+			return -1;
+	}
+	*ret = s->catalog;
+	return 0;
+}
+
+int store_images(struct store *s, struct catalog_image **ret, size_t *ret_n, struct error *err)
+{
+	struct catalog *catalog;
+
+	if (store_catalog(s, &catalog, err) < 0)
+		return -1;
+	return catalog_images(catalog, ret, ret_n, err);
+}
+
+int store_containers(struct store *s, struct catalog_container **ret, size_t *ret_n,
+		     struct error *err)
+{
+	struct catalog *catalog;
+
+	if (store_catalog(s, &catalog, err) < 0)
+		return -1;
+	return catalog_containers(catalog, s->pool, ret, ret_n, err);
+}

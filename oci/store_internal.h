@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The inside of struct store, for store*.c only. */
+#pragma once
+
+#include "oci/store.h"
+
+struct store {
+	char *root, *pool, *pool_dir, *pools_dir, *spool_dir;
+	char *verb;
+	unsigned lock_timeout_ms;
+	unsigned min_free_data_percent, min_free_metadata_percent;
+	struct content *content; /* opened when first needed */
+	struct catalog *catalog;
+};
+
+/* The ChainIDs of an image, lowest first, from its manifest and config in the content. Owned. */
+MUST_CHECK int store_image_chain(struct store *s, const struct digest *manifest,
+				 struct digest **ret, size_t *ret_n, struct error *err);
+/* Bring the catalog up to date and hand it out, borrowed. */
+MUST_CHECK int store_catalog(struct store *s, struct catalog **ret, struct error *err);
+/* layer_wanted_fn: does an image of the content name this layer? @arg: the store. */
+int store_layer_wanted(const struct digest *chain_id, void *arg, struct error *err);
