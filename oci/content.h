@@ -31,8 +31,10 @@ MUST_CHECK int content_open(const char *dir, struct content **ret, struct error 
 void content_close(struct content *c);
 DEFINE_CLEANUP(struct content *, content_close);
 
-/* Store a blob durably under its digest; the digest must have been verified. One that is there
- * already is kept. */
+/*
+ * Store a blob durably under its digest; the digest must have been verified. One that is there
+ * already and intact is kept. Until content_set_image() or content_close() no other process sweeps.
+ */
 MUST_CHECK int content_put(struct content *c, const struct digest *d, const void *data, size_t len,
 			   struct error *err);
 /* Read one back and verify it. Errors: ERR_NOT_FOUND, ERR_VERIFICATION. */
@@ -44,13 +46,16 @@ MUST_CHECK int content_images(struct content *c, struct content_image **ret, siz
 			      struct error *err);
 void content_images_free(struct content_image *images, size_t n);
 
-/* Add or replace by ref; remove by ref (ERR_NOT_FOUND). Serialised between processes by a lock in
- * the folder. */
+/* Add or replace by ref (its manifest must have been put); remove by ref (ERR_NOT_FOUND).
+ * Serialised between processes by a lock in the folder. */
 MUST_CHECK int content_set_image(struct content *c, const struct content_image *image,
 				 struct error *err);
 MUST_CHECK int content_remove_image(struct content *c, const char *ref, struct error *err);
 
-/* Remove blobs that no image names, and temporary files of dead writers. */
+/*
+ * Remove blobs that no image names, and temporary files of dead writers. Nothing is done while
+ * another process is adding an image; what this handle has put and not named goes, too.
+ */
 MUST_CHECK int content_sweep(struct content *c, struct error *err);
 
 /* The bytes of index.json hashed: changes with each change of the list. */
