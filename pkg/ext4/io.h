@@ -4,13 +4,15 @@
  * calls libext2fs with the file system opened here and hands what it returns to ext4_io_error().
  * Included only inside pkg/ext4 and by its tests.
  *
- * A failing volume is remembered as the struct error it gave; libext2fs only sees EIO. There is no
- * cache: one call of libext2fs is one call of the volume. Blocks of zeros are not written where the
- * volume has nothing mapped (it reads as zeros there), so pool blocks are not spent on them.
+ * The struct error of a failed call of the volume is kept for ext4_io_error(); libext2fs only sees
+ * EIO. There is no cache: one call of libext2fs is one call of the volume. Blocks of zeros are not
+ * written where the volume has nothing mapped (it reads as zeros there), so pool blocks are not
+ * spent on them.
  */
 #pragma once
 
 #include <ext2fs/ext2fs.h>
+#include <stdbool.h>
 
 #include "pkg/base/cleanup.h"
 #include "pkg/base/error.h"
@@ -46,6 +48,9 @@ DEFINE_CLEANUP(ext2_filsys, ext4_io_close);
  */
 int ext4_io_error(ext2_filsys fs, errcode_t code, struct error *err, const char *fmt, ...)
 	PRINTF_LIKE(4, 5);
+
+/* Whether the last call libext2fs made of the volume failed: the cause of what it returns. */
+bool ext4_io_failed(ext2_filsys fs);
 
 /* Whole file-system blocks, with the volume's own errors. */
 MUST_CHECK int ext4_io_read_blocks(ext2_filsys fs, uint64_t block, size_t count, void *buf,
