@@ -32,6 +32,8 @@ struct source {
 	 * `images`. Owned.
 	 */
 	char *name;
+	/* Blobs are whole and at hand: they are read in place, not spooled first. */
+	bool local;
 };
 
 MUST_CHECK int source_resolve(struct source *s, struct oci_descriptor *ret,
