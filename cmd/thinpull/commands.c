@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* All verbs, in the order of the help. */
+#include "cmd/thinpull/command.h"
+
+#include <string.h>
+
+static const struct option_spec pull_options[] = {
+	{"platform", 0, "OS/ARCH[/VARIANT]", "of images for several (default: this machine)", 0},
+	{"keep-blobs", 0, NULL, "keep the compressed layers too", OPTION_LATER},
+	{0},
+};
+
+static const struct option_spec images_options[] = {
+	{"no-trunc", 0, NULL, "whole digests", 0},
+	{0},
+};
+
+static const struct option_spec create_options[] = {
+	{"read-only", 0, NULL, "never to be written", 0},
+	{"label", 0, "KEY=VALUE", "a label; may be given several times", OPTION_REPEATS},
+	{"pull", 0, "always|missing|never", "fetch the image first (default: never)", 0},
+	{"platform", 0, "OS/ARCH[/VARIANT]", "what to fetch (default: this machine)", 0},
+	{"size", 0, "SIZE", "a larger file system", OPTION_LATER},
+	{0},
+};
+
+static const struct option_spec rm_options[] = {
+	{"force", 'f', NULL, "no error for names that are not there", 0},
+	{0},
+};
+
+static const struct option_spec export_options[] = {
+	{"output", 'o', "FILE|-", "where to; - is standard output", 0},
+	{"format", 0, "raw|tar|oci-archive", "raw: the ext4 file system, sparse (default)", 0},
+	{0},
+};
+
+static const struct option_spec pool_create_options[] = {
+	{"size", 0, "SIZE", "of the data (default: 100G)", 0},
+	{"metadata-size", 0, "SIZE", "of the metadata (default: from the size of the data)", 0},
+	{"block-size", 0, "SIZE", "unit of sharing, 64k to 1G (default: 64k)", 0},
+	{"base-size", 0, "SIZE", "of the file system of every layer (default: 64G)", 0},
+	{"base-inodes", 0, "NUMBER", "inodes of it (default: one for each 16 KiB)", 0},
+	{"loop", 0, NULL, "for the kernel, on loop devices", OPTION_LATER},
+	{"device", 0, "DEV", "for the kernel, on a block device", OPTION_LATER},
+	{"metadata-device", 0, "DEV", "for the kernel, its metadata", OPTION_LATER},
+	{"lvm", 0, "DEV", "for the kernel, in a volume group", OPTION_LATER},
+	{0},
+};
+
+#define LATER(name, operands, summary)                             \
+	{                                                          \
+		name, operands, summary, NULL, 0, 0, NULL, NULL, 0 \
+	}
+
+const struct command commands[] = {
+	{"pull", "REF...", "fetch images; each layer becomes a thin snapshot", pull_options, 1,
+	 OPERANDS_ANY, cmd_pull,
+	 "Fetches what is missing, verifies it, and makes one thin snapshot for each layer. The\n"
+	 "pool is made when there is none. Prints REF@DIGEST, a line for each.\n"
+	 "REF is [docker://]name[:tag][@digest], or oci:DIR[:TAG|@INDEX][@DIGEST].\n"
+	 "'thinpull REF' is the same.",
+	 0},
+	LATER("import", "FILE|- [--tag REF]", "take an image from an archive"),
+	{"images", "", "list the images", images_options, 0, 0, cmd_images, NULL, 0},
+	LATER("image inspect", "REF", "all about an image"),
+	LATER("image history", "REF", "the layers of an image"),
+	LATER("tag", "REF NEW", "another name for an image"),
+	{"rmi", "REF...", "remove images and the layers that nothing else needs", NULL, 1,
+	 OPERANDS_ANY, cmd_rmi, NULL, 0},
+	{"create", "REF [NAME]", "make a container: a writable snapshot of an image",
+	 create_options, 1, 2, cmd_create, "Prints the name of the container.", 0},
+	{"ls", "", "list the containers", NULL, 0, 0, cmd_ls, NULL, 0},
+	LATER("inspect", "NAME", "all about a container"),
+	{"rm", "NAME...", "remove containers", rm_options, 1, OPERANDS_ANY, cmd_rm, NULL, 0},
+	LATER("rename", "OLD NEW", "rename a container"),
+	LATER("reset", "NAME", "put a container back to its image"),
+	LATER("fork", "NAME NEW", "a snapshot of a container"),
+	LATER("resize", "NAME SIZE", "grow a container"),
+	LATER("path", "NAME", "make the block device of a container available"),
+	LATER("mount", "NAME [DIR]", "mount a container"),
+	LATER("umount", "NAME", "unmount a container"),
+	LATER("bundle", "NAME DIR", "an OCI runtime bundle of a container"),
+	LATER("run", "REF [--] [CMD...]", "create a container and run a command in it"),
+	LATER("drive", "NAME", "a container as a drive of a virtual machine"),
+	{"export", "NAME|REF -o FILE|-", "write out a file system", export_options, 1, 1,
+	 cmd_export,
+	 "Names of containers are looked up before references to images.", 0},
+	LATER("diff", "NAME", "what a container changed"),
+	LATER("commit", "NAME REF", "a container as a new image"),
+	{"pool create", "", "make the pool", pool_create_options, 0, 0, cmd_pool_create,
+	 "Which one is said by --pool. The first pull makes it with the defaults.", 0},
+	LATER("pool adopt", "VG/LV", "use a thin pool of LVM"),
+	{"pool status", "", "what the pool holds", NULL, 0, 0, cmd_pool_status, NULL, 0},
+	LATER("pool extend", "", "grow the pool"),
+	{"pool check", "", "check the pool's metadata", NULL, 0, 0, cmd_pool_check,
+	 "Prints what it finds; exit status 8 when there is something.", 0},
+	LATER("pool repair", "", "repair the pool's metadata"),
+	LATER("pool trim", "", "give free blocks back to the host"),
+	LATER("pool dump", "", "the pool's metadata as text"),
+	LATER("pool watch", "", "grow the pool when it runs full"),
+	LATER("pool activate", "", "open the pool in the kernel"),
+	LATER("pool deactivate", "", "close the pool in the kernel"),
+	LATER("pool destroy", "", "remove the pool and all that is in it"),
+	{"info", "", "engine, pool, counts and versions", NULL, 0, 0, cmd_info, NULL, 0},
+	LATER("df", "", "space by image, layer and container"),
+	LATER("tree", "", "the tree of snapshots"),
+	LATER("gc", "", "remove what is not needed"),
+	LATER("pin", "REF", "keep an image from gc"),
+	LATER("unpin", "REF", "let gc have an image"),
+	LATER("check", "", "pool against catalog against content"),
+	LATER("doctor", "", "is this machine fit?"),
+	LATER("login", "REGISTRY", "store credentials"),
+	LATER("logout", "REGISTRY", "forget credentials"),
+	{"version", "", "the version of the program and its libraries", NULL, 0, 0, cmd_version,
+	 NULL, COMMAND_WITHOUT_SETTINGS},
+	{"help", "[VERB]", "this, or help on a verb", NULL, 0, 2, cmd_help, NULL,
+	 COMMAND_WITHOUT_SETTINGS},
+	LATER("completion", "bash|zsh|fish", "completion for a shell"),
+	{0},
+};
+
+bool command_is_group(const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const struct command *c = commands; c->name; c++)
+		if (strncmp(c->name, word, len) == 0 && c->name[len] == ' ')
+			return true;
+	return false;
+}
+
+const struct command *command_find(const char *first, const char *second)
+{
+	size_t len = strlen(first);
+
+	for (const struct command *c = commands; c->name; c++) {
+		if (strncmp(c->name, first, len) != 0)
+			continue;
+		if (second ? c->name[len] == ' ' && strcmp(c->name + len + 1, second) == 0
+			   : c->name[len] == 0)
+			return c;
+	}
+	return NULL;
+}

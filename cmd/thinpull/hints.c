@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A table of hints by kind, verb before general, and the one for verbs taken for images. */
+#include "cmd/thinpull/hints.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "cmd/thinpull/suggest.h"
+#include "pkg/base/alloc.h"
+
+static const struct hint {
+	enum error_kind kind;
+	int sys;	  /* 0 = any */
+	const char *verb; /* NULL = any */
+	const char *text;
+} hints[] = {
+	{ERR_NOT_FOUND, 0, "create", "'thinpull images' lists what is here; 'thinpull pull' adds"},
+	{ERR_NOT_FOUND, 0, "export", "see 'thinpull ls' and 'thinpull images'"},
+	{ERR_NOT_FOUND, 0, "rm", "see 'thinpull ls'"},
+	{ERR_NOT_FOUND, 0, "rmi", "see 'thinpull images'"},
+	{ERR_NOT_FOUND, 0, "pool status", "'thinpull pool create' makes it, so does any pull"},
+	{ERR_NOT_FOUND, 0, "pool check", "'thinpull pool create' makes it, so does any pull"},
+	{ERR_UNAUTHORIZED, 0, "pull",
+	 "many registries answer so for images that do not exist; else check the credentials"},
+	{ERR_VERIFICATION, 0, "pull", "the content is not what its digest names; nothing was kept "
+				      "of it"},
+	{ERR_INCONSISTENT, 0, "pool check", "do not write to this pool; save a copy of it first"},
+	{ERR_INCONSISTENT, 0, NULL, "'thinpull pool check' says more"},
+	{ERR_BUSY, 0, "rmi", "remove its containers first, see 'thinpull ls'"},
+	{ERR_NETWORK, 0, NULL, "worth trying again"},
+	{ERR_SYSTEM, EACCES, NULL, "another root folder can be given with --root"},
+	{ERR_SYSTEM, EROFS, NULL, "another root folder can be given with --root"},
+};
+
+static char *usage_hint(const struct invocation *inv)
+{
+	if (inv->command && !inv->bare)
+		return xasprintf("see 'thinpull help %s'", inv->command->name);
+	if (inv->group)
+		return xasprintf("see 'thinpull help %s'", inv->group);
+	return xstrdup("see 'thinpull help'");
+}
+
+/* A reference that stood where a verb would, is not to be had, and looks like a verb. */
+static char *verb_hint(const struct invocation *inv, const struct error *err)
+{
+	struct suggestion best = {0};
+
+	if (!inv->bare || inv->args.n_operands == 0
+	    || (err->kind != ERR_NOT_FOUND && err->kind != ERR_UNAUTHORIZED
+		&& err->kind != ERR_NETWORK))
+		return NULL;
+	for (const struct command *c = commands; c->name; c++) {
+		cleanup_free char *first = xstrndup(c->name, strcspn(c->name, " "));
+
+		suggestion_try(&best, inv->args.operands[0], c->name);
+		if (!best.word || best.distance > 0) {
+			struct suggestion group = best;
+
+			suggestion_try(&group, inv->args.operands[0], first);
+			if (group.word == first) {
+				best.distance = group.distance;
+				best.word = c->name;
+			}
+		}
+	}
+	return best.word ? xasprintf("did you mean 'thinpull %s'?", best.word) : NULL;
+}
+
+char *hint_make(const struct invocation *inv, const struct error *err)
+{
+	char *hint = verb_hint(inv, err);
+	const char *verb = inv->command ? inv->command->name : "";
+
+	if (hint)
+		return hint;
+	if (err->kind == ERR_USAGE)
+		return usage_hint(inv);
+	for (size_t i = 0; i < ARRAY_SIZE(hints); i++)
+		if (hints[i].kind == err->kind && (!hints[i].sys || hints[i].sys == err->sys)
+		    && (!hints[i].verb || strcmp(hints[i].verb, verb) == 0))
+			return xstrdup(hints[i].text);
+	return NULL;
+}

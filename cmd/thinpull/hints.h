@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What to do about an error, from its kind and the verb it came from. */
+#pragma once
+
+#include "cmd/thinpull/invocation.h"
+#include "pkg/base/error.h"
+
+/* Owned, or NULL when there is nothing to add. */
+char *hint_make(const struct invocation *inv, const struct error *err);
