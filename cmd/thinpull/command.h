@@ -9,15 +9,9 @@
 #include <stddef.h>
 
 #include "cmd/thinpull/options.h"
-#include "cmd/thinpull/settings.h"
 #include "pkg/base/error.h"
 
-/* What a verb works with; all borrowed. */
-struct context {
-	const struct settings *settings;
-	const struct args *args;
-	const char *verb;
-};
+struct context;
 
 enum command_flags {
 	COMMAND_WITHOUT_SETTINGS = 1, /* works whatever the configuration says; settings is NULL */
@@ -59,5 +53,5 @@ int cmd_info(const struct context *context, struct error *err);
 int cmd_version(const struct context *context, struct error *err);
 int cmd_help(const struct context *context, struct error *err);
 
-/* The help of one verb, on stdout. */
-void help_print_command(const struct command *command);
+/* The help of one verb, of those of a group, or of all (both NULL), on stdout. */
+void help_print(const struct command *command, const char *group, bool json);

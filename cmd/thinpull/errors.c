@@ -10,10 +10,10 @@
 int errors_exit_status(const struct error *err)
 {
 	static const int statuses[ERR_KINDS] = {
-		[ERR_NONE] = 0,		[ERR_SYSTEM] = 1,	[ERR_NOT_FOUND] = 2,
-		[ERR_USAGE] = 3,	[ERR_UNAUTHORIZED] = 4, [ERR_VERIFICATION] = 5,
-		[ERR_NO_SPACE] = 6,	[ERR_BUSY] = 7,		[ERR_INCONSISTENT] = 8,
-		[ERR_NETWORK] = 9,	[ERR_UNSUPPORTED] = 10, [ERR_INVALID] = 11,
+		[ERR_NONE] = 0,		 [ERR_SYSTEM] = 1,	 [ERR_NOT_FOUND] = 2,
+		[ERR_USAGE] = 3,	 [ERR_UNAUTHORIZED] = 4, [ERR_VERIFICATION] = 5,
+		[ERR_NO_SPACE] = 6,	 [ERR_BUSY] = 7,	 [ERR_INCONSISTENT] = 8,
+		[ERR_NETWORK] = 9,	 [ERR_UNSUPPORTED] = 10, [ERR_INVALID] = 11,
 		[ERR_INTERRUPTED] = 128,
 	};
 

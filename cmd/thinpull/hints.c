@@ -3,6 +3,7 @@
 #include "cmd/thinpull/hints.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "cmd/thinpull/suggest.h"
@@ -22,8 +23,9 @@ static const struct hint {
 	{ERR_NOT_FOUND, 0, "pool check", "'thinpull pool create' makes it, so does any pull"},
 	{ERR_UNAUTHORIZED, 0, "pull",
 	 "many registries answer so for images that do not exist; else check the credentials"},
-	{ERR_VERIFICATION, 0, "pull", "the content is not what its digest names; nothing was kept "
-				      "of it"},
+	{ERR_VERIFICATION, 0, "pull",
+	 "the content is not what its digest names; nothing was kept "
+	 "of it"},
 	{ERR_INCONSISTENT, 0, "pool check", "do not write to this pool; save a copy of it first"},
 	{ERR_INCONSISTENT, 0, NULL, "'thinpull pool check' says more"},
 	{ERR_BUSY, 0, "rmi", "remove its containers first, see 'thinpull ls'"},
@@ -41,30 +43,39 @@ static char *usage_hint(const struct invocation *inv)
 	return xstrdup("see 'thinpull help'");
 }
 
+/* The verb whose first word is closest to what was given, or NULL. */
+static const struct command *closest_verb(const char *word)
+{
+	const struct command *best = NULL;
+	size_t distance = SIZE_MAX;
+
+	for (const struct command *c = commands; c->name; c++) {
+		cleanup_free char *first = xstrndup(c->name, strcspn(c->name, " "));
+		struct suggestion this = {0};
+
+		suggestion_try(&this, word, first);
+		if (!this.word || this.distance >= distance)
+			continue;
+		best = c;
+		distance = this.distance;
+	}
+	return best;
+}
+
 /* A reference that stood where a verb would, is not to be had, and looks like a verb. */
 static char *verb_hint(const struct invocation *inv, const struct error *err)
 {
-	struct suggestion best = {0};
+	const struct command *verb;
 
 	if (!inv->bare || inv->args.n_operands == 0
 	    || (err->kind != ERR_NOT_FOUND && err->kind != ERR_UNAUTHORIZED
 		&& err->kind != ERR_NETWORK))
 		return NULL;
-	for (const struct command *c = commands; c->name; c++) {
-		cleanup_free char *first = xstrndup(c->name, strcspn(c->name, " "));
-
-		suggestion_try(&best, inv->args.operands[0], c->name);
-		if (!best.word || best.distance > 0) {
-			struct suggestion group = best;
-
-			suggestion_try(&group, inv->args.operands[0], first);
-			if (group.word == first) {
-				best.distance = group.distance;
-				best.word = c->name;
-			}
-		}
-	}
-	return best.word ? xasprintf("did you mean 'thinpull %s'?", best.word) : NULL;
+	verb = closest_verb(inv->args.operands[0]);
+	if (!verb)
+		return NULL;
+	return xasprintf("did you mean 'thinpull %.*s'?", (int)strcspn(verb->name, " "),
+			 verb->name);
 }
 
 char *hint_make(const struct invocation *inv, const struct error *err)

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "cmd/thinpull/settings.h"
 #include "cmd/thinpull/suggest.h"
 
 static const struct option_spec no_options[] = {{0}};
@@ -45,9 +46,9 @@ static int unknown_second_word(const char *group, const char *word, struct error
 		if (strncmp(c->name, group, len) == 0 && c->name[len] == ' ')
 			suggestion_try(&best, word, c->name + len + 1);
 	if (best.word)
-		return error_set(err, ERR_USAGE, "%s: unknown verb '%.60s', did you mean '%s %s'?",
-				 group, word, group, best.word);
-	return error_set(err, ERR_USAGE, "%s: unknown verb '%.60s'", group, word);
+		return error_set(err, ERR_USAGE, "unknown verb '%.60s', did you mean '%s %s'?",
+				 word, group, best.word);
+	return error_set(err, ERR_USAGE, "unknown verb '%.60s'", word);
 }
 
 static int set_bare(struct invocation *inv, const char *word, struct error *err)
@@ -112,7 +113,7 @@ static int check_complete(const struct invocation *inv, struct error *err)
 	if (args_has(&inv->args, "help") || args_has(&inv->args, "version"))
 		return 0;
 	if (inv->group && !inv->command)
-		return error_set(err, ERR_USAGE, "'%s' needs a second word", inv->group);
+		return error_set(err, ERR_USAGE, "a second word is missing");
 	if (!inv->command)
 		return error_set(err, ERR_USAGE, "no verb and no image");
 	if (check_not_later(inv->command, err) < 0)

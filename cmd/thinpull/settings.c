@@ -15,11 +15,11 @@
 #include "pkg/base/fdio.h"
 #include "pkg/json/jdoc.h"
 
-#define SETTINGS_CONFIG_MAX_BYTES  (1 << 20)
-#define SETTINGS_LOCK_TIMEOUT_MS   (60 * 1000)
-#define SETTINGS_LOCK_TIMEOUT_MAX  (30 * 24 * 3600) /* in ms it fits 32 bits */
-#define SETTINGS_NAME_MAX	   128
-#define SETTINGS_MIN_FREE_PERCENT  10
+#define SETTINGS_CONFIG_MAX_BYTES (1 << 20)
+#define SETTINGS_LOCK_TIMEOUT_MS  (60 * 1000)
+#define SETTINGS_LOCK_TIMEOUT_MAX (30 * 24 * 3600) /* in ms it fits 32 bits */
+#define SETTINGS_NAME_MAX	  128
+#define SETTINGS_MIN_FREE_PERCENT 10
 
 const struct option_spec settings_options[] = {
 	{"root", 0, "DIR", "where pools, images and the catalog are", 0},
@@ -38,7 +38,8 @@ const struct option_spec settings_options[] = {
 
 bool settings_is_name(const char *text)
 {
-	static const char first[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+	static const char first[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 	size_t len = strlen(text);
 
 	if (len == 0 || len > SETTINGS_NAME_MAX || !strchr(first, text[0]))

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* create REF [NAME]: a container from an image. */
+#include "cmd/thinpull/command.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd/thinpull/output.h"
+#include "cmd/thinpull/pull.h"
+#include "cmd/thinpull/reference.h"
+#include "cmd/thinpull/report.h"
+#include "pkg/base/alloc.h"
+
+/* --- labels --------------------------------------------------------------------------------------
+ */
+
+struct labels {
+	struct record_label *items;
+	size_t n, room;
+};
+
+static void labels_release(struct labels *l)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		free(l->items[i].key);
+		free(l->items[i].value);
+	}
+	free(l->items);
+}
+
+static int labels_add(struct labels *l, const char *text, struct error *err)
+{
+	const char *equals = strchr(text, '=');
+
+	if (!equals || equals == text)
+		return error_set(err, ERR_USAGE, "option --label: '%.60s' is not KEY=VALUE", text);
+	for (size_t i = 0; i < l->n; i++)
+		if (strncmp(l->items[i].key, text, (size_t)(equals - text)) == 0
+		    && !l->items[i].key[equals - text]) {
+			free(l->items[i].value);
+			l->items[i].value = xstrdup(equals + 1);
+			return 0;
+		}
+	ALLOC_GROW(l->items, l->n + 1, l->room);
+	l->items[l->n++] = (struct record_label){
+		.key = xstrndup(text, (size_t)(equals - text)),
+		.value = xstrdup(equals + 1),
+	};
+	return 0;
+}
+
+static int labels_read(const struct args *args, struct labels *ret, struct error *err)
+{
+	const char *text;
+	size_t i = 0;
+
+	while ((text = args_next(args, "label", &i)))
+		if (labels_add(ret, text, err) < 0)
+			return -1;
+	return 0;
+}
+
+/* --- the image -----------------------------------------------------------------------------------
+ */
+
+enum pull_policy { PULL_NEVER, PULL_MISSING, PULL_ALWAYS };
+
+static int read_policy(const struct args *args, enum pull_policy *ret, struct error *err)
+{
+	static const char *const names[] = {"never", "missing", "always"};
+	const char *text = args_value(args, "pull");
+
+	*ret = PULL_NEVER;
+	if (!text)
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (strcmp(text, names[i]) == 0) {
+			*ret = (enum pull_policy)i;
+			return 0;
+		}
+	return error_set(err, ERR_USAGE, "option --pull: '%.40s' is none of always, missing, never",
+			 text);
+}
+
+static int get_image(const struct context *context, struct store *store, enum pull_policy policy,
+		     char **ret_ref, struct error *err)
+{
+	const char *reference = context->args->operands[0];
+	struct unpack_result result;
+
+	if (policy == PULL_ALWAYS)
+		return pull_image(context, store, reference, &result, ret_ref, err);
+	if (reference_find_image(store, reference, ret_ref, err) == 0)
+		return 0;
+	if (policy == PULL_MISSING && err->kind == ERR_NOT_FOUND)
+		return pull_image(context, store, reference, &result, ret_ref, err);
+	return -1;
+}
+
+/* --- the container -------------------------------------------------------------------------------
+ */
+
+static int print_container(struct store *store, const char *name, struct error *err)
+{
+	cleanup_jout struct jout o = {0};
+	struct catalog_container *containers;
+	size_t n;
+	int failed = 0;
+
+	if (store_containers(store, &containers, &n, err) < 0)
+		return -1;
+	for (size_t i = 0; i < n && !failed; i++)
+		if (strcmp(containers[i].name, name) == 0)
+			failed = report_container(&o, NULL, &containers[i], err);
+	catalog_containers_free(containers, n);
+	if (!failed && !o.text.len)
+		return error_set(err, ERR_NOT_FOUND, "%s was removed meanwhile", name);
+	if (!failed)
+		output_json(&o);
+	return failed;
+}
+
+static int create(const struct context *context, struct error *err)
+{
+	cleanup(store_close_ptr) struct store *store = NULL;
+	cleanup(labels_release) struct labels labels = {0};
+	cleanup_free char *ref = NULL, *name = NULL;
+	const struct args *args = context->args;
+	struct store_container_options options = {
+		.name = args->n_operands > 1 ? args->operands[1] : NULL,
+		.read_only = args_has(args, "read-only"),
+	};
+	enum pull_policy policy;
+
+	if (options.name && !settings_is_name(options.name))
+		return error_set(err, ERR_USAGE,
+				 "'%.60s' is not a name: letters, digits, and _.- after the first",
+				 options.name);
+	if (reference_check(args->operands[0], err) < 0 || labels_read(args, &labels, err) < 0
+	    || read_policy(args, &policy, err) < 0 || context_open_store(context, &store, err) < 0
+	    || get_image(context, store, policy, &ref, err) < 0)
+		return -1;
+	options.labels = labels.items;
+	options.n_labels = labels.n;
+	if (store_create_container(store, ref, &options, &name, err) < 0)
+		return -1;
+	if (context->settings->json)
+		return print_container(store, name, err);
+	output_line("%s", name);
+	return 0;
+}
+
+int cmd_create(const struct context *context, struct error *err)
+{
+	if (create(context, err) < 0)
+		return error_wrap(err, "create %s", context->args->operands[0]);
+	return 0;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pool check: what is wrong with the pool. Findings are the result; exit status 8 says there are.
+ */
+#include "cmd/thinpull/command.h"
+
+#include "cmd/thinpull/context.h"
+#include "cmd/thinpull/output.h"
+#include "pkg/thin/file/fsck.h"
+
+static void print_json(const struct thin_findings *findings)
+{
+	cleanup_jout struct jout o = {0};
+
+	jout_object(&o, NULL);
+	jout_bool(&o, "clean", findings->total == 0);
+	jout_uint(&o, "total", findings->total);
+	jout_array(&o, "findings");
+	for (size_t i = 0; i < findings->n; i++) {
+		jout_object(&o, NULL);
+		jout_string(&o, "kind", findings->items[i].kind);
+		jout_string(&o, "where", findings->items[i].where);
+		jout_string(&o, "text", findings->items[i].text);
+		jout_bool(&o, "repairable", findings->items[i].repairable);
+		jout_end_object(&o);
+	}
+	jout_end_array(&o);
+	jout_end_object(&o);
+	output_json(&o);
+}
+
+static void print_text(const struct thin_findings *findings)
+{
+	if (findings->total == 0)
+		output_line("clean");
+	for (size_t i = 0; i < findings->n; i++)
+		output_line("%s: %s: %s%s", findings->items[i].kind, findings->items[i].where,
+			    findings->items[i].text,
+			    findings->items[i].repairable ? "" : " (not repairable)");
+	if (findings->total > findings->n)
+		output_line("and %llu more", (unsigned long long)(findings->total - findings->n));
+}
+
+static int check(const struct context *context, struct error *err)
+{
+	cleanup(store_close_ptr) struct store *store = NULL;
+	cleanup(thin_findings_release) struct thin_findings findings = {0};
+
+	if (context_open_store(context, &store, err) < 0
+	    || store_pool_check(store, &findings, err) < 0)
+		return -1;
+	if (context->settings->json)
+		print_json(&findings);
+	else
+		print_text(&findings);
+	if (findings.total)
+		return error_set(err, ERR_INCONSISTENT, "pool %s: %llu finding%s",
+				 store_pool_name(store), (unsigned long long)findings.total,
+				 findings.total == 1 ? "" : "s");
+	return 0;
+}
+
+int cmd_pool_check(const struct context *context, struct error *err)
+{
+	if (check(context, err) < 0)
+		return error_wrap(err, "pool check");
+	return 0;
+}

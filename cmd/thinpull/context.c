@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From settings and options to the things the libraries want. */
+#include "cmd/thinpull/context.h"
+
+#include "cmd/thinpull/engine.h"
+
+int context_open_store(const struct context *context, struct store **ret, struct error *err)
+{
+	const struct settings *s = context->settings;
+	struct store_options options = {
+		.root = s->root,
+		.pool = s->pool,
+		.verb = context->verb,
+		.lock_timeout_ms = s->lock_timeout_ms,
+		.min_free_data_percent = s->min_free_data_percent,
+		.min_free_metadata_percent = s->min_free_metadata_percent,
+	};
+	struct engine_choice choice;
+
+	if (engine_choose(s->engine, &choice, err) < 0)
+		return -1;
+	return store_open(&options, ret, err);
+}
+
+int context_platform(const struct context *context, struct oci_platform *ret, struct error *err)
+{
+	const char *text = args_value(context->args, "platform");
+
+	if (!text) {
+		oci_platform_host(ret);
+		return 0;
+	}
+	if (oci_platform_parse(text, ret, err) < 0)
+		return error_wrap(err, "option --platform");
+	return 0;
+}

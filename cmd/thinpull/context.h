@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a verb works with. */
+#pragma once
+
+#include "cmd/thinpull/options.h"
+#include "cmd/thinpull/settings.h"
+#include "oci/platform.h"
+#include "oci/store.h"
+#include "pkg/base/error.h"
+
+/* All borrowed. */
+struct context {
+	const struct settings *settings; /* NULL for verbs that do without */
+	const struct args *args;
+	const char *verb;
+};
+
+/* Open the root folder of the settings. Errors: as store_open(), ERR_UNSUPPORTED (engine). */
+MUST_CHECK int context_open_store(const struct context *context, struct store **ret,
+				  struct error *err);
+
+/* --platform, or this machine. Errors: ERR_USAGE. */
+MUST_CHECK int context_platform(const struct context *context, struct oci_platform *ret,
+				struct error *err);

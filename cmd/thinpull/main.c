@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* thinpull: understand the command line, run the verb, turn an error into an exit status. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cmd/thinpull/context.h"
+#include "cmd/thinpull/errors.h"
+#include "cmd/thinpull/hints.h"
+#include "cmd/thinpull/invocation.h"
+#include "cmd/thinpull/output.h"
+#include "pkg/base/cleanup.h"
+#include "pkg/base/interrupt.h"
+#include "pkg/base/log.h"
+
+#define MAIN_CONFIG_PATH "/etc/thinpull/config.json"
+
+/*
+ * A file opened later must not land on 0, 1 or 2 and get our output: fill what the caller closed.
+ * Reading end only, so that a result that nobody can get is still an error.
+ */
+static void main_guard_standard_files(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDONLY);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
+static void main_log(enum log_level level, const char *text)
+{
+	fprintf(stderr, "thinpull: %s: %s\n", level == LOG_LEVEL_WARNING ? "warning" : "debug",
+		text);
+}
+
+static int main_run_verb(const struct invocation *inv, struct error *err)
+{
+	cleanup(settings_release) struct settings settings = {0};
+	struct context context = {.args = &inv->args, .verb = inv->command->name};
+
+	if (!(inv->command->flags & COMMAND_WITHOUT_SETTINGS)) {
+		if (settings_load(&inv->args, MAIN_CONFIG_PATH, &settings, err) < 0)
+			return -1;
+		context.settings = &settings;
+	}
+	return inv->command->run(&context, err);
+}
+
+static int main_run(const struct invocation *inv, struct error *err)
+{
+	const struct args *args = &inv->args;
+
+	log_set_sink(main_log, args_has(args, "debug") ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING);
+	if (args_has(args, "version"))
+		return cmd_version(&(struct context){.args = args}, err);
+	if (!args_has(args, "help"))
+		return main_run_verb(inv, err);
+	help_print(inv->bare ? NULL : inv->command, inv->group, args_has(args, "json"));
+	return 0;
+}
+
+/* The error object is wanted also when the command line was not understood up to --json. */
+static bool main_wants_json(const struct invocation *inv, char **argv)
+{
+	if (args_has(&inv->args, "json"))
+		return true;
+	for (; *argv && strcmp(*argv, "--") != 0; argv++)
+		if (strcmp(*argv, "--json") == 0)
+			return true;
+	return false;
+}
+
+static int main_report(const struct invocation *inv, char **argv, struct error *err)
+{
+	cleanup_free char *hint = hint_make(inv, err);
+	const char *verb = inv->command ? inv->command->name : inv->group;
+
+	/* Verbs say themselves what they were at; what fails before them does not. */
+	if (verb && strncmp(err->context, verb, strlen(verb)) != 0)
+		error_wrap(err, "%s", verb);
+	errors_print(err, hint, main_wants_json(inv, argv));
+	return errors_exit_status(err);
+}
+
+int main(int argc, char **argv)
+{
+	struct invocation inv = {0};
+	struct error err = {0}, late = {0};
+	int status = 0;
+
+	(void)argc;
+	main_guard_standard_files();
+	interrupt_install();
+	if (invocation_parse(argv, &inv, &err) < 0 || main_run(&inv, &err) < 0)
+		status = main_report(&inv, argv, &err);
+	if (output_finish(&late) < 0 && status == 0)
+		status = main_report(&inv, argv, &late);
+	invocation_release(&inv);
+	return status;
+}

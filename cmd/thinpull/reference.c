@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Chooses the source by the prefix of a reference and compares references with recorded ones. */
+#include "cmd/thinpull/reference.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "oci/layout.h"
+#include "pkg/base/alloc.h"
+#include "registry/source.h"
+
+#define REFERENCE_MIN_DIGITS 12
+
+int reference_check(const char *text, struct error *err)
+{
+	if (!*text)
+		return error_set(err, ERR_USAGE, "empty reference");
+	if (*text == '-')
+		return error_set(err, ERR_USAGE, "a reference does not start with '-'");
+	for (const unsigned char *p = (const unsigned char *)text; *p; p++)
+		if (*p <= ' ' || *p == 0x7f)
+			return error_set(err, ERR_USAGE,
+					 "spaces or control characters in a reference");
+	return 0;
+}
+
+/* What follows a prefix, or NULL. */
+static const char *after(const char *text, const char *prefix)
+{
+	size_t len = strlen(prefix);
+
+	return strncmp(text, prefix, len) == 0 ? text + len : NULL;
+}
+
+int reference_open_source(const char *text, struct source **ret, struct error *err)
+{
+	if (reference_check(text, err) < 0)
+		return -1;
+	if (after(text, "oci-archive:") || after(text, "docker-archive:"))
+		return error_set(err, ERR_UNSUPPORTED, "archives are not there yet");
+	if (after(text, "oci:"))
+		return oci_layout_open(after(text, "oci:"), ret, err);
+	return registry_source_open(text, ret, err);
+}
+
+char *reference_with_digest(const char *ref, const char *digest)
+{
+	const char *at = strrchr(ref, '@');
+
+	if (at && strchr(at, ':'))
+		return xstrdup(ref);
+	return xasprintf("%s@%s", ref, digest);
+}
+
+/* --- an image that is here ---------------------------------------------------------------------
+ */
+
+struct image_list {
+	struct catalog_image *items;
+	size_t n;
+};
+
+static void image_list_release(struct image_list *list)
+{
+	catalog_images_free(list->items, list->n);
+}
+
+/* Is text the recorded reference, or that with one of the image's digests behind it? */
+static bool image_is(const struct catalog_image *image, const char *text)
+{
+	const char *rest = after(text, image->ref);
+
+	if (!rest)
+		return false;
+	if (!*rest)
+		return true;
+	return *rest == '@'
+	       && (strcmp(rest + 1, image->digest) == 0 || strcmp(rest + 1, image->manifest) == 0);
+}
+
+static const struct catalog_image *find_by_name(const struct image_list *list, const char *text)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (image_is(&list->items[i], text))
+			return &list->items[i];
+	return NULL;
+}
+
+/* The reference as a pull would record it; NULL when it makes no sense to a source. */
+static char *normalise(const char *text)
+{
+	cleanup(source_close_ptr) struct source *source = NULL;
+	cleanup_free char *cwd = NULL;
+	struct error ignored = {0};
+	const char *dir = after(text, "oci:");
+
+	if (reference_open_source(text, &source, &ignored) == 0)
+		return xstrdup(source->name);
+	/* The folder may be gone; the image is here all the same. */
+	if (!dir || *dir == '/')
+		return NULL;
+	cwd = getcwd(NULL, 0);
+	return cwd ? xasprintf("oci:%s/%s", cwd, dir) : NULL;
+}
+
+/* The hex digits in "sha256:0123456789ab.." or "0123456789ab.."; NULL when it is neither. */
+static const char *digest_digits(const char *text)
+{
+	const char *digits = after(text, "sha256:");
+
+	if (!digits)
+		digits = text;
+	if (strlen(digits) < REFERENCE_MIN_DIGITS)
+		return NULL;
+	return strspn(digits, "0123456789abcdef") == strlen(digits) ? digits : NULL;
+}
+
+static bool digest_starts(const char *digest, const char *digits)
+{
+	const char *colon = strchr(digest, ':');
+
+	return colon && strncmp(colon + 1, digits, strlen(digits)) == 0;
+}
+
+/* Returns NULL with *err filled when the digits fit images of different content. */
+static const struct catalog_image *find_by_digits(const struct image_list *list, const char *digits,
+						  struct error *err)
+{
+	const struct catalog_image *found = NULL;
+
+	for (size_t i = 0; i < list->n; i++) {
+		const struct catalog_image *image = &list->items[i];
+
+		if (!digest_starts(image->digest, digits)
+		    && !digest_starts(image->manifest, digits))
+			continue;
+		if (found && strcmp(found->manifest, image->manifest) != 0) {
+			error_set(err, ERR_USAGE, "'%s' fits several images", digits);
+			return NULL;
+		}
+		if (!found)
+			found = image;
+	}
+	return found;
+}
+
+int reference_find_image(struct store *store, const char *text, char **ret_ref, struct error *err)
+{
+	cleanup(image_list_release) struct image_list list = {0};
+	cleanup_free char *normal = NULL;
+	const struct catalog_image *found;
+	struct error several = {0};
+
+	if (reference_check(text, err) < 0 || store_images(store, &list.items, &list.n, err) < 0)
+		return -1;
+	found = find_by_name(&list, text);
+	if (!found) {
+		normal = normalise(text);
+		found = normal ? find_by_name(&list, normal) : NULL;
+	}
+	if (!found && digest_digits(text))
+		found = find_by_digits(&list, digest_digits(text), &several);
+	if (several.kind != ERR_NONE) {
+		*err = several;
+		return -1;
+	}
+	if (!found)
+		return error_set(err, ERR_NOT_FOUND, "no such image here");
+	*ret_ref = xstrdup(found->ref);
+	return 0;
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The shapes of cli.md. What is not known without a device or a mount is null. */
+#include "cmd/thinpull/report.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd/thinpull/output.h"
+#include "cmd/thinpull/sizes.h"
+#include "pkg/base/alloc.h"
+#include "pkg/base/cleanup.h"
+
+#define METADATA_BLOCK_BYTES 4096
+
+void report_image(struct jout *o, const char *key, const struct catalog_image *image)
+{
+	jout_object(o, key);
+	jout_string(o, "ref", image->ref);
+	jout_string(o, "digest", image->digest);
+	jout_string(o, "manifest", image->manifest);
+	jout_string(o, "platform", image->platform);
+	jout_uint(o, "size_bytes", image->size_bytes);
+	jout_uint(o, "layers", image->layers);
+	jout_string(o, "created", image->created);
+	jout_string(o, "pool", image->pool);
+	jout_end_object(o);
+}
+
+/* The catalog keeps them as the text of a JSON object. */
+static int report_labels(struct jout *o, const char *labels, struct error *err)
+{
+	cleanup(jdoc_free_ptr) struct jdoc *doc = NULL;
+	const char *key, *text;
+	struct jval value;
+	void *iter = NULL;
+
+	jout_object(o, "labels");
+	if (labels && *labels) {
+		if (jdoc_parse(labels, strlen(labels), "labels", &doc, err) < 0)
+			goto bad;
+		while (jdoc_each(jdoc_root(doc), &iter, &key, &value)) {
+			if (jdoc_string_value(value, &text, err) < 0)
+				goto bad;
+			jout_string(o, key, text);
+		}
+	}
+	jout_end_object(o);
+	return 0;
+bad:
+	err->kind = ERR_INCONSISTENT;
+	return -1;
+}
+
+int report_container(struct jout *o, const char *key, const struct catalog_container *container,
+		     struct error *err)
+{
+	jout_object(o, key);
+	jout_string(o, "name", container->name);
+	jout_string(o, "image", container->image);
+	jout_string(o, "manifest", container->manifest);
+	jout_uint(o, "thin_id", container->thin_id);
+	jout_uint(o, "size_bytes", container->size_bytes);
+	jout_bool(o, "read_only", container->read_only);
+	jout_string(o, "state", "ready");
+	jout_string(o, "device", NULL);
+	jout_string(o, "mount_point", NULL);
+	if (report_labels(o, container->labels, err) < 0)
+		return error_wrap(err, "container %s", container->name);
+	jout_uint(o, "mapped_bytes", container->mapped_bytes);
+	jout_string(o, "exclusive_bytes", NULL);
+	jout_string(o, "created", container->created);
+	jout_end_object(o);
+	return 0;
+}
+
+uint64_t report_data_bytes(const struct thin_pool_status *status, uint64_t blocks)
+{
+	return blocks * status->block_bytes;
+}
+
+uint64_t report_metadata_bytes(uint64_t blocks)
+{
+	return blocks * METADATA_BLOCK_BYTES;
+}
+
+static void report_usage(struct jout *o, const char *key, uint64_t used, uint64_t total)
+{
+	jout_object(o, key);
+	jout_uint(o, "used_bytes", used);
+	jout_uint(o, "total_bytes", total);
+	jout_end_object(o);
+}
+
+void report_pool(struct jout *o, const char *key, const char *name,
+		 const struct thin_pool_status *s, unsigned low_water_percent)
+{
+	uint64_t total = report_data_bytes(s, s->data_total_blocks);
+
+	jout_object(o, key);
+	jout_string(o, "name", name);
+	jout_string(o, "engine", s->engine);
+	jout_string(o, "mode", s->mode);
+	jout_uint(o, "block_bytes", s->block_bytes);
+	report_usage(o, "data", report_data_bytes(s, s->data_used_blocks), total);
+	report_usage(o, "metadata", report_metadata_bytes(s->metadata_used_blocks),
+		     report_metadata_bytes(s->metadata_total_blocks));
+	jout_uint(o, "transaction_id", s->transaction_id);
+	jout_uint(o, "thin_count", s->thin_count);
+	jout_bool(o, "needs_check", s->needs_check);
+	jout_uint(o, "low_water_bytes", total / 100 * low_water_percent);
+	jout_end_object(o);
+}
+
+void report_fact(const char *name, const char *fmt, ...)
+{
+	cleanup_free char *value = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	value = xvasprintf(fmt, ap);
+	va_end(ap);
+	output_line("%s:%*s %s", name, (int)(strlen(name) < 15 ? 15 - strlen(name) : 0), "", value);
+}
+
+static void report_usage_text(const char *name, uint64_t used, uint64_t total)
+{
+	char used_text[SIZE_TEXT_BYTES], total_text[SIZE_TEXT_BYTES];
+
+	report_fact(name, "%s of %s used (%llu %%)", size_format(used, used_text),
+		    size_format(total, total_text),
+		    (unsigned long long)(total ? used * 100 / total : 0));
+}
+
+void report_pool_text(const char *name, const struct thin_pool_status *s,
+		      unsigned low_water_percent)
+{
+	uint64_t total = report_data_bytes(s, s->data_total_blocks);
+	char size[SIZE_TEXT_BYTES];
+
+	report_fact("Pool", "%s", name);
+	report_fact("Engine", "%s", s->engine);
+	report_fact("Mode", "%s", s->mode);
+	report_fact("Block size", "%s", size_format(s->block_bytes, size));
+	report_usage_text("Data", report_data_bytes(s, s->data_used_blocks), total);
+	report_usage_text("Metadata", report_metadata_bytes(s->metadata_used_blocks),
+			  report_metadata_bytes(s->metadata_total_blocks));
+	report_fact("Guard", "%s of data (%u %%)",
+		    size_format(total / 100 * low_water_percent, size), low_water_percent);
+	report_fact("Transaction", "%llu", (unsigned long long)s->transaction_id);
+	report_fact("Thin devices", "%llu", (unsigned long long)s->thin_count);
+	report_fact("Needs check", "%s", s->needs_check ? "yes" : "no");
+}

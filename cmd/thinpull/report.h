@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Images, containers and pools as JSON, with the keys that others rely on. */
+#pragma once
+
+#include "oci/store.h"
+#include "pkg/json/jdoc.h"
+
+/* @key: NULL inside an array and at the top. */
+void report_image(struct jout *o, const char *key, const struct catalog_image *image);
+
+/* Errors: ERR_INCONSISTENT (labels in the catalog). */
+MUST_CHECK int report_container(struct jout *o, const char *key,
+				const struct catalog_container *container, struct error *err);
+
+/* @low_water_percent: the guard. */
+void report_pool(struct jout *o, const char *key, const char *name,
+		 const struct thin_pool_status *status, unsigned low_water_percent);
+
+/* Blocks of a pool in bytes. */
+uint64_t report_data_bytes(const struct thin_pool_status *status, uint64_t blocks);
+uint64_t report_metadata_bytes(uint64_t blocks);
+
+/* The same for people: a line for each fact, on stdout. */
+void report_pool_text(const char *name, const struct thin_pool_status *status,
+		      unsigned low_water_percent);
+
+/* "Name:          value" */
+void report_fact(const char *name, const char *fmt, ...) PRINTF_LIKE(2, 3);
