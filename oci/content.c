@@ -143,6 +143,8 @@ int content_open(const char *dir, struct content **ret, struct error *err)
 
 void content_close(struct content *c)
 {
+	if (!c)
+		return;
 	content_release_blobs(c);
 	if (c->lock_fd >= 0)
 		close(c->lock_fd);
