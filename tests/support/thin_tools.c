@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Runs thin_check and thin_restore, makes and removes scratch folders for pools. */
+#include "tests/support/thin_tools.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "pkg/base/alloc.h"
+#include "pkg/base/cleanup.h"
+
+static void exec_quietly(const char *const argv[])
+{
+	int null = open("/dev/null", O_RDWR);
+
+	if (null >= 0) {
+		dup2(null, STDIN_FILENO);
+		dup2(null, STDOUT_FILENO);
+		dup2(null, STDERR_FILENO);
+	}
+	execvp(argv[0], (char *const *)(uintptr_t)argv);
+	_exit(127);
+}
+
+int thin_tools_run(const char *const argv[])
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0)
+		exec_quietly(argv);
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+		return 126;
+	return WEXITSTATUS(status);
+}
+
+int thin_tools_check(const char *meta_path)
+{
+	return thin_tools_run((const char *const[]){"thin_check", "-q", meta_path, NULL});
+}
+
+int thin_tools_check_major(void)
+{
+	FILE *out = popen("thin_check --version", "re");
+	int major = -1;
+
+	if (out && fscanf(out, "%d.", &major) != 1)
+		major = -1;
+	if (out)
+		pclose(out);
+	return major;
+}
+
+bool thin_tools_restore(const char *xml_path, const char *meta_path, unsigned long meta_bytes)
+{
+	cleanup_fd int fd = open(meta_path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	if (fd < 0 || ftruncate(fd, (off_t)meta_bytes) < 0)
+		return false;
+	return thin_tools_run(
+		       (const char *const[]){"thin_restore", "-i", xml_path, "-o", meta_path, NULL})
+	       == 0;
+}
+
+char *thin_tools_folder(void)
+{
+	const char *base = getenv("TMPDIR");
+	char *path = xasprintf("%s/thinpull-test-XXXXXX", base ? base : "/tmp");
+
+	if (!mkdtemp(path)) {
+		perror(path);
+		abort();
+	}
+	return path;
+}
+
+void thin_tools_remove(char **folder)
+{
+	DIR *dir = *folder ? opendir(*folder) : NULL;
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir)))
+		if (entry->d_name[0] != '.')
+			unlinkat(dirfd(dir), entry->d_name, 0);
+	if (dir)
+		closedir(dir);
+	if (*folder)
+		rmdir(*folder);
+	free(*folder);
+	*folder = NULL;
+}
+
+void thin_tools_show(const struct thin_findings *findings)
+{
+	for (size_t i = 0; i < findings->n && i < 20; i++)
+		fprintf(stderr, "%s: %s: %s\n", findings->items[i].kind, findings->items[i].where,
+			findings->items[i].text);
+	fprintf(stderr, "%llu findings\n", (unsigned long long)findings->total);
+}
