@@ -400,6 +400,7 @@ static int open_folder(const char *text, size_t len, struct selection *sel, stru
 		return error_wrap(err, "oci:%s", dir);
 	l = xcalloc(1, sizeof(*l));
 	l->source.ops = &ops;
+	l->source.local = true;
 	l->source.name = recorded_name(dir, sel);
 	l->dir = steal(&dir);
 	l->chosen = chosen;
