@@ -74,7 +74,7 @@ $(OUT)/liboci.a: $(call objects,$(OCI_SRC))
 $(OUT)/libregistry.a: $(call objects,$(REGISTRY_SRC))
 $(OUT)/libsupport.a: $(call objects,$(SUPPORT_SRC))
 $(OUT)/%.a:
-	@rm -f $@
+	@mkdir -p $(@D); rm -f $@
 	$(Q)echo '  AR    $@'; $(AR) rcs $@ $^
 
 # Each object also leaves its line of compile_commands.json.
