@@ -186,6 +186,11 @@ def load(path):
     return entries
 
 
+def short(value):
+    text = json.dumps(value)
+    return text if len(text) <= 120 else text[:117] + "..."
+
+
 def differences(a, b, names=("first", "second"), ignore=()):
     """Lines of text, one for each fact that is not the same."""
     lines = []
@@ -197,7 +202,7 @@ def differences(a, b, names=("first", "second"), ignore=()):
         for key in sorted(set(a[path]) | set(b[path])):
             x, y = a[path].get(key), b[path].get(key)
             if x != y and key not in ignore:
-                lines.append(f"/{path}: {key}: {names[0]} {x}, {names[1]} {y}")
+                lines.append(f"/{path}: {key}: {names[0]} {short(x)}, {names[1]} {short(y)}")
     return lines
 
 
@@ -208,8 +213,7 @@ def main():
         return 0
     if len(sys.argv) >= 4 and sys.argv[1] == "compare":
         a, b = load(sys.argv[2]), load(sys.argv[3])
-        names = (sys.argv[4:] + ["first", "second"])[:2] if len(sys.argv) > 5 else (
-            "first", "second")
+        names = sys.argv[4:6] if len(sys.argv) > 5 else ("first", "second")
         found = differences(a, b, names)
         for line in found[:60]:
             print(line)
