@@ -97,7 +97,7 @@ def main():
             lines = f.read().splitlines()
         check_text(path, lines, problems)
         if path != "Makefile":
-            check_script(path, lines[0] if lines else "", problems)
+            check_script(path, "python" if path.endswith(".py") else lines[0], problems)
     check_format(c_files, problems)
     for p in problems:
         print(p)

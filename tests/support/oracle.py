@@ -31,7 +31,8 @@ import zlib
 
 from tree import HUGE, BlockHash, escape
 
-INVALID, VERIFICATION = 11, 5
+INVALID, VERIFICATION, NO_SPACE = 11, 5, 6
+FILE_MAX = (2**32 - 1) * 4096
 TIME_MIN, TIME_MAX = -2**31, 15032385535
 AUFS = (b".wh..wh.plnk", b".wh..wh.aufs", b".wh..wh.orph")
 XATTR_MAX, LINK_MAX = 65536, 65000
@@ -528,6 +529,8 @@ def describe(node, e):
 
 
 def content(e, reader):
+    if e.size > FILE_MAX:
+        raise Refused(f"{escape(e.name)}: larger than ext4 allows", NO_SPACE)
     if e.size > HUGE:
         blocks = BlockHash()
         for offset, data in reader.data(e):
@@ -618,6 +621,8 @@ class Layout:
 
 def open_layer(data):
     if data[:2] == b"\x1f\x8b":
+        if len(data) > 3 and data[3] & 0xe0:
+            raise Refused("gzip: reserved flags")
         return gzip.GzipFile(fileobj=io.BytesIO(data))
     return io.BytesIO(data)
 

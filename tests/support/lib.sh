@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+# For the scripts of tests/integration, which source it first: the program under test, a place to
+# work, a registry, and checks that say what was expected. The runner gives TMPDIR and the rest; by
+# hand, `bash tests/integration/NN_name.sh` works too.
+# shellcheck shell=bash
+set -euo pipefail
+
+TOP=${THINPULL_TOP:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
+IMAGES=${THINPULL_IMAGES:-$TOP/build/images}
+SUPPORT=$TOP/tests/support
+PROGRAM=${THINPULL:-$TOP/build/thinpull}
+ASAN_PROGRAM=${THINPULL_ASAN:-$TOP/build/asan/thinpull}
+LIST=$TOP/build/release/tests/tools/ext4_list
+WORK=$(mktemp -d "${TMPDIR:-/tmp}/thinpull-it.XXXXXX")
+ROOT=$WORK/root
+export PYTHONDONTWRITEBYTECODE=1 LANG=C.UTF-8 TZ=UTC
+unset THINPULL_ROOT THINPULL_POOL THINPULL_ENGINE
+case ":$PATH:" in *:/usr/sbin:*) ;; *) PATH=$PATH:/usr/sbin:/sbin ;; esac
+registry_pid=
+
+clean_up() {
+    local status=$?
+    set +e
+    if [ -n "$registry_pid" ]; then kill "$registry_pid"; wait "$registry_pid"; fi 2>/dev/null
+    if [ -d "$WORK/mnt" ] && mountpoint -q "$WORK/mnt"; then umount "$WORK/mnt"; fi
+    chmod -R u+rwX "$WORK" 2>/dev/null
+    rm -rf "$WORK"
+    exit $status
+}
+trap clean_up EXIT
+trap 'exit 130' INT TERM
+
+fail() {
+    echo "FAIL: $*" >&2
+    exit 1
+}
+
+skip() {
+    echo "$*"
+    exit 77
+}
+
+finish() {
+    echo "$(basename "$0" .sh): ok"
+    exit 0
+}
+
+say() {
+    echo "-- $*"
+}
+
+# The program with the root of this test.
+tp() {
+    "$PROGRAM" --root "$ROOT" "$@"
+}
+
+# expect CODE COMMAND...: run it, its exit code must be CODE (or one of CODE,CODE). Its output is
+# in $WORK/out and $WORK/err afterwards.
+expect() {
+    local want=$1 got=0
+    shift
+    "$@" >"$WORK/out" 2>"$WORK/err" </dev/null || got=$?
+    case ",$want," in
+    *",$got,"*) ;;
+    *)
+        echo "command: $*"
+        sed 's/^/  stdout: /' "$WORK/out" | head -n 20
+        sed 's/^/  stderr: /' "$WORK/err" | head -n 40
+        fail "exit $got, expected $want" ;;
+    esac
+}
+
+# The last command failed with one line of text that holds each of these.
+expect_error() {
+    local lines text
+    lines=$(grep -c '^thinpull: ' "$WORK/err") || true
+    [ "$lines" -eq 1 ] || { cat "$WORK/err"; fail "$lines error lines, expected one"; }
+    for text in "$@"; do
+        grep '^thinpull: ' "$WORK/err" | grep -qiF -- "$text" ||
+            { cat "$WORK/err"; fail "the error does not say '$text'"; }
+    done
+}
+
+# jq on stdin; the result must be exactly this.
+expect_json() { # filter want
+    local got
+    got=$(jq -r "$1")
+    [ "$got" = "$2" ] || fail "jq $1: got '$got', expected '$2'"
+}
+
+# The pool is clean, by our checker and by thin_check, and nothing stray lies in the root.
+check_pool() {
+    local root=${1:-$ROOT} meta
+    "$PROGRAM" --root "$root" --json pool check >"$WORK/check" 2>"$WORK/check.err" ||
+        { cat "$WORK/check" "$WORK/check.err"; fail 'pool check'; }
+    [ "$(jq -r .clean "$WORK/check")" = true ] || { cat "$WORK/check"; fail 'pool not clean'; }
+    meta=$root/pools/default/meta
+    thin_check -q "$meta" || { thin_check "$meta" || true; fail 'thin_check'; }
+    check_nothing_stray "$root"
+}
+
+# After any command: no temporary file, no lock file with an owner. A partial blob for resume may
+# be there.
+check_nothing_stray() {
+    local found
+    found=$(find "$1" \( -name '*.tmp' -o -name '*.new' -o -name '.tmp*' -o -path '*/spool/*' \) \
+        -type f ! -name '*.part')
+    [ -z "$found" ] || fail "left behind: $found"
+}
+
+# Real files take what the pool says they take; all but names.
+json() {
+    "$PROGRAM" --root "$ROOT" --json "$@"
+}
+
+# raw REF|NAME FILE: its file system as a sparse file, which e2fsck finds clean.
+raw() {
+    rm -f "$2"
+    tp -q export --format raw -o "$2" "$1" >/dev/null
+    e2fsck -fn "$2" >"$WORK/e2fsck" 2>&1 || { cat "$WORK/e2fsck"; fail "e2fsck of $1"; }
+}
+
+# One word for the content of a sparse file, quickly.
+content() {
+    python3 "$SUPPORT/sparse_sum.py" "$@"
+}
+
+# start_registry: a real registry on a free loopback port, with its data in $WORK/registry.
+# Sets REGISTRY=localhost:PORT; its log is $WORK/registry.log.
+start_registry() {
+    mkdir -p "$WORK/registry"
+    cat >"$WORK/registry.yml" <<YML
+version: 0.1
+log: {level: info, accesslog: {disabled: false}}
+storage: {filesystem: {rootdirectory: $WORK/registry}, delete: {enabled: true}}
+http: {addr: "127.0.0.1:${1:-0}"}
+YML
+    docker-registry serve "$WORK/registry.yml" >>"$WORK/registry.log" 2>&1 &
+    registry_pid=$!
+    local i port=
+    for i in $(seq 100); do
+        port=$(sed -n 's/.*listening on 127\.0\.0\.1:\([0-9]*\).*/\1/p' "$WORK/registry.log" |
+            tail -n 1)
+        [ -z "$port" ] || break
+        kill -0 "$registry_pid" 2>/dev/null || break
+        sleep 0.1
+    done
+    [ -n "$port" ] || { cat "$WORK/registry.log"; fail 'the registry does not start'; }
+    REGISTRY=localhost:$port
+}
+
+stop_registry() {
+    kill "$registry_pid"
+    wait "$registry_pid" 2>/dev/null || true
+    registry_pid=
+}
+
+# push LAYOUT:TAG NAME:TAG [skopeo options]
+push() {
+    local from=$1 to=$2
+    shift 2
+    skopeo --insecure-policy copy -q --dest-tls-verify=false "$@" "oci:$from" \
+        "docker://$REGISTRY/$to"
+}
+
+# How many blobs the registry has handed out so far.
+blobs_fetched() {
+    grep -cE '"GET /v2/[^ ]*/blobs/' "$WORK/registry.log" || true
+}
