@@ -19,7 +19,7 @@ LIB_CFLAGS := $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(LIBRARI
 LIB_LDLIBS := $(shell $(PKG_CONFIG) --libs $(LIBRARIES) 2>/dev/null) -lpthread
 
 WARNINGS := -Wall -Wextra -Wshadow -Wformat=2 -Wvla -Wundef -Wstrict-prototypes \
-	-Wmissing-prototypes -Wwrite-strings -Wconversion -Wno-format-truncation
+	-Wmissing-prototypes -Wwrite-strings -Wconversion $(if $(findstring clang,$(CC)),,-Wno-format-truncation)
 CPPFLAGS_ALL := -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 $(CPPFLAGS)
 CFLAGS_ALL = -std=gnu17 $(WARNINGS) $(if $(DEV),-Werror) -g -fno-strict-aliasing $(CFLAGS_$(FLAVOUR)) $(CFLAGS)
 LDFLAGS_ALL = $(LDFLAGS_$(FLAVOUR)) $(LDFLAGS)

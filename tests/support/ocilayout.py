@@ -42,7 +42,7 @@ class Layout:
 
     def index(self):
         with open(f"{self.folder}/index.json", encoding="utf-8") as f:
-            return json.load(f)["manifests"]
+            return json.load(f)["manifests"] or []
 
     def path(self, digest):
         return f"{self.folder}/blobs/" + digest.replace(":", "/")
