@@ -57,8 +57,10 @@ int reference_open_source(const char *text, struct source **ret, struct error *e
 char *reference_with_digest(const char *ref, const char *digest)
 {
 	const char *at = strrchr(ref, '@');
+	struct error ignored = {0};
+	struct digest named;
 
-	if (at && strchr(at, ':'))
+	if (at && digest_parse(at + 1, &named, &ignored) == 0)
 		return xstrdup(ref);
 	return xasprintf("%s@%s", ref, digest);
 }
