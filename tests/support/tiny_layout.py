@@ -1,23 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Makes an OCI image layout of a few files with Python alone: tiny_layout.py DIR [TAG [LAYERS]].
+"""An OCI image layout of a few files, made with Python alone: tiny_layout.py DIR TAG LAYERS.
 
-Each layer adds a file and replaces another. The same arguments give the same bytes.
+Each layer adds a file and replaces another. The same arguments give the same bytes. Prints the
+digest of the manifest.
 """
-import gzip
-import hashlib
 import io
-import json
 import os
 import sys
 import tarfile
 
-
-def blob(folder, data):
-    digest = hashlib.sha256(data).hexdigest()
-    with open(f"{folder}/blobs/sha256/{digest}", "wb") as f:
-        f.write(data)
-    return {"digest": "sha256:" + digest, "size": len(data)}
+import ocilayout
 
 
 def layer(number):
@@ -36,35 +29,13 @@ def layer(number):
 
 
 def main():
-    folder = sys.argv[1]
-    tag = sys.argv[2] if len(sys.argv) > 2 else "latest"
-    count = int(sys.argv[3]) if len(sys.argv) > 3 else 2
-    os.makedirs(f"{folder}/blobs/sha256", exist_ok=True)
-    tars = [layer(i + 1) for i in range(count)]
-    diff_ids = ["sha256:" + hashlib.sha256(t).hexdigest() for t in tars]
-    config = {"architecture": "amd64", "os": "linux", "created": "2024-01-01T00:00:00Z",
-              "config": {"Cmd": ["/bin/true"]}, "rootfs": {"type": "layers", "diff_ids": diff_ids}}
-    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
-    config["architecture"] = machine
-    manifest = {
-        "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
-        "config": {"mediaType": "application/vnd.oci.image.config.v1+json",
-                   **blob(folder, json.dumps(config).encode())},
-        "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip",
-                    **blob(folder, gzip.compress(t, mtime=0))} for t in tars]}
-    entry = {"mediaType": manifest["mediaType"], **blob(folder, json.dumps(manifest).encode()),
-             "annotations": {"org.opencontainers.image.ref.name": tag}}
-    index = {"schemaVersion": 2, "manifests": []}
-    if os.path.exists(f"{folder}/index.json"):
-        with open(f"{folder}/index.json", encoding="utf-8") as f:
-            index = json.load(f)
-    index["manifests"] = [m for m in index["manifests"]
-                          if m["annotations"]["org.opencontainers.image.ref.name"] != tag] + [entry]
-    with open(f"{folder}/oci-layout", "w", encoding="utf-8") as f:
-        json.dump({"imageLayoutVersion": "1.0.0"}, f)
-    with open(f"{folder}/index.json", "w", encoding="utf-8") as f:
-        json.dump(index, f)
-    print(entry["digest"])
+    layout = ocilayout.Layout(sys.argv[1])
+    machine = os.uname().machine
+    config = {"created": "2024-01-01T00:00:00Z", "os": "linux", "config": {"Cmd": ["/bin/true"]},
+              "architecture": {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)}
+    stored = [layout.put_layer(layer(n)) for n in range(1, int(sys.argv[3]) + 1)]
+    image = layout.put_image(sys.argv[2], [s[0] for s in stored], [s[1] for s in stored], config)
+    print(image["digest"])
 
 
 main()
