@@ -8,9 +8,24 @@
 #include "cmd/thinpull/context.h"
 #include "cmd/thinpull/output.h"
 #include "cmd/thinpull/report.h"
+#include "pkg/base/alloc.h"
+#include "pkg/catalog/library.h"
+#include "pkg/digest/library.h"
 #include "pkg/ext4/base.h"
+#include "pkg/ext4/library.h"
+#include "pkg/json/library.h"
+#include "pkg/stream/library.h"
 
 #define VERSION_POOL_FORMAT 2
+
+static const struct library {
+	const char *name;
+	const char *(*version)(void);
+} libraries[] = {
+	{"libc", gnu_get_libc_version},	     {"libcrypto", digest_library_version},
+	{"libext2fs", ext4_library_version}, {"isa-l", stream_library_version},
+	{"jansson", jdoc_library_version},   {"sqlite3", catalog_library_version},
+};
 
 void version_json(struct jout *o)
 {
@@ -19,7 +34,8 @@ void version_json(struct jout *o)
 	jout_uint(o, "pool_format", VERSION_POOL_FORMAT);
 	jout_string(o, "compiler", __VERSION__);
 	jout_object(o, "libraries");
-	jout_string(o, "libc", gnu_get_libc_version());
+	for (size_t i = 0; i < ARRAY_SIZE(libraries); i++)
+		jout_string(o, libraries[i].name, libraries[i].version());
 	jout_end_object(o);
 }
 
@@ -28,7 +44,8 @@ void version_text(void)
 	report_fact("Layout", "%d", EXT4_LAYOUT_VERSION);
 	report_fact("Pool format", "%d", VERSION_POOL_FORMAT);
 	report_fact("Compiler", "%s", __VERSION__);
-	report_fact("libc", "%s", gnu_get_libc_version());
+	for (size_t i = 0; i < ARRAY_SIZE(libraries); i++)
+		report_fact(libraries[i].name, "%s", libraries[i].version());
 }
 
 int cmd_version(const struct context *context, struct error *err)

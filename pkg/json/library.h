@@ -1,0 +1,6 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The library behind this module, for `version` and `info`. */
+#pragma once
+
+/* "3.0.15", of jansson as it is loaded. */
+const char *jdoc_library_version(void);

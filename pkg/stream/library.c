@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Puts the version of ISA-L together. */
+#include "pkg/stream/library.h"
+
+#include <isa-l.h>
+
+#define TEXT_OF(x)	 #x
+#define VERSION(a, b, c) TEXT_OF(a) "." TEXT_OF(b) "." TEXT_OF(c)
+
+const char *stream_library_version(void)
+{
+	return VERSION(ISAL_MAJOR_VERSION, ISAL_MINOR_VERSION, ISAL_PATCH_VERSION);
+}
