@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One GET request by libcurl. Follows nothing, retries nothing, stores nothing, authenticates
+ * nothing: the files above it do. The body is a stream that reads ahead into a bounded buffer.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "pkg/base/cleanup.h"
+#include "pkg/base/error.h"
+#include "pkg/stream/stream.h"
+
+struct http_client; /* keeps connections for reuse; may be shared between threads */
+
+struct http_limits {
+	long connect_ms;
+	/* Slower than that many bytes a second for so long is a broken connection. */
+	long low_speed_bytes, low_speed_s;
+};
+
+/* @limits: copied; NULL for the usual: 30 s, 100 B/s over 60 s. */
+struct http_client *http_client_new(const struct http_limits *limits);
+/* All bodies must have been closed. */
+void http_client_free(struct http_client *c);
+DEFINE_CLEANUP(struct http_client *, http_client_free);
+
+struct http_request {
+	const char *url;
+	const char *accept;	   /* or NULL */
+	const char *authorization; /* whole header value, or NULL */
+};
+
+#define HTTP_LENGTH_UNKNOWN UINT64_MAX
+
+/* Owned; absent headers are NULL. */
+struct http_response {
+	int status;
+	char *url; /* that answered, without query */
+	char *content_type;
+	char *content_digest; /* Docker-Content-Digest */
+	char *location;
+	char *authenticate; /* all WWW-Authenticate headers, joined by ", " */
+	uint64_t content_length;
+	unsigned retry_after_s; /* 0 = not said */
+	struct stream *body;
+};
+
+/* Why there is no response, for who wants to try again. */
+enum http_problem {
+	HTTP_PROBLEM_NONE,
+	HTTP_PROBLEM_CONNECT, /* name, route, refused, timed out */
+	HTTP_PROBLEM_BROKEN,  /* connected, then reset or silent */
+	HTTP_PROBLEM_NO_TLS,  /* what answers does not speak TLS */
+	HTTP_PROBLEM_OTHER,   /* certificate, protocol, limits: trying again is no use */
+};
+
+/*
+ * Returns when the headers are there, whatever the status.
+ * @ret_problem: set on failure, too.
+ * Errors: ERR_NETWORK, ERR_INVALID (headers without end), ERR_INTERRUPTED; those of the body:
+ * ERR_NETWORK, also when it is shorter than announced.
+ */
+MUST_CHECK int http_get(struct http_client *c, const struct http_request *request,
+			struct http_response *ret, enum http_problem *ret_problem,
+			struct error *err);
+void http_response_release(struct http_response *r);

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* URLs: parts, joining, showing, and which hosts are this machine's own. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "pkg/base/error.h"
+
+struct http_url {
+	char *scheme; /* "http" or "https" */
+	char *host;   /* without brackets, numbers in normal form */
+	unsigned port;
+};
+
+/* Errors: ERR_INVALID: no URL, another scheme than http and https, a user name in it. */
+MUST_CHECK int http_url_parse(const char *text, struct http_url *ret, struct error *err);
+void http_url_release(struct http_url *url);
+
+/* @location: absolute or relative to base. @ret: owned. Errors: as above. */
+MUST_CHECK int http_url_join(const char *base, const char *location, char **ret, struct error *err);
+
+/* Without query and fragment, which carry signatures. Owned. */
+char *http_url_shown(const char *text);
+
+bool http_url_same_origin(const struct http_url *a, const struct http_url *b);
+
+/* localhost and its subdomains, 127/8, ::1, also written as mapped addresses. */
+bool http_host_is_loopback(const char *host);
+/* Those, and what only ever means "near this machine": 0/8, 169.254/16, ::, fe80::/10. */
+bool http_host_is_local(const char *host);

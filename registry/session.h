@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Requests to one repository of one registry: which scheme, which secrets, how often. What is above
+ * it speaks of manifests and blobs, what is below of URLs.
+ */
+#pragma once
+
+#include "registry/http.h"
+#include "registry/reference.h"
+
+struct session; /* may be used by several threads at once */
+
+struct session_options {
+	const struct http_limits *limits; /* NULL: the usual */
+	unsigned tries;			  /* of one request; 0: 4 */
+	unsigned backoff_ms;		  /* before the second; doubles; 0: 500 */
+};
+
+/* @ref, @options: copied; options may be NULL. */
+struct session *session_new(const struct reference *ref, const struct session_options *options);
+void session_free(struct session *s);
+DEFINE_CLEANUP(struct session *, session_free);
+
+/* The host that answers, for messages. */
+const char *session_host(const struct session *s);
+unsigned session_tries(const struct session *s);
+
+/*
+ * GET /v2/<path>/<kind>/<name>; succeeds only with status 200. Tries again, waiting in between, as
+ * long as nothing of a body was handed out: broken connections, 408, 429, 5xx.
+ * @kind: "manifests" or "blobs". @name: a tag or a digest. @accept: or NULL.
+ * Errors: ERR_NETWORK, ERR_UNAUTHORIZED, ERR_NOT_FOUND, ERR_INVALID, ERR_INTERRUPTED; each names
+ * the registry, what was asked, and the URL without its query.
+ */
+MUST_CHECK int session_get(struct session *s, const char *kind, const char *name,
+			   const char *accept, struct http_response *ret, struct error *err);
