@@ -19,8 +19,7 @@
 #include "pkg/base/interrupt.h"
 #include "pkg/base/log.h"
 
-/* --- files and locks -----------------------------------------------------------------------------
- */
+/* --- files and locks -------------------------------------------------------------------------- */
 
 char *content_path(const struct content *c, const char *name)
 {
@@ -88,8 +87,7 @@ void content_release_blobs(struct content *c)
 	c->blobs_fd = -1;
 }
 
-/* --- opening -------------------------------------------------------------------------------------
- */
+/* --- opening ---------------------------------------------------------------------------------- */
 
 static bool exists(const struct content *c, const char *name)
 {
@@ -152,8 +150,7 @@ void content_close(struct content *c)
 	free(c);
 }
 
-/* --- blobs ---------------------------------------------------------------------------------------
- */
+/* --- blobs ------------------------------------------------------------------------------------ */
 
 /* One that is there but damaged is written again, or no pull could ever repair it. */
 static bool is_intact(const char *path, const struct digest *d, size_t len)
@@ -215,8 +212,7 @@ int content_get(struct content *c, const struct digest *d, struct buffer *ret, s
 	return 0;
 }
 
-/* --- sweeping ------------------------------------------------------------------------------------
- */
+/* --- sweeping --------------------------------------------------------------------------------- */
 
 struct digest_list {
 	struct digest *items;

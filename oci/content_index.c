@@ -29,8 +29,7 @@ struct image_list {
 	size_t n, room;
 };
 
-/* --- reading -------------------------------------------------------------------------------------
- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static void release_image(struct content_image *image)
 {
@@ -176,8 +175,7 @@ int content_generation(struct content *c, struct digest *ret, struct error *err)
 	return 0;
 }
 
-/* --- writing -------------------------------------------------------------------------------------
- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 /* The media type belongs to the descriptor; the manifest says it itself, or the specification. */
 static int media_type_of(struct content *c, const struct content_image *image, char *buf,

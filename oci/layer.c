@@ -56,8 +56,7 @@ static void mark_entry(struct layer *l, struct ext4_node *node)
 	mark_ancestors(l, ext4_node_parent(node));
 }
 
-/* --- whiteouts ----------------------------------------------------------------------------------
- */
+/* --- whiteouts -------------------------------------------------------------------------------- */
 
 static int is_folder(struct layer *l, struct ext4_node *node, bool *ret, struct error *err)
 {
@@ -165,8 +164,7 @@ static int apply_whiteout(struct layer *l, const struct tarpath_part *name, stru
 	return sweep_lower(l, node, err);
 }
 
-/* --- attributes ---------------------------------------------------------------------------------
- */
+/* --- attributes ------------------------------------------------------------------------------- */
 
 static uint32_t type_bits(enum tar_type type)
 {

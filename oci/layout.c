@@ -33,8 +33,7 @@ struct layout_source {
 	struct oci_descriptor chosen;
 };
 
-/* --- the reference -------------------------------------------------------------------------------
- */
+/* --- the reference ---------------------------------------------------------------------------- */
 
 static bool is_folder(const char *path)
 {
@@ -107,8 +106,7 @@ static int parse_selection(const char *text, struct selection *sel, struct error
 	return 0;
 }
 
-/* --- the recorded name ---------------------------------------------------------------------------
- */
+/* --- the recorded name ------------------------------------------------------------------------ */
 
 static bool has_parent_part(const char *path)
 {
@@ -178,8 +176,7 @@ static char *recorded_name(const char *dir, const struct selection *sel)
 	return buffer_detach(&name);
 }
 
-/* --- the folder ----------------------------------------------------------------------------------
- */
+/* --- the folder ------------------------------------------------------------------------------- */
 
 static char *blob_path(const char *dir, const struct digest *d)
 {
@@ -222,8 +219,7 @@ static int read_index(const char *dir, struct oci_index *ret, struct error *err)
 	return oci_index_parse(text.data, text.len, "index.json", ret, err);
 }
 
-/* --- choosing ------------------------------------------------------------------------------------
- */
+/* --- choosing --------------------------------------------------------------------------------- */
 
 static int list_names(const struct oci_index *index, const char *problem, struct error *err)
 {
@@ -351,8 +347,7 @@ static int find_image(const char *dir, const struct selection *sel, struct oci_d
 	return rc;
 }
 
-/* --- the source ----------------------------------------------------------------------------------
- */
+/* --- the source ------------------------------------------------------------------------------- */
 
 static int layout_resolve(struct source *s, struct oci_descriptor *ret, struct buffer *ret_bytes,
 			  struct error *err)

@@ -158,8 +158,7 @@ const char *oci_platform_format(const struct oci_platform *p, char *buf, unsigne
 	return buf;
 }
 
-/* --- matching ------------------------------------------------------------------------------------
- */
+/* --- matching --------------------------------------------------------------------------------- */
 
 enum { SCORE_EXACT = 1000, SCORE_OTHER_FAMILY = 500, SCORE_OTHER_WIDTH = 100 };
 

@@ -41,8 +41,7 @@ const char *store_spool_dir(const struct store *s);
 /* Opened when first asked for; borrowed. */
 MUST_CHECK int store_content(struct store *s, struct content **ret, struct error *err);
 
-/* --- pool ----------------------------------------------------------------------------------------
- */
+/* --- pool ------------------------------------------------------------------------------------- */
 
 struct store_pool_params {
 	uint64_t data_bytes;	 /* 0: 100 GiB */

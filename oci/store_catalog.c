@@ -16,8 +16,7 @@ static char *digest_text(const struct digest *d)
 	return d->algorithm == DIGEST_NONE ? NULL : xstrdup(digest_format(d, text));
 }
 
-/* --- images -------------------------------------------------------------------------------------
- */
+/* --- images ----------------------------------------------------------------------------------- */
 
 static int describe_image(struct store *s, const struct content_image *from,
 			  struct catalog_image *ret, struct error *err)

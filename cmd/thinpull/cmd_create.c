@@ -11,8 +11,7 @@
 #include "cmd/thinpull/report.h"
 #include "pkg/base/alloc.h"
 
-/* --- labels --------------------------------------------------------------------------------------
- */
+/* --- labels ----------------------------------------------------------------------------------- */
 
 struct labels {
 	struct record_label *items;
@@ -60,8 +59,7 @@ static int labels_read(const struct args *args, struct labels *ret, struct error
 	return 0;
 }
 
-/* --- the image -----------------------------------------------------------------------------------
- */
+/* --- the image -------------------------------------------------------------------------------- */
 
 enum pull_policy { PULL_NEVER, PULL_MISSING, PULL_ALWAYS };
 
@@ -97,8 +95,7 @@ static int get_image(const struct context *context, struct store *store, enum pu
 	return -1;
 }
 
-/* --- the container -------------------------------------------------------------------------------
- */
+/* --- the container ---------------------------------------------------------------------------- */
 
 static int print_container(struct store *store, const char *name, struct error *err)
 {

@@ -65,8 +65,7 @@ char *reference_with_digest(const char *ref, const char *digest)
 	return xasprintf("%s@%s", ref, digest);
 }
 
-/* --- an image that is here ---------------------------------------------------------------------
- */
+/* --- an image that is here -------------------------------------------------------------------- */
 
 struct image_list {
 	struct catalog_image *items;

@@ -48,8 +48,7 @@ bool settings_is_name(const char *text)
 	       == len;
 }
 
-/* --- one setting: text from any of the three places ---------------------------------------------
- */
+/* --- one setting: text from any of the three places ------------------------------------------- */
 
 static int set_root(struct settings *s, const char *text, const char *what, struct error *err)
 {
@@ -142,8 +141,7 @@ static const struct setting {
 	{"min_free_metadata", NULL, NULL, set_min_free_metadata},
 };
 
-/* --- the three places ----------------------------------------------------------------------------
- */
+/* --- the three places ------------------------------------------------------------------------- */
 
 static int unknown_key(const char *path, const char *key, struct error *err)
 {
@@ -255,8 +253,7 @@ static int flags_apply(struct settings *s, const struct args *args, struct error
 	return 0;
 }
 
-/* --- defaults ------------------------------------------------------------------------------------
- */
+/* --- defaults --------------------------------------------------------------------------------- */
 
 static int default_root(struct settings *s, struct error *err)
 {

@@ -49,8 +49,7 @@ static int run_sql(struct catalog *c, const char *sql, struct error *err)
 	return 0;
 }
 
-/* --- opening ------------------------------------------------------------------------------------
- */
+/* --- opening ---------------------------------------------------------------------------------- */
 
 static int connect_database(struct catalog *c, struct error *err)
 {
@@ -135,8 +134,7 @@ void catalog_close(struct catalog *c)
 	free(c);
 }
 
-/* --- statements ---------------------------------------------------------------------------------
- */
+/* --- statements ------------------------------------------------------------------------------- */
 
 /* Prepare and bind: the types string says what follows, 's' text or NULL, 'i' uint64_t. */
 static sqlite3_stmt *statement(struct catalog *c, struct error *err, const char *sql,
@@ -202,8 +200,7 @@ int catalog_is_current(struct catalog *c, const char *part, const char *key, boo
 	return code == SQLITE_ROW || code == SQLITE_DONE ? 0 : -1;
 }
 
-/* --- rebuilding ----------------------------------------------------------------------------------
- */
+/* --- rebuilding ------------------------------------------------------------------------------- */
 
 static int set_key(struct catalog *c, const char *part, const char *key, struct error *err)
 {
@@ -313,8 +310,7 @@ int catalog_rebuild_pool(struct catalog *c, const char *pool, const char *key,
 			       err);
 }
 
-/* --- queries -------------------------------------------------------------------------------------
- */
+/* --- queries ---------------------------------------------------------------------------------- */
 
 int catalog_images(struct catalog *c, struct catalog_image **ret, size_t *ret_n, struct error *err)
 {

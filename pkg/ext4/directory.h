@@ -52,8 +52,7 @@ struct ext4_dir_owner {
 /* File type byte for the type bits of a mode. */
 enum ext4_dir_type ext4_dir_type_of_mode(uint32_t mode);
 
-/* --- writing -------------------------------------------------------------------------------------
- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 /*
  * All blocks of a directory, appended to ret: a multiple of 4096 bytes, at least one block.
@@ -76,8 +75,7 @@ MUST_CHECK int ext4_dir_encode(const struct ext4_dir_owner *owner,
 uint32_t ext4_dir_hash(const struct ext4_dir_owner *owner, const char *name, size_t name_len,
 		       uint32_t *ret_minor);
 
-/* --- reading -------------------------------------------------------------------------------------
- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 /* A position in one block. Start with {.block = b, .block_bytes = n}. */
 struct ext4_dir_cursor {
@@ -107,8 +105,7 @@ bool ext4_dir_is_dot(const struct ext4_dir_entry *entry);
 bool ext4_dir_checksum_holds(uint32_t seed, const uint8_t *block, size_t block_bytes, bool indexed,
 			     uint64_t logical);
 
-/* --- editing -------------------------------------------------------------------------------------
- */
+/* --- editing ---------------------------------------------------------------------------------- */
 
 /*
  * Put the checksum into a block after its entries or index were changed. The block must be well

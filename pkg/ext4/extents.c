@@ -46,8 +46,7 @@ static size_t tail_offset(unsigned max)
 	return HEADER_BYTES + (size_t)max * ENTRY_BYTES;
 }
 
-/* --- writing -------------------------------------------------------------------------------------
- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 /* How many entries an extent takes: no more than 32,768 blocks each. */
 static size_t pieces_of(const struct ext4_extent *e)
@@ -205,8 +204,7 @@ void ext4_extents_encode(const struct ext4_extent *extents, size_t n, uint32_t s
 	put_node(&b, iblock, ROOT_ENTRIES, s.depth, below, child);
 }
 
-/* --- reading -------------------------------------------------------------------------------------
- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 /* A node on the path from the root to the present extent. */
 struct step {

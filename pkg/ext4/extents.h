@@ -26,8 +26,7 @@ struct ext4_extent {
 	bool unwritten; /* allocated, reads as zeros; never written by us */
 };
 
-/* --- writing -------------------------------------------------------------------------------------
- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 /*
  * How many tree blocks the extents need besides i_block. Extents longer than 32,768 blocks count
@@ -47,8 +46,7 @@ void ext4_extents_encode(const struct ext4_extent *extents, size_t n, uint32_t s
 			 const uint64_t *numbers, uint8_t iblock[EXT4_IBLOCK_BYTES],
 			 uint8_t *blocks);
 
-/* --- reading -------------------------------------------------------------------------------------
- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 /* Read one block of the file system into buf. */
 typedef int ext4_extents_read_fn(void *arg, uint64_t block, uint8_t *buf, struct error *err);

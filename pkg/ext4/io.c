@@ -75,8 +75,7 @@ static int write_at(struct thin_volume *v, const void *data, size_t len, uint64_
 	return thin_volume_write(v, data, len, offset, err);
 }
 
-/* --- what libext2fs calls ------------------------------------------------------------------------
- */
+/* --- what libext2fs calls --------------------------------------------------------------------- */
 
 static errcode_t io_open(const char *name, int flags, io_channel *ret);
 static errcode_t io_close(io_channel channel);
@@ -180,8 +179,7 @@ static errcode_t io_flush(io_channel channel)
 	return 0;
 }
 
-/* --- errors --------------------------------------------------------------------------------------
- */
+/* --- errors ----------------------------------------------------------------------------------- */
 
 static enum error_kind kind_of(errcode_t code)
 {
@@ -239,8 +237,7 @@ bool ext4_io_failed(ext2_filsys fs)
 	return io_of(fs->io)->err.kind != ERR_NONE;
 }
 
-/* --- opening -------------------------------------------------------------------------------------
- */
+/* --- opening ---------------------------------------------------------------------------------- */
 
 static struct ext4_io *io_new(struct thin_volume *volume, char *name, size_t name_size)
 {

@@ -47,8 +47,7 @@ MUST_CHECK int ext4_writer_open(struct thin_volume *volume, struct ext4_tree *tr
 
 struct ext4_node *ext4_writer_root(struct ext4_writer *w);
 
-/* --- looking -----------------------------------------------------------------------------------
- */
+/* --- looking ---------------------------------------------------------------------------------- */
 
 /* Find a name in a directory. *ret is NULL when there is none. Errors: ERR_INCONSISTENT. */
 MUST_CHECK int ext4_writer_lookup(struct ext4_writer *w, struct ext4_node *dir, const char *name,
@@ -78,8 +77,7 @@ MUST_CHECK int ext4_writer_readlink(struct ext4_writer *w, struct ext4_node *nod
 unsigned ext4_node_mark(const struct ext4_writer *w, const struct ext4_node *node);
 void ext4_node_set_mark(struct ext4_writer *w, struct ext4_node *node, unsigned mark);
 
-/* --- changing: no call changes the times of a parent directory -----------------------------------
- */
+/* --- changing: no call changes the times of a parent directory -------------------------------- */
 
 /*
  * Make a directory, empty regular file, device, FIFO or socket, by the type bits of meta->mode.

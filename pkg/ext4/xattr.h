@@ -29,8 +29,7 @@ enum {
 	EXT4_XATTR_INODE_AREA = 96,
 };
 
-/* --- writing -------------------------------------------------------------------------------------
- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 enum ext4_xattr_place { EXT4_XATTR_IN_INODE, EXT4_XATTR_IN_BLOCK };
 
@@ -85,8 +84,7 @@ void ext4_xattr_encode_inode(const struct ext4_xattr_plan *plan,
 void ext4_xattr_encode_block(const struct ext4_xattr_plan *plan, uint32_t fs_seed, uint64_t number,
 			     uint8_t *block);
 
-/* --- reading -------------------------------------------------------------------------------------
- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 /* An entry as found. Pointers go into the area. */
 struct ext4_xattr_found {

@@ -25,8 +25,7 @@ static json_t *node_of(struct jval v)
 	return (json_t *)(uintptr_t)v.node;
 }
 
-/* --- parsing -------------------------------------------------------------------------------------
- */
+/* --- parsing ---------------------------------------------------------------------------------- */
 
 static size_t skip_string(const char *text, size_t len, size_t i)
 {
@@ -106,8 +105,7 @@ void jdoc_free(struct jdoc *doc)
 	free(doc);
 }
 
-/* --- paths ---------------------------------------------------------------------------------------
- */
+/* --- paths ------------------------------------------------------------------------------------ */
 
 /* Put the end of `text` into path; what does not fit is cut at the front. */
 static void set_path(struct jval *v, const char *text)
@@ -130,8 +128,7 @@ static struct jval child_by_key(struct jval parent, const char *key, const json_
 	return v;
 }
 
-/* --- values --------------------------------------------------------------------------------------
- */
+/* --- values ----------------------------------------------------------------------------------- */
 
 bool jdoc_present(struct jval v)
 {

@@ -26,7 +26,7 @@ enum {
 
 static const char magic[16] = "thinpull record";
 
-/* --- one copy -------------------------------------------------------------------------------- */
+/* --- one copy --------------------------------------------------------------------------------- */
 
 static void hash_copy(const uint8_t *header, const void *text, size_t len, struct digest *ret)
 {
@@ -83,8 +83,7 @@ static int read_copy(struct thin_volume *volume, unsigned slot, uint64_t *ret_tr
 	return 0;
 }
 
-/* --- load and store ------------------------------------------------------------------------------
- */
+/* --- load and store --------------------------------------------------------------------------- */
 
 /* The newest valid copy of a transaction that did commit. */
 static int choose_copy(struct thin_volume *volume, uint64_t committed, struct record *ret,

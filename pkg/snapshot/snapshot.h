@@ -45,8 +45,7 @@ struct thin_pool *snapshots_pool(struct snapshots *s);
 const struct record_entry *snapshots_find_layer(const struct snapshots *s,
 						const struct digest *chain_id);
 
-/* --- layers ------------------------------------------------------------------------------------
- */
+/* --- layers ----------------------------------------------------------------------------------- */
 
 struct snapshot;
 
@@ -90,8 +89,7 @@ MUST_CHECK int snapshots_intend_removal(struct snapshots *s, const struct digest
 MUST_CHECK int snapshots_remove_layers(struct snapshots *s, const struct digest *chain_ids,
 				       size_t n, struct error *err);
 
-/* --- containers ---------------------------------------------------------------------------------
- */
+/* --- containers ------------------------------------------------------------------------------- */
 
 struct container_spec {
 	const char *name;

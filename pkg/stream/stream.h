@@ -44,8 +44,7 @@ MUST_CHECK int stream_finish(struct stream *s, struct error *err);
 void stream_close(struct stream *s);
 DEFINE_CLEANUP(struct stream *, stream_close);
 
-/* --- sources -------------------------------------------------------------------------------------
- */
+/* --- sources ---------------------------------------------------------------------------------- */
 
 /* From a descriptor's present position on. @fd: taken (closed with the stream). @name: for errors,
  * copied. */

@@ -187,8 +187,7 @@ static void a_walk_can_start_anywhere(void **state)
 	tree_free(&t);
 }
 
-/* --- e2fsck --------------------------------------------------------------------------------------
- */
+/* --- e2fsck ----------------------------------------------------------------------------------- */
 
 /* A file in a real file system whose blocks are taken one here, one there. */
 static void add_file(ext2_filsys fs, ext2_ino_t ino, const char *name, size_t n)
@@ -259,8 +258,7 @@ static void e2fsck_agrees_with_the_trees(void **state)
 	}
 }
 
-/* --- hostile trees -------------------------------------------------------------------------------
- */
+/* --- hostile trees ---------------------------------------------------------------------------- */
 
 /* Everything a tree yields; -1 and the number of extents so far when it is damaged. */
 static int walk_all(struct tree *t, bool checksums, struct error *err)

@@ -168,7 +168,7 @@ static void sniffing_passes_a_failure_on(void **state)
 	assert_error(&err, ERR_NETWORK, "connection lost");
 }
 
-/* --- verify ---------------------------------------------------------------------------------- */
+/* --- verify ----------------------------------------------------------------------------------- */
 
 static struct digest text_digest(enum digest_algorithm algorithm)
 {
@@ -281,7 +281,7 @@ static void an_error_below_is_not_a_mismatch(void **state)
 	assert_error(&err, ERR_NETWORK, "connection lost");
 }
 
-/* --- files ----------------------------------------------------------------------------------- */
+/* --- files ------------------------------------------------------------------------------------ */
 
 static char *make_folder(void)
 {
