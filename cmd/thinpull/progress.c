@@ -3,16 +3,27 @@
 #include "cmd/thinpull/progress.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "cmd/thinpull/output.h"
 #include "cmd/thinpull/sizes.h"
 #include "pkg/base/cleanup.h"
 
-#define PROGRESS_FETCH_INTERVAL_MS 200
+#define PROGRESS_FETCH_INTERVAL_MS 100
 /* "sha256:" and enough digits to tell layers apart */
 #define PROGRESS_DIGEST_CHARS 19
+
+#define TERMINAL_CLEAR_LINE "\r\033[K"
+
+static bool can_overwrite(void)
+{
+	const char *term = getenv("TERM");
+
+	return isatty(STDERR_FILENO) && term && *term && strcmp(term, "dumb") != 0;
+}
 
 void progress_init(struct progress *p, const struct settings *settings, const char *ref)
 {
@@ -20,12 +31,16 @@ void progress_init(struct progress *p, const struct settings *settings, const ch
 	p->mode = settings->progress == PROGRESS_AUTO ? PROGRESS_PLAIN : settings->progress;
 	if (settings->quiet)
 		p->mode = PROGRESS_NONE;
+	p->terminal =
+		settings->progress == PROGRESS_AUTO && p->mode == PROGRESS_PLAIN && can_overwrite();
 	p->ref = ref;
 	pthread_mutex_init(&p->lock, NULL);
 }
 
 void progress_release(struct progress *p)
 {
+	if (p->status)
+		fputs(TERMINAL_CLEAR_LINE, stderr);
 	pthread_mutex_destroy(&p->lock);
 }
 
@@ -35,50 +50,6 @@ static uint64_t now_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
-static void plain_layer(const struct unpack_event *e, const char *text)
-{
-	char digest[DIGEST_TEXT_BYTES] = "";
-
-	if (e->digest)
-		digest_format(e->digest, digest);
-	fprintf(stderr, "layer %zu/%zu %.*s: %s\n", e->layer, e->n_layers, PROGRESS_DIGEST_CHARS,
-		digest, text);
-}
-
-static void plain_fetch(struct progress *p, const struct unpack_event *e)
-{
-	char size[SIZE_TEXT_BYTES], text[SIZE_TEXT_BYTES + 16];
-
-	if (p->fetching == e->layer)
-		return;
-	p->fetching = e->layer;
-	snprintf(text, sizeof(text), "fetching %s", size_format(e->total_bytes, size));
-	plain_layer(e, text);
-}
-
-static void plain_event(struct progress *p, const struct unpack_event *e)
-{
-	switch (e->step) {
-	case UNPACK_RESOLVED:
-		fprintf(stderr, "%s: %zu layer%s\n", p->ref, e->n_layers,
-			e->n_layers == 1 ? "" : "s");
-		break;
-	case UNPACK_PRESENT:
-		plain_layer(e, "here already");
-		break;
-	case UNPACK_FETCH:
-		plain_fetch(p, e);
-		break;
-	case UNPACK_APPLY:
-		break;
-	case UNPACK_COMMITTED:
-		plain_layer(e, "done");
-		break;
-	case UNPACK_DONE:
-		break;
-	}
 }
 
 /* Fetch events come with every read: show the first and last of a layer, and a few each second. */
@@ -94,6 +65,72 @@ static bool is_too_soon(struct progress *p, const struct unpack_event *e)
 	p->fetching = e->layer;
 	p->last_fetch_ms = now;
 	return false;
+}
+
+/* What stands in front of every line: the changing line goes. */
+static const char *line_start(struct progress *p)
+{
+	const char *start = p->status ? TERMINAL_CLEAR_LINE : "";
+
+	p->status = false;
+	return start;
+}
+
+static void plain_layer(struct progress *p, const struct unpack_event *e, const char *text)
+{
+	char digest[DIGEST_TEXT_BYTES] = "";
+
+	if (e->digest)
+		digest_format(e->digest, digest);
+	fprintf(stderr, "%slayer %zu/%zu %.*s: %s\n", line_start(p), e->layer, e->n_layers,
+		PROGRESS_DIGEST_CHARS, digest, text);
+}
+
+static void plain_fetch(struct progress *p, const struct unpack_event *e)
+{
+	char size[SIZE_TEXT_BYTES], text[SIZE_TEXT_BYTES + 16];
+
+	if (p->fetching == e->layer)
+		return;
+	p->fetching = e->layer;
+	snprintf(text, sizeof(text), "fetching %s", size_format(e->total_bytes, size));
+	plain_layer(p, e, text);
+}
+
+static void terminal_fetch(struct progress *p, const struct unpack_event *e)
+{
+	char bytes[SIZE_TEXT_BYTES], total[SIZE_TEXT_BYTES];
+
+	if (is_too_soon(p, e))
+		return;
+	fprintf(stderr, TERMINAL_CLEAR_LINE "layer %zu/%zu: fetched %s of %s", e->layer,
+		e->n_layers, size_format(e->bytes, bytes), size_format(e->total_bytes, total));
+	p->status = true;
+}
+
+static void plain_event(struct progress *p, const struct unpack_event *e)
+{
+	switch (e->step) {
+	case UNPACK_RESOLVED:
+		fprintf(stderr, "%s%s: %zu layer%s\n", line_start(p), p->ref, e->n_layers,
+			e->n_layers == 1 ? "" : "s");
+		break;
+	case UNPACK_PRESENT:
+		plain_layer(p, e, "here already");
+		break;
+	case UNPACK_FETCH:
+		if (p->terminal)
+			terminal_fetch(p, e);
+		else
+			plain_fetch(p, e);
+		break;
+	case UNPACK_COMMITTED:
+		plain_layer(p, e, "done");
+		break;
+	case UNPACK_APPLY:
+	case UNPACK_DONE:
+		break;
+	}
 }
 
 static void json_event(struct progress *p, const struct unpack_event *e)

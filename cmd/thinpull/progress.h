@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Progress of a pull on standard error: lines for people, or one JSON event per line. */
+/*
+ * Progress of a pull on standard error: lines for people, on a terminal with one below them that
+ * changes, or one JSON event per line.
+ */
 #pragma once
 
 #include <pthread.h>
@@ -10,6 +13,8 @@
 
 struct progress {
 	enum progress_mode mode;
+	bool terminal;		/* plain, and a line can be written over */
+	bool status;		/* such a line is showing */
 	const char *ref;	/* borrowed */
 	pthread_mutex_t lock;	/* events may come from several threads */
 	size_t fetching;	/* the last layer that was said to be fetched */
