@@ -3,7 +3,7 @@
  * Directory blocks from a list of names, and names from directory blocks. Pure: memory in, memory
  * out; knows neither the volume nor the inode table.
  *
- *   fits in one block:   . .. name name ...                                          | tail
+ *   fits in one block:   . .. names by ascending hash                                | tail
  *   else, an htree:      block 0      root: . .. info, [hash -> block]               | tail
  *                        block 1..    nodes: [hash -> block], 0 to 2 levels of them  | tail
  *                        the rest     leaves: names by ascending hash                | tail
@@ -57,8 +57,8 @@ enum ext4_dir_type ext4_dir_type_of_mode(uint32_t mode);
 /*
  * All blocks of a directory, appended to ret: a multiple of 4096 bytes, at least one block.
  *
- * @entries: in any order, without . and .., no name twice; borrowed. Same names, same bytes: the
- *           order given only matters inside a single block, where it is kept.
+ * @entries: in any order, without . and .., no name twice; borrowed. Same names and inodes, same
+ *           bytes.
  * @ret_indexed: the inode needs EXT4_INDEX_FL (true exactly when there are two blocks or more).
  *
  * O(n log n) also when all hashes are equal. Leaves are left 1/8 empty: a name added by a later
@@ -104,8 +104,6 @@ bool ext4_dir_is_dot(const struct ext4_dir_entry *entry);
  */
 bool ext4_dir_checksum_holds(uint32_t seed, const uint8_t *block, size_t block_bytes, bool indexed,
 			     uint64_t logical);
-
-/* --- editing ---------------------------------------------------------------------------------- */
 
 /*
  * Put the checksum into a block after its entries or index were changed. The block must be well
