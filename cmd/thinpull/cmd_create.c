@@ -7,7 +7,7 @@
 
 #include "cmd/thinpull/output.h"
 #include "cmd/thinpull/pull.h"
-#include "cmd/thinpull/reference.h"
+#include "cmd/thinpull/imageref.h"
 #include "cmd/thinpull/report.h"
 #include "pkg/base/alloc.h"
 
@@ -88,7 +88,7 @@ static int get_image(const struct context *context, struct store *store, enum pu
 
 	if (policy == PULL_ALWAYS)
 		return pull_image(context, store, reference, &result, ret_ref, err);
-	if (reference_find_image(store, reference, ret_ref, err) == 0)
+	if (imageref_find(store, reference, ret_ref, err) == 0)
 		return 0;
 	if (policy == PULL_MISSING && err->kind == ERR_NOT_FOUND)
 		return pull_image(context, store, reference, &result, ret_ref, err);
@@ -133,7 +133,7 @@ static int create(const struct context *context, struct error *err)
 		return error_set(err, ERR_USAGE,
 				 "'%.60s' is not a name: letters, digits, and _.- after the first",
 				 options.name);
-	if (reference_check(args->operands[0], err) < 0 || labels_read(args, &labels, err) < 0
+	if (imageref_check(args->operands[0], err) < 0 || labels_read(args, &labels, err) < 0
 	    || read_policy(args, &policy, err) < 0 || context_open_store(context, &store, err) < 0
 	    || get_image(context, store, policy, &ref, err) < 0)
 		return -1;

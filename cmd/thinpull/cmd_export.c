@@ -8,7 +8,7 @@
 #include "cmd/thinpull/context.h"
 #include "cmd/thinpull/outfile.h"
 #include "cmd/thinpull/output.h"
-#include "cmd/thinpull/reference.h"
+#include "cmd/thinpull/imageref.h"
 #include "pkg/base/alloc.h"
 #include "pkg/base/interrupt.h"
 #include "pkg/thin/volume.h"
@@ -88,7 +88,7 @@ static int find_volume(struct store *store, const char *text, char **ret, struct
 		*ret = xstrdup(text);
 		return 0;
 	}
-	return reference_find_image(store, text, ret, err);
+	return imageref_find(store, text, ret, err);
 }
 
 static void print_result(const char *name, const char *path, uint64_t size, uint64_t written)
@@ -116,7 +116,7 @@ static int check_options(const struct args *args, const char **ret_path, struct 
 		return error_set(err, ERR_USAGE,
 				 "option --format: '%.40s' is none of raw, tar, oci-archive",
 				 format);
-	if (reference_check(args->operands[0], err) < 0)
+	if (imageref_check(args->operands[0], err) < 0)
 		return -1;
 	if (!*ret_path)
 		return error_set(err, ERR_USAGE, "where to? -o FILE, or -o - for standard output");

@@ -4,7 +4,7 @@
 
 #include "cmd/thinpull/output.h"
 #include "cmd/thinpull/pull.h"
-#include "cmd/thinpull/reference.h"
+#include "cmd/thinpull/imageref.h"
 
 static void print_result(struct jout *o, const struct unpack_result *result, const char *ref)
 {
@@ -34,7 +34,7 @@ static int pull_one(const struct context *context, struct store *store, const ch
 		return 0;
 	}
 	/* At once: who reads this may start before the next image is here. */
-	name = reference_with_digest(ref, digest_format(&result.digest, digest));
+	name = imageref_with_digest(ref, digest_format(&result.digest, digest));
 	output_line("%s", name);
 	return output_finish(err);
 }
@@ -45,7 +45,7 @@ static int check(const struct context *context, struct error *err)
 	struct oci_platform platform;
 
 	for (size_t i = 0; i < context->args->n_operands; i++)
-		if (reference_check(context->args->operands[i], err) < 0)
+		if (imageref_check(context->args->operands[i], err) < 0)
 			return error_wrap(err, "pull %s", context->args->operands[i]);
 	return context_platform(context, &platform, err);
 }

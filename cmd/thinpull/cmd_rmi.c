@@ -4,14 +4,14 @@
 
 #include "cmd/thinpull/context.h"
 #include "cmd/thinpull/output.h"
-#include "cmd/thinpull/reference.h"
+#include "cmd/thinpull/imageref.h"
 
 static int remove_one(const struct context *context, struct store *store, const char *reference,
 		      struct jout *o, struct error *err)
 {
 	cleanup_free char *ref = NULL;
 
-	if (reference_find_image(store, reference, &ref, err) < 0
+	if (imageref_find(store, reference, &ref, err) < 0
 	    || store_remove_image(store, ref, err) < 0)
 		return -1;
 	if (context->settings->json)
@@ -30,7 +30,7 @@ int cmd_rmi(const struct context *context, struct error *err)
 	int failed = 0;
 
 	for (size_t i = 0; i < args->n_operands; i++)
-		if (reference_check(args->operands[i], err) < 0)
+		if (imageref_check(args->operands[i], err) < 0)
 			return error_wrap(err, "rmi %s", args->operands[i]);
 	if (context_open_store(context, &store, err) < 0)
 		return -1;

@@ -15,6 +15,7 @@
 #include "pkg/ext4/library.h"
 #include "pkg/json/library.h"
 #include "pkg/stream/library.h"
+#include "registry/http_library.h"
 
 #define VERSION_POOL_FORMAT 2
 
@@ -22,9 +23,10 @@ static const struct library {
 	const char *name;
 	const char *(*version)(void);
 } libraries[] = {
-	{"libc", gnu_get_libc_version},	     {"libcrypto", digest_library_version},
-	{"libext2fs", ext4_library_version}, {"isa-l", stream_library_version},
-	{"jansson", jdoc_library_version},   {"sqlite3", catalog_library_version},
+	{"libc", gnu_get_libc_version},	      {"libcrypto", digest_library_version},
+	{"libext2fs", ext4_library_version},  {"isa-l", stream_library_version},
+	{"libcurl", http_library_version},    {"jansson", jdoc_library_version},
+	{"sqlite3", catalog_library_version},
 };
 
 void version_json(struct jout *o)

@@ -3,7 +3,7 @@
 #include "cmd/thinpull/pull.h"
 
 #include "cmd/thinpull/progress.h"
-#include "cmd/thinpull/reference.h"
+#include "cmd/thinpull/imageref.h"
 #include "pkg/base/alloc.h"
 
 static int pull_source(const struct context *context, struct store *store, struct source *source,
@@ -23,7 +23,7 @@ int pull_image(const struct context *context, struct store *store, const char *r
 {
 	cleanup(source_close_ptr) struct source *source = NULL;
 
-	if (reference_open_source(reference, &source, err) < 0
+	if (imageref_open_source(reference, &source, err) < 0
 	    || pull_source(context, store, source, ret, err) < 0)
 		return error_wrap(err, "pull %s", reference);
 	*ret_ref = xstrdup(source->name);

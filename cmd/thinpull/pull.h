@@ -7,7 +7,7 @@
 
 /*
  * Pull what the reference names. @ret_ref: owned, the recorded reference.
- * Errors carry "pull REF"; else as reference_open_source() and unpack_image().
+ * Errors carry "pull REF"; else as imageref_open_source() and unpack_image().
  */
 MUST_CHECK int pull_image(const struct context *context, struct store *store, const char *reference,
 			  struct unpack_result *ret, char **ret_ref, struct error *err);

@@ -6,13 +6,13 @@
 #include "oci/store.h"
 
 /* Errors: ERR_USAGE when no reference can look like this. */
-MUST_CHECK int reference_check(const char *text, struct error *err);
+MUST_CHECK int imageref_check(const char *text, struct error *err);
 
 /*
  * The source a reference names; nothing is asked of a registry yet.
  * Errors: ERR_USAGE (malformed), ERR_NOT_FOUND (layout folder), ERR_UNSUPPORTED (archives).
  */
-MUST_CHECK int reference_open_source(const char *text, struct source **ret, struct error *err);
+MUST_CHECK int imageref_open_source(const char *text, struct source **ret, struct error *err);
 
 /*
  * Find the image meant among those here: by its recorded reference, by one that is the same when
@@ -22,8 +22,8 @@ MUST_CHECK int reference_open_source(const char *text, struct source **ret, stru
  * @ret_ref: owned, the recorded reference. Errors: ERR_NOT_FOUND, ERR_USAGE (malformed, or digits
  * of several images).
  */
-MUST_CHECK int reference_find_image(struct store *store, const char *text, char **ret_ref,
-				    struct error *err);
+MUST_CHECK int imageref_find(struct store *store, const char *text, char **ret_ref,
+			     struct error *err);
 
 /* "REF@DIGEST"; a reference that names a digest stays as it is. Owned. */
-char *reference_with_digest(const char *ref, const char *digest);
+char *imageref_with_digest(const char *ref, const char *digest);

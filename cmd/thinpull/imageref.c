@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Chooses the source by the prefix of a reference and compares references with recorded ones. */
-#include "cmd/thinpull/reference.h"
+#include "cmd/thinpull/imageref.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -9,20 +9,11 @@
 
 #include "oci/layout.h"
 #include "pkg/base/alloc.h"
-#if __has_include("registry/source.h")
 #include "registry/source.h"
-#else
-static int registry_source_open(const char *reference, struct source **ret, struct error *err)
-{
-	(void)reference;
-	*ret = NULL;
-	return error_set(err, ERR_UNSUPPORTED, "registries are not there yet");
-}
-#endif
 
-#define REFERENCE_MIN_DIGITS 12
+#define IMAGEREF_MIN_DIGITS 12
 
-int reference_check(const char *text, struct error *err)
+int imageref_check(const char *text, struct error *err)
 {
 	if (!*text)
 		return error_set(err, ERR_USAGE, "empty reference");
@@ -43,9 +34,9 @@ static const char *after(const char *text, const char *prefix)
 	return strncmp(text, prefix, len) == 0 ? text + len : NULL;
 }
 
-int reference_open_source(const char *text, struct source **ret, struct error *err)
+int imageref_open_source(const char *text, struct source **ret, struct error *err)
 {
-	if (reference_check(text, err) < 0)
+	if (imageref_check(text, err) < 0)
 		return -1;
 	if (after(text, "oci-archive:") || after(text, "docker-archive:"))
 		return error_set(err, ERR_UNSUPPORTED, "archives are not there yet");
@@ -54,7 +45,7 @@ int reference_open_source(const char *text, struct source **ret, struct error *e
 	return registry_source_open(text, ret, err);
 }
 
-char *reference_with_digest(const char *ref, const char *digest)
+char *imageref_with_digest(const char *ref, const char *digest)
 {
 	const char *at = strrchr(ref, '@');
 	struct error ignored = {0};
@@ -98,6 +89,32 @@ static const struct catalog_image *find_by_name(const struct image_list *list, c
 	return NULL;
 }
 
+/* Is the image of this repository ("docker.io/library/alpine"), under whatever tag? */
+static bool is_of_repository(const struct catalog_image *image, const char *repository, size_t len)
+{
+	const char *rest = image->ref + len;
+
+	return strncmp(image->ref, repository, len) == 0 && (*rest == ':' || *rest == '@')
+	       && !strchr(rest, '/');
+}
+
+/* A digest decides over the tag: REPOSITORY@DIGEST is any image of the two. */
+static const struct catalog_image *find_by_digest(const struct image_list *list, const char *text)
+{
+	const char *at = strrchr(text, '@');
+
+	if (!at)
+		return NULL;
+	for (size_t i = 0; i < list->n; i++) {
+		const struct catalog_image *image = &list->items[i];
+
+		if (is_of_repository(image, text, (size_t)(at - text))
+		    && (strcmp(at + 1, image->digest) == 0 || strcmp(at + 1, image->manifest) == 0))
+			return image;
+	}
+	return NULL;
+}
+
 /* The reference as a pull would record it; NULL when it makes no sense to a source. */
 static char *normalise(const char *text)
 {
@@ -106,7 +123,7 @@ static char *normalise(const char *text)
 	struct error ignored = {0};
 	const char *dir = after(text, "oci:");
 
-	if (reference_open_source(text, &source, &ignored) == 0)
+	if (imageref_open_source(text, &source, &ignored) == 0)
 		return xstrdup(source->name);
 	/* The folder may be gone; the image is here all the same. */
 	if (!dir || *dir == '/')
@@ -122,7 +139,7 @@ static const char *digest_digits(const char *text)
 
 	if (!digits)
 		digits = text;
-	if (strlen(digits) < REFERENCE_MIN_DIGITS)
+	if (strlen(digits) < IMAGEREF_MIN_DIGITS)
 		return NULL;
 	return strspn(digits, "0123456789abcdef") == strlen(digits) ? digits : NULL;
 }
@@ -156,19 +173,21 @@ static const struct catalog_image *find_by_digits(const struct image_list *list,
 	return found;
 }
 
-int reference_find_image(struct store *store, const char *text, char **ret_ref, struct error *err)
+int imageref_find(struct store *store, const char *text, char **ret_ref, struct error *err)
 {
 	cleanup(image_list_release) struct image_list list = {0};
 	cleanup_free char *normal = NULL;
 	const struct catalog_image *found;
 	struct error several = {0};
 
-	if (reference_check(text, err) < 0 || store_images(store, &list.items, &list.n, err) < 0)
+	if (imageref_check(text, err) < 0 || store_images(store, &list.items, &list.n, err) < 0)
 		return -1;
 	found = find_by_name(&list, text);
 	if (!found) {
 		normal = normalise(text);
 		found = normal ? find_by_name(&list, normal) : NULL;
+		if (!found && normal)
+			found = find_by_digest(&list, normal);
 	}
 	if (!found && digest_digits(text))
 		found = find_by_digits(&list, digest_digits(text), &several);
