@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The pool's lock, its owner's name, and the loop devices that a kernel reaches the files by. */
+#include "pkg/thin/file/lock.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "pkg/base/alloc.h"
+#include "pkg/base/cleanup.h"
+#include "pkg/base/fdio.h"
+#include "pkg/base/interrupt.h"
+
+enum {
+	OWNER_MAX_BYTES = 256,
+	POLL_FIRST_MS = 2, /* doubled after each look */
+	POLL_LAST_MS = 100,
+};
+
+static char *owner_path(const char *dir)
+{
+	return xasprintf("%s/owner", dir);
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static void sleep_ms(long ms)
+{
+	struct timespec ts = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+
+	nanosleep(&ts, NULL);
+}
+
+/* "PID VERB SINCE": the verb is what stands between the first and the last blank. */
+static int busy_error(const char *dir, struct error *err)
+{
+	cleanup_free char *path = owner_path(dir);
+	cleanup_buffer struct buffer text = {0};
+	struct error ignored = {0};
+	char *verb, *since, *s;
+
+	if (fdio_read_file(path, OWNER_MAX_BYTES, &text, &ignored) < 0 || !text.len)
+		return error_set(err, ERR_BUSY, "pool %s is in use by another process", dir);
+	s = (char *)text.data;
+	s[strcspn(s, "\n")] = 0;
+	verb = strchr(s, ' ');
+	since = strrchr(s, ' ');
+	if (!verb || since == verb)
+		return error_set(err, ERR_BUSY, "pool %s is in use by process %s", dir, s);
+	*verb++ = 0;
+	*since++ = 0;
+	return error_set(err, ERR_BUSY, "pool %s is in use by process %s (%s) since %s", dir, s,
+			 verb, since);
+}
+
+int tf_lock_take(const char *dir, int meta_fd, unsigned timeout_ms, struct error *err)
+{
+	int64_t end = now_ms() + timeout_ms;
+	long pause = POLL_FIRST_MS;
+
+	while (flock(meta_fd, LOCK_EX | LOCK_NB) < 0) {
+		int64_t left = end - now_ms();
+
+		if (errno == EINTR)
+			continue;
+		if (errno != EWOULDBLOCK)
+			return error_sys(err, "lock %s", dir);
+		if (interrupt_check(err) < 0)
+			return -1;
+		if (left <= 0)
+			return busy_error(dir, err);
+		sleep_ms(pause < left ? pause : (long)left);
+		pause = pause * 2 < POLL_LAST_MS ? pause * 2 : POLL_LAST_MS;
+	}
+	return 0;
+}
+
+/* Not synced: after a power cut nobody needs to be told that the owner is gone. */
+static int write_owner(const char *path, const char *verb, struct error *err)
+{
+	cleanup_fd int fd = -1;
+	cleanup_buffer struct buffer text = {0};
+	time_t now = time(NULL);
+	struct tm utc;
+	char since[32];
+
+	gmtime_r(&now, &utc);
+	strftime(since, sizeof(since), "%Y-%m-%dT%H:%M:%SZ", &utc);
+	buffer_printf(&text, "%ld %.100s %s\n", (long)getpid(), verb, since);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (fd < 0)
+		return error_sys(err, "create %s", path);
+	return fdio_write(fd, text.data, text.len, path, err);
+}
+
+int tf_lock_set_owner(const char *dir, const char *verb, bool *ret_dead_owner, struct error *err)
+{
+	cleanup_free char *path = owner_path(dir);
+	bool dead = access(path, F_OK) == 0;
+
+	if (write_owner(path, verb, err) < 0)
+		return -1;
+	*ret_dead_owner = dead;
+	return 0;
+}
+
+void tf_lock_forget_owner(const char *dir)
+{
+	cleanup_free char *path = owner_path(dir);
+
+	unlink(path);
+}
+
+static int check_loop(const char *loop, const struct stat *ours, const char *name,
+		      struct error *err)
+{
+	cleanup_free char *path = xasprintf("/sys/block/%s/loop/backing_file", loop);
+	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char backing[4097];
+	struct stat st;
+	ssize_t n;
+
+	if (fd < 0)
+		return 0; /* not in use */
+	n = read(fd, backing, sizeof(backing) - 1);
+	if (n <= 0)
+		return 0;
+	backing[n] = 0;
+	backing[strcspn(backing, "\n")] = 0;
+	if (stat(backing, &st) < 0 || st.st_dev != ours->st_dev || st.st_ino != ours->st_ino)
+		return 0;
+	return error_set(err, ERR_BUSY, "%s is in use by loop device /dev/%s", name, loop);
+}
+
+int tf_lock_check_loops(int fd, const char *name, struct error *err)
+{
+	DIR *dir = opendir("/sys/block");
+	struct dirent *entry;
+	struct stat st;
+	int rc = 0;
+
+	if (!dir)
+		return 0; /* no sysfs here, then nothing can be told */
+	if (fstat(fd, &st) < 0)
+		rc = error_sys(err, "stat %s", name);
+	while (rc == 0 && (entry = readdir(dir)))
+		if (!strncmp(entry->d_name, "loop", 4))
+			rc = check_loop(entry->d_name, &st, name, err);
+	closedir(dir);
+	return rc;
+}

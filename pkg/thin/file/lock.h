@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One writer at a time: flock() on the pool's metadata file, so that the lock dies with its owner.
+ * DIR/owner says who: "PID VERB SINCE\n". It is removed before the lock is let go, so one that is
+ * found by whoever gets the lock tells of an owner that was killed.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "pkg/base/error.h"
+
+/* Take the lock on an open metadata file, waiting so long for its owner. Errors: ERR_BUSY (says
+ * who), ERR_INTERRUPTED. */
+MUST_CHECK int tf_lock_take(const char *dir, int meta_fd, unsigned timeout_ms, struct error *err);
+
+/* With the lock held: write down who holds it. @ret_dead_owner: the last owner was killed. */
+MUST_CHECK int tf_lock_set_owner(const char *dir, const char *verb, bool *ret_dead_owner,
+				 struct error *err);
+
+/* Take the owner's name off. The lock itself goes with the file descriptor. */
+void tf_lock_forget_owner(const char *dir);
+
+/* ERR_BUSY when a loop device stands on the file: a kernel may be using the pool. */
+MUST_CHECK int tf_lock_check_loops(int fd, const char *name, struct error *err);

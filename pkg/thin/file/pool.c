@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Transactions of a pool: what may be started, commit, abort, growing, status, and the readers'
+ * second look. */
+#include "pkg/thin/file/pool_internal.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "pkg/base/fdio.h"
+#include "pkg/base/log.h"
+
+/* So often a reader starts again when writers commit under it. */
+enum { READ_TRIES = 20 };
+
+/* Metadata blocks for a growth besides the new bitmaps. */
+enum { GROW_BLOCKS = 16 };
+
+const struct thin_pool_ops tf_pool_ops = {
+	.create_thin = tf_device_create_thin,
+	.create_snap = tf_device_create_snap,
+	.delete = tf_device_delete,
+	.open_volume = tf_volume_open,
+	.commit = tf_pool_commit,
+	.abort = tf_pool_abort,
+	.status = tf_pool_status,
+	.device = tf_device_get,
+	.devices = tf_device_list,
+	.close = tf_pool_close,
+};
+
+void tf_pool_set_fault_hook(struct thin_pool *pool, struct tf_fault_hook hook)
+{
+	struct tf_pool *p = tf_pool_of(pool);
+
+	p->tx.cache.hook = hook;
+	p->data.hook = hook;
+}
+
+/* ---- what may be started ---- */
+
+int tf_pool_ready(struct tf_pool *p, struct error *err)
+{
+	if (p->state == TF_STATE_GOOD) {
+		tf_tx_trim(&p->tx);
+		return 0;
+	}
+	*err = p->failure;
+	return error_wrap(err,
+			  p->state == TF_STATE_DEAD ? "pool %s: an earlier commit failed"
+						    : "pool %s: an earlier change failed",
+			  p->dir);
+}
+
+static int check_writable(const struct tf_pool *p, struct error *err)
+{
+	if (!p->writable)
+		return error_set(err, ERR_INVALID, "pool %s is open for reading only", p->dir);
+	return 0;
+}
+
+int tf_pool_begin(struct tf_pool *p, uint64_t blocks, enum tf_reserve reserve, struct error *err)
+{
+	if (tf_pool_ready(p, err) < 0)
+		return -1;
+	if (check_writable(p, err) < 0)
+		return -1;
+	return tf_tx_reserve(&p->tx, blocks, reserve, err);
+}
+
+void tf_pool_spoil(struct tf_pool *p, enum tf_state state, const struct error *err)
+{
+	p->state = state;
+	p->failure = *err;
+}
+
+int tf_pool_end(struct tf_pool *p, int rc, const struct error *err)
+{
+	if (rc < 0)
+		tf_pool_spoil(p, TF_STATE_HALF_DONE, err);
+	return rc;
+}
+
+/* ---- readers ---- */
+
+bool tf_pool_read_again(struct tf_pool *p, unsigned *tries, int *rc, struct error *err)
+{
+	struct timespec pause = {.tv_nsec = 1000000};
+	uint8_t now[TF_BLOCK_BYTES];
+	struct error other = {0};
+
+	if (p->writable)
+		return false;
+	if (fdio_pread(p->meta_fd, now, sizeof(now), 0, p->meta_name, &other) < 0) {
+		*err = other;
+		*rc = -1;
+		return false;
+	}
+	if (!memcmp(now, p->raw, sizeof(now)))
+		return false;
+	if (++*tries > READ_TRIES) {
+		*rc = error_set(err, ERR_BUSY, "pool %s is being changed all the time", p->dir);
+		return false;
+	}
+	if (*tries > 1)
+		nanosleep(&pause, NULL);
+	if (tf_pool_load(p, err) == 0)
+		return true;
+	*rc = -1;
+	return false;
+}
+
+/* ---- commit ---- */
+
+static bool has_changes(const struct tf_pool *p)
+{
+	return p->tx.cache.n_fresh || p->tx.metadata.n_dirty || p->tx.data.n_dirty;
+}
+
+static int put_superblock(struct tf_pool *p, struct error *err)
+{
+	uint8_t block[TF_BLOCK_BYTES];
+	struct error ignored = {0};
+
+	/* Bytes that are not ours stay as they are. */
+	memcpy(block, p->raw, sizeof(block));
+	tf_superblock_pack(&p->sb, block);
+	tf_block_seal(block, TF_SUPERBLOCK, 0);
+	if (tf_cache_write_superblock(&p->tx.cache, block, err) == 0) {
+		memcpy(p->raw, block, sizeof(block));
+		return 0;
+	}
+	/* It may be there in part or only in memory: the caller is told "as before", so be it. */
+	if (fdio_pwrite(p->meta_fd, p->raw, sizeof(p->raw), 0, p->meta_name, &ignored) < 0
+	    || fdatasync(p->meta_fd) < 0)
+		p->disk_unknown = p->keep_owner = true;
+	return -1;
+}
+
+static int write_transaction(struct tf_pool *p, uint64_t transaction_id, struct error *err)
+{
+	/* Metadata must never be durable before the data that it names. */
+	if (tf_data_sync(&p->data, err) < 0)
+		return -1;
+	if (!has_changes(p) && transaction_id == p->sb.transaction_id)
+		return 0;
+	p->sb.transaction_id = transaction_id;
+	if (tf_tx_flush(&p->tx, &p->sb.data_sm, &p->sb.metadata_sm, err) < 0)
+		return -1;
+	return put_superblock(p, err);
+}
+
+static void punch_what_became_free(struct tf_pool *p)
+{
+	tf_data_punch_runs(&p->data, &p->freed);
+	for (size_t i = 0; i < p->dropped.n; i++)
+		for (uint64_t k = 0; k < p->dropped.items[i].n; k++)
+			tf_data_punch_if_free(&p->data, &p->tx.data, p->dropped.items[i].first + k);
+	tf_runs_release(&p->freed);
+	tf_runs_release(&p->dropped);
+}
+
+int tf_pool_commit(struct thin_pool *pool, uint64_t transaction_id, struct error *err)
+{
+	struct tf_pool *p = tf_pool_of(pool);
+
+	if (tf_pool_ready(p, err) < 0 || check_writable(p, err) < 0)
+		return -1;
+	if (transaction_id < p->sb.transaction_id)
+		return error_set(err, ERR_INVALID, "transaction id %llu is below the pool's %llu",
+				 (unsigned long long)transaction_id,
+				 (unsigned long long)p->sb.transaction_id);
+	if (write_transaction(p, transaction_id, err) < 0) {
+		tf_pool_spoil(p, TF_STATE_DEAD, err);
+		return error_wrap(err, "commit of pool %s", p->dir);
+	}
+	tf_tx_committed(&p->tx);
+	punch_what_became_free(p);
+	return 0;
+}
+
+/* ---- abort ---- */
+
+static void punch_new(void *context, uint64_t first, uint64_t n)
+{
+	tf_data_punch(context, first, n);
+}
+
+/* Files that grew without a commit get their old length back: a kernel would take the rest of the
+ * metadata file for its own otherwise. If it fails, they are longer than needed here. */
+static void shorten(int fd, uint64_t now, uint64_t before, uint64_t block_bytes)
+{
+	if (now > before && ftruncate(fd, (off_t)(before * block_bytes)) < 0)
+		log_debug("a grown file could not be shortened again");
+}
+
+static void undo_growth(struct tf_pool *p)
+{
+	struct tf_superblock disk;
+
+	tf_superblock_unpack(p->raw, &disk);
+	shorten(p->meta_fd, p->tx.metadata.nr_blocks, disk.metadata_sm.nr_blocks, TF_BLOCK_BYTES);
+	shorten(p->data_fd, p->tx.data.nr_blocks, disk.data_sm.nr_blocks, p->data.block_bytes);
+}
+
+void tf_pool_undo_files(struct tf_pool *p)
+{
+	if (p->disk_unknown)
+		return;
+	tf_spacemap_each_new(&p->tx.data, punch_new, &p->data);
+	tf_data_punch_runs(&p->data, &p->dropped);
+	tf_runs_release(&p->dropped);
+	undo_growth(p);
+}
+
+int tf_pool_abort(struct thin_pool *pool, struct error *err)
+{
+	struct tf_pool *p = tf_pool_of(pool);
+
+	if (p->state == TF_STATE_DEAD)
+		return tf_pool_ready(p, err);
+	if (p->volumes)
+		return error_set(err, ERR_BUSY, "pool %s: a volume is open", p->dir);
+	if (!p->writable)
+		return 0;
+	tf_pool_undo_files(p);
+	if (tf_pool_load(p, err) < 0) {
+		tf_pool_spoil(p, TF_STATE_DEAD, err);
+		return -1;
+	}
+	return 0;
+}
+
+/* ---- size ---- */
+
+static int check_growth(const struct tf_pool *p, uint64_t *data_blocks, uint64_t *metadata_blocks,
+			struct error *err)
+{
+	if (!*data_blocks)
+		*data_blocks = p->tx.data.nr_blocks;
+	if (!*metadata_blocks)
+		*metadata_blocks = p->tx.metadata.nr_blocks;
+	if (*data_blocks < p->tx.data.nr_blocks || *metadata_blocks < p->tx.metadata.nr_blocks)
+		return error_set(err, ERR_USAGE, "a pool cannot shrink");
+	if (*data_blocks > INT64_MAX / p->data.block_bytes || *data_blocks > TF_DATA_BLOCKS_MAX)
+		return error_set(err, ERR_USAGE, "a pool cannot have %llu data blocks",
+				 (unsigned long long)*data_blocks);
+	if (*metadata_blocks > TF_METADATA_BLOCKS_MAX)
+		return error_set(err, ERR_USAGE, "pool metadata has at most %u blocks",
+				 (unsigned)TF_METADATA_BLOCKS_MAX);
+	return 0;
+}
+
+static int raise_file(int fd, uint64_t bytes, const char *name, struct error *err)
+{
+	off_t now = lseek(fd, 0, SEEK_END);
+
+	if (now < 0)
+		return error_sys(err, "size of %s", name);
+	if ((uint64_t)now < bytes && ftruncate(fd, (off_t)bytes) < 0)
+		return error_sys(err, "grow %s", name);
+	return 0;
+}
+
+static int grow_maps(struct tf_pool *p, uint64_t data_blocks, uint64_t metadata_blocks,
+		     struct error *err)
+{
+	if (tf_spacemap_grow(&p->tx.metadata, metadata_blocks, err) < 0)
+		return -1;
+	p->tx.cache.nr_blocks = metadata_blocks;
+	return tf_spacemap_grow(&p->tx.data, data_blocks, err);
+}
+
+int thin_file_grow(struct thin_pool *pool, uint64_t data_bytes, uint64_t metadata_bytes,
+		   struct error *err)
+{
+	struct tf_pool *p = tf_pool_of(pool);
+	uint64_t data_blocks = data_bytes / p->data.block_bytes;
+	uint64_t metadata_blocks = metadata_bytes / TF_BLOCK_BYTES;
+	uint64_t need, more;
+
+	assert(pool->ops == &tf_pool_ops);
+	if (tf_pool_ready(p, err) < 0 || check_writable(p, err) < 0
+	    || check_growth(p, &data_blocks, &metadata_blocks, err) < 0)
+		return -1;
+	/* Each new bitmap takes a block, and room in the index; new metadata brings its own. */
+	need = 2 * (tf_bitmaps_for(data_blocks) - p->tx.data.n_groups) + GROW_BLOCKS;
+	more = metadata_blocks - p->tx.metadata.nr_blocks;
+	if (need > more && tf_tx_reserve(&p->tx, need - more, TF_RESERVE_DELETE, err) < 0)
+		return -1;
+	if (raise_file(p->meta_fd, metadata_blocks * TF_BLOCK_BYTES, p->meta_name, err) < 0
+	    || raise_file(p->data_fd, data_blocks * p->data.block_bytes, p->data_name, err) < 0)
+		return -1;
+	p->data.dirty = true; /* the new length is made durable with the commit */
+	return tf_pool_end(p, grow_maps(p, data_blocks, metadata_blocks, err), err);
+}
+
+/* ---- status ---- */
+
+static const char *mode_name(const struct tf_pool *p)
+{
+	if (p->sb.flags & TF_FLAG_NEEDS_CHECK)
+		return "needs_check";
+	if (p->sb.compat_ro_flags)
+		return "ro";
+	if (!tf_spacemap_available(&p->tx.data))
+		return "out_of_data_space";
+	return "rw";
+}
+
+static void fill_status(const struct tf_pool *p, uint64_t thins, struct thin_pool_status *ret)
+{
+	*ret = (struct thin_pool_status){
+		.engine = "file",
+		.mode = mode_name(p),
+		.block_bytes = p->data.block_bytes,
+		.data_used_blocks = p->tx.data.nr_allocated,
+		.data_total_blocks = p->tx.data.nr_blocks,
+		.metadata_used_blocks = p->tx.metadata.nr_allocated,
+		.metadata_total_blocks = p->tx.metadata.nr_blocks,
+		.transaction_id = p->sb.transaction_id,
+		.held_root = p->sb.held_root,
+		.thin_count = thins,
+		.needs_check = p->sb.flags & TF_FLAG_NEEDS_CHECK,
+	};
+	memcpy(ret->uuid, p->sb.uuid, sizeof(ret->uuid));
+}
+
+int tf_pool_status(struct thin_pool *pool, struct thin_pool_status *ret, struct error *err)
+{
+	struct tf_pool *p = tf_pool_of(pool);
+	uint64_t thins = 0;
+	unsigned tries = 0;
+	int rc;
+
+	if (tf_pool_ready(p, err) < 0)
+		return -1;
+	do {
+		rc = tf_device_count(p, &thins, err);
+	} while (tf_pool_read_again(p, &tries, &rc, err));
+	if (rc == 0)
+		fill_status(p, thins, ret);
+	return rc;
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Pools for tests; every step that must work is asserted here, once. */
+#include "tests/support/thin_fixture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "pkg/base/alloc.h"
+#include "pkg/base/cleanup.h"
+
+#define VOLUME_BYTES (UINT64_C(1) << 40)
+
+static void must(int rc, const struct error *err)
+{
+	char text[1024];
+
+	if (rc >= 0)
+		return;
+	error_text(err, text, sizeof(text));
+	fail_msg("%s", text);
+}
+
+void thin_fixture_init(struct thin_fixture *f, uint64_t data_blocks, uint64_t metadata_bytes)
+{
+	struct thin_file_params params = {
+		.data_bytes = data_blocks * FIXTURE_BLOCK,
+		.metadata_bytes = metadata_bytes,
+		.block_bytes = FIXTURE_BLOCK,
+		.uuid = "0123456789abcde",
+	};
+	struct error err = {0};
+
+	*f = (struct thin_fixture){0};
+	snprintf(f->dir, sizeof(f->dir), "/tmp/thin-test-XXXXXX");
+	assert_non_null(mkdtemp(f->dir));
+	must(thin_file_create(f->dir, &params, &err), &err);
+	thin_fixture_open(f, THIN_FILE_WRITE);
+}
+
+void thin_fixture_open(struct thin_fixture *f, enum thin_file_mode mode)
+{
+	struct thin_file_open how = {.mode = mode, .verb = "test"};
+	struct error err = {0};
+
+	must(thin_file_open(f->dir, &how, &f->pool, &err), &err);
+}
+
+void thin_fixture_close(struct thin_fixture *f)
+{
+	thin_pool_close(f->pool);
+	f->pool = NULL;
+}
+
+void thin_fixture_reopen(struct thin_fixture *f)
+{
+	thin_fixture_close(f);
+	thin_fixture_open(f, THIN_FILE_WRITE);
+}
+
+void thin_fixture_release(struct thin_fixture *f)
+{
+	static const char *const names[] = {"meta", "data", "owner"};
+
+	thin_fixture_close(f);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		cleanup_free char *path = xasprintf("%s/%s", f->dir, names[i]);
+
+		unlink(path);
+	}
+	if (rmdir(f->dir) < 0) /* something was left behind */
+		fail_msg("%s is not empty", f->dir);
+}
+
+void thin_fixture_commit(struct thin_fixture *f)
+{
+	struct thin_pool_status status;
+	struct error err = {0};
+
+	must(thin_pool_status(f->pool, &status, &err), &err);
+	must(thin_pool_commit(f->pool, status.transaction_id + 1, &err), &err);
+}
+
+void thin_fixture_check(const struct thin_fixture *f)
+{
+	cleanup_free char *command = xasprintf("thin_check %s/meta 2>&1", f->dir);
+	FILE *pipe = popen(command, "r");
+	char line[256], said[4096] = "";
+
+	assert_non_null(pipe);
+	while (fgets(line, sizeof(line), pipe))
+		if (strlen(said) + strlen(line) < sizeof(said))
+			strcat(said, line);
+	if (pclose(pipe) != 0)
+		fail_msg("%s", said);
+}
+
+static uint8_t *make_bytes(size_t len, uint64_t offset, uint32_t seed)
+{
+	uint8_t *bytes = xcalloc(len ? len : 1, 1);
+
+	for (size_t i = 0; seed && i < len; i++) {
+		uint64_t at = offset + i;
+
+		/* Different in each block, each byte and each seed. */
+		bytes[i] = (uint8_t)((at * 31 + at / FIXTURE_BLOCK * 7 + at / 4096) ^ seed * 73);
+	}
+	return bytes;
+}
+
+void thin_fixture_write(struct thin_fixture *f, uint32_t id, uint64_t offset, size_t len,
+			uint32_t seed)
+{
+	cleanup_free uint8_t *bytes = make_bytes(len, offset, seed);
+	struct thin_volume *v;
+	struct error err = {0};
+
+	must(thin_pool_open_volume(f->pool, id, VOLUME_BYTES, true, &v, &err), &err);
+	must(thin_volume_write(v, bytes, len, offset, &err), &err);
+	thin_volume_close(v);
+}
+
+void thin_fixture_expect(struct thin_fixture *f, uint32_t id, uint64_t offset, size_t len,
+			 uint32_t seed)
+{
+	cleanup_free uint8_t *want = make_bytes(len, offset, seed);
+	cleanup_free uint8_t *got = xmalloc(len ? len : 1);
+	struct thin_volume *v;
+	struct error err = {0};
+
+	memset(got, 0xaa, len);
+	must(thin_pool_open_volume(f->pool, id, VOLUME_BYTES, false, &v, &err), &err);
+	must(thin_volume_read(v, got, len, offset, &err), &err);
+	thin_volume_close(v);
+	for (size_t i = 0; i < len; i++)
+		if (got[i] != want[i])
+			fail_msg("thin %u differs at byte %llu: %02x instead of %02x", id,
+				 (unsigned long long)(offset + i), got[i], want[i]);
+}
+
+uint64_t thin_fixture_sectors(const struct thin_fixture *f, const char *name)
+{
+	cleanup_free char *path = xasprintf("%s/%s", f->dir, name);
+	struct stat st;
+
+	assert_int_equal(stat(path, &st), 0);
+	return (uint64_t)st.st_blocks;
+}
