@@ -46,7 +46,7 @@ for name in ${*:-debian cases tools}; do
         $support/debian_top.py $support/apt_sources.py $shared ;;
     cases) image cases "$support/case_images.py" $support/case_images.py $support/cases/*.py $shared ;;
     tools) image tools "$support/tool_images.sh" $support/tool_images.sh $shared ;;
-    bench) image bench "$support/bench_image.sh" $support/bench_image.sh $support/apt_sources.py \
+    bench) image bench "$support/bench_image.sh" $support/bench_image.sh $support/merge_debs.py $support/apt_sources.py \
         $shared ;;
     *) echo "images: no such image: $name" >&2; exit 3 ;;
     esac
