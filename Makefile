@@ -41,8 +41,8 @@ SUPPORT_SRC := $(sort $(wildcard tests/support/*.c))
 UNIT_SRC := $(sort $(shell find tests/unit -name '*_test.c'))
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/*_fuzz.c))
 BENCH_SRC := $(sort $(wildcard tests/bench/*.c))
-TOOL_SRC := $(sort $(wildcard tests/tools/*.c))
-ALL_SRC := $(PKG_SRC) $(OCI_SRC) $(REGISTRY_SRC) $(CMD_SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(FUZZ_SRC) $(BENCH_SRC) $(TOOL_SRC)
+TOOL_SRC := $(filter-out tests/tools/fault.c,$(sort $(wildcard tests/tools/*.c)))
+ALL_SRC := $(PKG_SRC) $(OCI_SRC) $(REGISTRY_SRC) $(CMD_SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(FUZZ_SRC) $(BENCH_SRC) $(TOOL_SRC) tests/tools/fault.c
 ALL_HDR := $(sort $(shell find pkg oci registry cmd tests -name '*.h' 2>/dev/null))
 
 objects = $(patsubst %.c,$(OUT)/%.o,$(1))
@@ -97,6 +97,10 @@ $(OUT)/tests/unit/registry/%: $(OUT)/tests/unit/registry/%.o $(OUT)/libsupport.a
 	$(Q)echo '  LD    $@'; $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ -lcmocka $(LIB_LDLIBS)
 $(OUT)/tests/tools/%: $(OUT)/tests/tools/%.o $(OUT)/libsupport.a $(LIBS)
 	$(Q)echo '  LD    $@'; $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LIB_LDLIBS)
+# Not linked with anything of ours: it is loaded into the program as users have it.
+$(OUT)/tests/tools/fault.so: tests/tools/fault.c Makefile
+	@mkdir -p $(@D)
+	$(Q)echo '  LD    $@'; $(CC) $(CPPFLAGS_ALL) -std=gnu17 $(WARNINGS) $(if $(DEV),-Werror) -O1 -g -fPIC -shared -o $@ $< -ldl
 $(OUT)/tests/fuzz/%: $(OUT)/tests/fuzz/%.o $(OUT)/libsupport.a $(LIBS)
 	$(Q)echo '  LD    $@'; $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(LIB_LDLIBS)
 $(OUT)/tests/bench/%: $(OUT)/tests/bench/%.o $(OUT)/libsupport.a $(LIBS)
@@ -108,7 +112,7 @@ unit: $(UNIT_BIN) ## build and run the unit tests of one flavour
 
 .PHONY: unit-bin tool-bin fuzz-bin objects
 unit-bin: $(UNIT_BIN)
-tool-bin: $(TOOL_BIN)
+tool-bin: $(TOOL_BIN) $(OUT)/tests/tools/fault.so
 fuzz-bin: $(FUZZ_BIN)
 # Every source file, for a look at what a compiler says.
 objects: $(LIBS) $(OUT)/libsupport.a $(call objects,$(CMD_SRC) $(UNIT_SRC) $(TOOL_SRC) $(BENCH_SRC))

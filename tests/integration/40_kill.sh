@@ -1,0 +1,139 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# kill -9 at each step of pull, create, rm and rmi, at chosen calls and at random times: the next
+# command mends what was half made, the pool is clean, and what was asked for then works.
+# weight: 60
+. "$(dirname "$0")/../support/lib.sh"
+
+FAULT_SO=$TOP/build/release/tests/tools/fault.so
+image=oci:$IMAGES/tools:umoci
+start=$WORK/start
+
+killed_at() { # n command...
+    local n=$1
+    shift
+    LD_PRELOAD=$FAULT_SO FAULT=kill FAULT_AT=$n "$@"
+}
+
+calls() {
+    LD_PRELOAD=$FAULT_SO FAULT_COUNT=$WORK/count "$@" >/dev/null 2>&1
+    cat "$WORK/count"
+}
+
+fresh() {
+    rm -rf "$ROOT"
+    cp -a --sparse=always "$start" "$ROOT"
+}
+
+points() {
+    seq 1 $((($1 + $2 - 1) / $2)) "$1"
+}
+
+# The next command mends; which one it is must not matter.
+mend() { # n
+    case $(($1 % 5)) in
+    0) expect 0 tp images ;;
+    1) expect 0 tp pool status ;;
+    2) expect 0 tp ls ;;
+    3) expect 0 tp -q pull "$image" ;;
+    4) ;; # pool check itself
+    esac
+    check_pool
+}
+
+ROOT=$start
+expect 0 tp pool create --base-size 1G
+ROOT=$WORK/root
+fresh
+total=$(calls "$PROGRAM" --root "$ROOT" -q pull "$image")
+clean=$(json pool status | jq -c '[.thin_count, .data.used_bytes]')
+raw "$image" "$WORK/want.ext4"
+want=$(content "$WORK/want.ext4")
+[ "$total" -gt 30 ] || fail 'the calls are not seen'
+
+for n in $(points "$total" 40); do
+    fresh
+    expect 137 killed_at "$n" "$PROGRAM" --root "$ROOT" -q pull "$image"
+    mend "$n"
+    expect 0 tp -q pull "$image"
+    check_pool
+    [ "$(json pool status | jq -c '[.thin_count, .data.used_bytes]')" = "$clean" ] ||
+        fail "killed at call $n: the pool holds more than after a pull in one go"
+    raw "$image" "$WORK/got.ext4"
+    [ "$(content "$WORK/got.ext4")" = "$want" ] || fail "killed at call $n: other bytes"
+done
+say "pull: killed at 40 of $total calls"
+
+ROOT=$start
+expect 0 tp -q pull "$image"
+ROOT=$WORK/root
+fresh
+total=$(calls "$PROGRAM" --root "$ROOT" create "$image" box)
+for n in $(points "$total" 25); do
+    fresh
+    expect 137 killed_at "$n" "$PROGRAM" --root "$ROOT" create "$image" box
+    mend "$n"
+    if tp -q ls | grep -qx box; then expect 7 tp create "$image" box; else
+        expect 0 tp create "$image" box
+    fi
+    raw box "$WORK/got.ext4"
+    check_pool
+done
+say "create: killed at 25 of $total calls"
+
+ROOT=$start
+expect 0 tp create "$image" box
+ROOT=$WORK/root
+fresh
+total=$(calls "$PROGRAM" --root "$ROOT" rm box)
+for n in $(points "$total" 25); do
+    fresh
+    expect 137 killed_at "$n" "$PROGRAM" --root "$ROOT" rm box
+    mend "$n"
+    if tp -q ls | grep -qx box; then expect 0 tp rm box; else expect 2 tp rm box; fi
+    check_pool
+    [ "$(json ls | jq length)" -eq 0 ] || fail 'a container is left'
+done
+say "rm: killed at 25 of $total calls"
+
+ROOT=$start
+expect 0 tp rm box
+ROOT=$WORK/root
+fresh
+total=$(calls "$PROGRAM" --root "$ROOT" rmi "$image")
+empty=$(json pool status | jq -c '.thin_count')
+for n in $(points "$total" 25); do
+    fresh
+    expect 137 killed_at "$n" "$PROGRAM" --root "$ROOT" rmi "$image"
+    mend "$n"
+    if [ "$(json images | jq length)" -gt 0 ]; then expect 0 tp rmi "$image"; fi
+    check_pool
+    [ "$(json pool status | jq -c '.thin_count')" = "$empty" ] ||
+        fail "killed at call $n: layers are left"
+done
+say "rmi: killed at 25 of $total calls"
+
+say 'a large pull, killed at random times'
+image=oci:$IMAGES/debian:debian
+ROOT=$WORK/large
+started=$(date +%s%N)
+expect 0 tp -q pull "$image"
+took_ms=$((($(date +%s%N) - started) / 1000000))
+raw "$image" "$WORK/want.ext4"
+want=$(content "$WORK/want.ext4")
+for i in 1 2 3 4 5 6; do
+    rm -rf "$ROOT"
+    for _ in 1 2 3; do
+        tp -q pull "$image" >/dev/null 2>&1 &
+        pid=$!
+        sleep "$(printf '0.%03d' $((RANDOM * (took_ms < 900 ? took_ms : 900) / 32768)))"
+        kill -9 $pid 2>/dev/null || true
+        wait $pid 2>/dev/null || true
+        if [ -d "$ROOT/pools/default" ] && [ $((RANDOM % 2)) = 0 ]; then expect 0 tp images; fi
+    done
+    expect 0 tp -q pull "$image"
+    check_pool
+    raw "$image" "$WORK/got.ext4"
+    [ "$(content "$WORK/got.ext4")" = "$want" ] || fail "round $i: other bytes"
+done
+finish

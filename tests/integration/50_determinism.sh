@@ -1,0 +1,71 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# The same image gives the same file-system bytes, for each of its layers: in two pools, over lower
+# layers of an earlier pull, after kills, under sanitizers, with another pool block size, and with
+# other images pulled before.
+# weight: 60
+. "$(dirname "$0")/../support/lib.sh"
+
+FAULT_SO=$TOP/build/release/tests/tools/fault.so
+
+# sums ROOT IMAGE LAYERS: one word for each layer, lowest first
+sums() {
+    local i ref
+    for i in $(seq "$3"); do
+        ref=$2
+        [ "$i" -eq "$3" ] || ref=$2-$i
+        "$PROGRAM" --root "$1" -q pull "$ref" >/dev/null
+        rm -f "$WORK/sum.ext4"
+        "$PROGRAM" --root "$1" export --format raw -o "$WORK/sum.ext4" "$ref" >/dev/null
+        content "$WORK/sum.ext4"
+    done
+    rm -f "$WORK/sum.ext4"
+}
+
+# same WHAT ROOT IMAGE LAYERS: as in the first pool; the root is removed
+same() {
+    sums "$2" "$3" "$4" >"$WORK/got"
+    diff "$WORK/want" "$WORK/got" >&2 || fail "$1: other bytes"
+    say "$1: the same"
+    rm -rf "$2"
+}
+
+try() { # image layers asan
+    local image=$1 layers=$2 i n
+    say "$image"
+    rm -rf "$WORK/a"
+    "$PROGRAM" --root "$WORK/a" -q pull "$image" >/dev/null
+    sums "$WORK/a" "$image" "$layers" >"$WORK/want"
+    rm -rf "$WORK/a"
+
+    "$PROGRAM" --root "$WORK/b" -q pull "$image" >/dev/null
+    same 'another pool' "$WORK/b" "$image" "$layers"
+
+    for i in $(seq $((layers - 1))); do
+        "$PROGRAM" --root "$WORK/c" -q pull "$image-$i" >/dev/null
+    done
+    same 'each layer by a pull of its own' "$WORK/c" "$image" "$layers"
+
+    "$PROGRAM" --root "$WORK/d" pool create --block-size 128k >/dev/null
+    "$PROGRAM" --root "$WORK/d" -q pull "oci:$IMAGES/tools:gnutar-gnu" "$image" >/dev/null
+    same 'another block size, after another image' "$WORK/d" "$image" "$layers"
+
+    LD_PRELOAD=$FAULT_SO FAULT_COUNT=$WORK/count "$PROGRAM" --root "$WORK/e" -q pull "$image" \
+        >/dev/null
+    n=$(cat "$WORK/count")
+    rm -rf "$WORK/e"
+    for i in $(seq 8); do
+        LD_PRELOAD=$FAULT_SO FAULT=kill FAULT_AT=$((n * i / 12 + 1)) \
+            "$PROGRAM" --root "$WORK/e" -q pull "$image" >/dev/null 2>&1 || true
+    done
+    same 'killed eight times and resumed' "$WORK/e" "$image" "$layers"
+
+    if [ -x "$ASAN_PROGRAM" ]; then
+        "$ASAN_PROGRAM" --root "$WORK/f" -q pull "$image" >/dev/null
+        same 'under sanitizers' "$WORK/f" "$image" "$layers"
+    fi
+}
+
+try "oci:$IMAGES/tools:umoci" 5
+try "oci:$IMAGES/debian:debian" "$(cat "$IMAGES/debian.layers")"
+finish

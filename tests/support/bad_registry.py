@@ -1,0 +1,141 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""A registry that serves an OCI layout over http on loopback and misbehaves on request.
+
+  bad_registry.py LAYOUT PORT_FILE LOG
+
+The name of the repository says how, for blobs above 1 KiB: localhost:PORT/HOW:TAG
+  good      no fault
+  cut       the body ends in the middle of what Content-Length promised, always
+  once      the same, but only at the first try of each blob
+  wrong     one byte differs
+  long      the body goes on after the blob, the length says so
+  short     the body is shorter, the length says so
+  gone      404 for blobs
+  down      503 for blobs
+  stall     nothing more comes after the first half, for a long time
+Each request is a line in LOG: METHOD PATH STATUS [Range].
+"""
+import http.server
+import json
+import os
+import re
+import sys
+import threading
+import time
+
+SMALL = 1024
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    layout, log_file = "", None
+    seen, lock = set(), threading.Lock()
+
+    def log_message(self, format, *args):  # pylint: disable=redefined-builtin
+        pass
+
+    def answer(self, status, body=b"", kind="application/json", length=None, extra=()):
+        with self.lock:
+            self.log_file.write(f"{self.command} {self.path} {status} "
+                                f"{self.headers.get('Range', '')}\n")
+            self.log_file.flush()
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body) if length is None else length))
+        for key, value in extra:
+            self.send_header(key, value)
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)
+
+    def error(self, status, code):
+        self.answer(status, json.dumps({"errors": [{"code": code, "message": code.lower(),
+                                                    "detail": None}]}).encode())
+
+    def blob(self, digest):
+        path = f"{self.layout}/blobs/" + digest.replace(":", "/")
+        if not os.path.isfile(path):
+            return None
+        with open(path, "rb") as f:
+            return f.read()
+
+    def manifest(self, ref):
+        if not ref.startswith("sha256:"):
+            with open(f"{self.layout}/index.json", encoding="utf-8") as f:
+                found = [d for d in json.load(f)["manifests"] if d.get("annotations", {}).get(
+                    "org.opencontainers.image.ref.name") == ref]
+            if not found:
+                return self.error(404, "MANIFEST_UNKNOWN")
+            ref = found[0]["digest"]
+        body = self.blob(ref)
+        if body is None:
+            return self.error(404, "MANIFEST_UNKNOWN")
+        kind = json.loads(body).get("mediaType", "application/vnd.oci.image.manifest.v1+json")
+        return self.answer(200, body, kind, extra=[("Docker-Content-Digest", ref)])
+
+    def send_blob(self, how, digest):
+        body, kind = self.blob(digest), "application/octet-stream"
+        if body is None:
+            return self.error(404, "BLOB_UNKNOWN")
+        with self.lock:
+            first = (how, digest) not in self.seen
+            self.seen.add((how, digest))
+        if len(body) <= SMALL or how == "good" or (how == "once" and not first):
+            return self.ranged(body, kind)
+        half = len(body) // 2
+        if how in ("cut", "once"):
+            self.answer(200, body[:half], kind, len(body))
+            self.close_connection = True
+        elif how == "stall":
+            self.answer(200, body[:half], kind, len(body))
+            self.wfile.flush()
+            time.sleep(600)
+        elif how == "wrong":
+            self.answer(200, body[:half] + bytes([body[half] ^ 1]) + body[half + 1:], kind)
+        elif how == "long":
+            self.answer(200, body + b"more than was promised", kind)
+        elif how == "short":
+            self.answer(200, body[:half], kind)
+        elif how == "gone":
+            self.error(404, "BLOB_UNKNOWN")
+        elif how == "down":
+            self.error(503, "UNAVAILABLE")
+        return None
+
+    def ranged(self, body, kind):
+        m = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        if not m:
+            return self.answer(200, body, kind)
+        start, end = int(m.group(1)), int(m.group(2) or len(body) - 1)
+        if start >= len(body):
+            return self.answer(416, extra=[("Content-Range", f"bytes */{len(body)}")])
+        return self.answer(206, body[start:end + 1], kind,
+                           extra=[("Content-Range", f"bytes {start}-{end}/{len(body)}")])
+
+    def do_GET(self):  # pylint: disable=invalid-name
+        if self.path in ("/v2/", "/v2"):
+            return self.answer(200, b"{}")
+        m = re.fullmatch(r"/v2/([^/]+)/(manifests|blobs)/([^/?]+)(\?.*)?", self.path)
+        if not m:
+            return self.error(404, "NAME_UNKNOWN")
+        if m.group(2) == "manifests":
+            return self.manifest(m.group(3))
+        return self.send_blob(m.group(1), m.group(3))
+
+    do_HEAD = do_GET
+
+
+def main():
+    Handler.layout = sys.argv[1]
+    with open(sys.argv[3], "a", encoding="utf-8") as log:
+        Handler.log_file = log
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server.daemon_threads = True
+        with open(sys.argv[2] + ".new", "w", encoding="utf-8") as f:
+            f.write(f"{server.server_address[1]}\n")
+        os.rename(sys.argv[2] + ".new", sys.argv[2])
+        server.serve_forever()
+
+
+main()
