@@ -73,10 +73,11 @@ expect() {
 # The last command failed with one line of text that holds each of these.
 expect_error() {
     local lines text
-    lines=$(grep -c '^thinpull: ' "$WORK/err") || true
+    grep '^thinpull: ' "$WORK/err" | grep -v '^thinpull: warning: ' >"$WORK/error" || true
+    lines=$(wc -l <"$WORK/error")
     [ "$lines" -eq 1 ] || { cat "$WORK/err"; fail "$lines error lines, expected one"; }
     for text in "$@"; do
-        grep '^thinpull: ' "$WORK/err" | grep -qiF -- "$text" ||
+        grep -qiF -- "$text" "$WORK/error" ||
             { cat "$WORK/err"; fail "the error does not say '$text'"; }
     done
 }
