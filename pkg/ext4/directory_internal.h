@@ -11,10 +11,8 @@
  */
 #pragma once
 
-#include <endian.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
 #include "pkg/base/bytes.h"
 #include "pkg/ext4/checksum.h"
@@ -35,20 +33,6 @@ enum {
 	DIR_NODE_LIMIT =
 		(EXT4_BLOCK_BYTES - DIR_NODE_INDEX - DIR_INDEX_TAIL_BYTES) / DIR_INDEX_BYTES,
 };
-
-static inline uint16_t get_le16(const void *p)
-{
-	uint16_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return le16toh(v);
-}
-
-static inline void put_le16(void *p, uint16_t v)
-{
-	v = htole16(v);
-	memcpy(p, &v, sizeof(v));
-}
 
 /* What an entry with a name takes. */
 static inline size_t dir_entry_bytes(size_t name_len)

@@ -64,6 +64,7 @@ struct ext4_xattr_plan {
  * to count references, and stores its number in value_inode:
  *   mode 0100600, uid/gid 0, links 1, flags EXT4_EA_INODE_FL | EXT4_EXTENTS_FL, size and data the
  *   value; i_atime = value_hash, i_ctime:i_version = 64-bit count of references (0:1), no name.
+ * The owner's i_blocks counts the blocks of the values too, besides the attribute block.
  *
  * @fs_seed: s_checksum_seed.   @xattrs: any order; names and values stay borrowed by the plan.
  * Errors: ERR_UNSUPPORTED (name space), ERR_INVALID (empty or over-long suffix, a name twice, a
