@@ -17,7 +17,7 @@ void *xmemdup(const void *p, size_t size);
 char *xstrdup(const char *s);
 char *xstrndup(const char *s, size_t size);
 char *xasprintf(const char *fmt, ...) PRINTF_LIKE(1, 2);
-char *xvasprintf(const char *fmt, va_list ap);
+char *xvasprintf(const char *fmt, va_list ap) PRINTF_LIKE(1, 0);
 
 /* Page-aligned memory, for O_DIRECT; released with free(). */
 void *xaligned(size_t alignment, size_t size);

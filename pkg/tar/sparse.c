@@ -103,6 +103,8 @@ static int list_number(const char **p, const char *end, uint64_t *ret)
 	const char *comma = memchr(*p, ',', (size_t)(end - *p));
 	const char *stop = comma ? comma : end;
 
+	if (comma && comma + 1 == end)
+		return -1;
 	if (tar_decimal(*p, (size_t)(stop - *p), INT64_MAX, ret) < 0)
 		return -1;
 	*p = comma ? comma + 1 : end;
