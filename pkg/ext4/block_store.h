@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The blocks of a volume, 4096 bytes each, with one run of newly written blocks held back until it
+ * is 4 MiB long or ends. What is held back is seen by every read, so nobody needs to care.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "pkg/base/error.h"
+#include "pkg/thin/volume.h"
+
+enum {
+	BLOCK_BYTES = 4096,
+	STORE_RUN_BLOCKS = 1024, /* runs end where the volume's offset is a multiple of this */
+};
+
+struct block_store {
+	struct thin_volume *volume; /* borrowed */
+	uint64_t run_start;	    /* block */
+	uint32_t run_blocks;	    /* held back */
+	uint8_t *run;
+};
+
+void block_store_init(struct block_store *s, struct thin_volume *volume);
+void block_store_release(struct block_store *s);
+
+MUST_CHECK int block_store_read(struct block_store *s, uint64_t block, size_t n, void *ret,
+				struct error *err);
+
+/* Write at the end of the held back run if it is there that the blocks belong, else start another
+ * run with them. For what comes in ascending order. */
+MUST_CHECK int block_store_append(struct block_store *s, uint64_t block, size_t n, const void *data,
+				  struct error *err);
+
+/* The same for n blocks of zeros. */
+MUST_CHECK int block_store_append_zeros(struct block_store *s, uint64_t block, size_t n,
+					struct error *err);
+
+/* Write blocks somewhere else, without ending the run. */
+MUST_CHECK int block_store_overwrite(struct block_store *s, uint64_t block, size_t n,
+				     const void *data, struct error *err);
+
+MUST_CHECK int block_store_flush(struct block_store *s, struct error *err);
