@@ -10,7 +10,7 @@
 void block_store_init(struct block_store *s, struct thin_volume *volume)
 {
 	*s = (struct block_store){.volume = volume};
-	s->run = xaligned(BLOCK_BYTES, (size_t)STORE_RUN_BLOCKS * BLOCK_BYTES);
+	s->run = xaligned(EXT4_BLOCK_BYTES, (size_t)STORE_RUN_BLOCKS * EXT4_BLOCK_BYTES);
 }
 
 void block_store_release(struct block_store *s)
@@ -37,7 +37,7 @@ static size_t overlap(const struct block_store *s, uint64_t block, size_t n, siz
 
 static uint8_t *run_at(const struct block_store *s, uint64_t block)
 {
-	return s->run + (block - s->run_start) * BLOCK_BYTES;
+	return s->run + (block - s->run_start) * EXT4_BLOCK_BYTES;
 }
 
 int block_store_read(struct block_store *s, uint64_t block, size_t n, void *ret, struct error *err)
@@ -47,10 +47,12 @@ int block_store_read(struct block_store *s, uint64_t block, size_t n, void *ret,
 	size_t held = overlap(s, block, n, &skip);
 
 	if (held < n
-	    && thin_volume_read(s->volume, ret, n * BLOCK_BYTES, block * BLOCK_BYTES, err) < 0)
+	    && thin_volume_read(s->volume, ret, n * EXT4_BLOCK_BYTES, block * EXT4_BLOCK_BYTES, err)
+		       < 0)
 		return -1;
 	if (held)
-		memcpy(to + skip * BLOCK_BYTES, run_at(s, block + skip), held * BLOCK_BYTES);
+		memcpy(to + skip * EXT4_BLOCK_BYTES, run_at(s, block + skip),
+		       held * EXT4_BLOCK_BYTES);
 	return 0;
 }
 
@@ -61,8 +63,8 @@ int block_store_flush(struct block_store *s, struct error *err)
 	s->run_blocks = 0;
 	if (n == 0)
 		return 0;
-	return thin_volume_write(s->volume, s->run, n * BLOCK_BYTES, s->run_start * BLOCK_BYTES,
-				 err);
+	return thin_volume_write(s->volume, s->run, n * EXT4_BLOCK_BYTES,
+				 s->run_start * EXT4_BLOCK_BYTES, err);
 }
 
 /* Room for at least one of n blocks at the end of the run; returns how many, or 0 on error. */
@@ -70,7 +72,8 @@ static size_t make_room(struct block_store *s, uint64_t block, size_t n, struct 
 {
 	size_t room;
 
-	if (s->run_blocks && (block != s->run_start + s->run_blocks || block % STORE_RUN_BLOCKS == 0)
+	if (s->run_blocks
+	    && (block != s->run_start + s->run_blocks || block % STORE_RUN_BLOCKS == 0)
 	    && block_store_flush(s, err) < 0)
 		return 0;
 	if (s->run_blocks == 0)
@@ -79,37 +82,23 @@ static size_t make_room(struct block_store *s, uint64_t block, size_t n, struct 
 	return n < room ? n : room;
 }
 
-/* @data: NULL for zeros. */
-static int append(struct block_store *s, uint64_t block, size_t n, const uint8_t *data,
-		  struct error *err)
+int block_store_append(struct block_store *s, uint64_t block, size_t n, const void *data,
+		       struct error *err)
 {
+	const uint8_t *from = data;
+
 	while (n) {
 		size_t now = make_room(s, block, n, err);
 
 		if (now == 0)
 			return -1;
-		if (data) {
-			memcpy(run_at(s, block), data, now * BLOCK_BYTES);
-			data += now * BLOCK_BYTES;
-		} else {
-			memset(run_at(s, block), 0, now * BLOCK_BYTES);
-		}
+		memcpy(run_at(s, block), from, now * EXT4_BLOCK_BYTES);
 		s->run_blocks += (uint32_t)now;
+		from += now * EXT4_BLOCK_BYTES;
 		block += now;
 		n -= now;
 	}
 	return 0;
-}
-
-int block_store_append(struct block_store *s, uint64_t block, size_t n, const void *data,
-		       struct error *err)
-{
-	return append(s, block, n, data, err);
-}
-
-int block_store_append_zeros(struct block_store *s, uint64_t block, size_t n, struct error *err)
-{
-	return append(s, block, n, NULL, err);
 }
 
 int block_store_overwrite(struct block_store *s, uint64_t block, size_t n, const void *data,
@@ -120,8 +109,10 @@ int block_store_overwrite(struct block_store *s, uint64_t block, size_t n, const
 	size_t held = overlap(s, block, n, &skip);
 
 	if (held)
-		memcpy(run_at(s, block + skip), from + skip * BLOCK_BYTES, held * BLOCK_BYTES);
+		memcpy(run_at(s, block + skip), from + skip * EXT4_BLOCK_BYTES,
+		       held * EXT4_BLOCK_BYTES);
 	if (held == n)
 		return 0;
-	return thin_volume_write(s->volume, data, n * BLOCK_BYTES, block * BLOCK_BYTES, err);
+	return thin_volume_write(s->volume, data, n * EXT4_BLOCK_BYTES, block * EXT4_BLOCK_BYTES,
+				 err);
 }

@@ -9,10 +9,10 @@
 #include <stdint.h>
 
 #include "pkg/base/error.h"
+#include "pkg/ext4/checksum.h"
 #include "pkg/thin/volume.h"
 
 enum {
-	BLOCK_BYTES = 4096,
 	STORE_RUN_BLOCKS = 1024, /* runs end where the volume's offset is a multiple of this */
 };
 
@@ -33,10 +33,6 @@ MUST_CHECK int block_store_read(struct block_store *s, uint64_t block, size_t n,
  * run with them. For what comes in ascending order. */
 MUST_CHECK int block_store_append(struct block_store *s, uint64_t block, size_t n, const void *data,
 				  struct error *err);
-
-/* The same for n blocks of zeros. */
-MUST_CHECK int block_store_append_zeros(struct block_store *s, uint64_t block, size_t n,
-					struct error *err);
 
 /* Write blocks somewhere else, without ending the run. */
 MUST_CHECK int block_store_overwrite(struct block_store *s, uint64_t block, size_t n,

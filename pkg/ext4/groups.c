@@ -29,7 +29,8 @@ void map_set(uint8_t *map, uint32_t from, uint32_t n, bool value)
 		} else {
 			uint8_t bit = (uint8_t)(1u << from % 8);
 
-			map[from / 8] = (uint8_t)(value ? map[from / 8] | bit : map[from / 8] & ~bit);
+			map[from / 8] =
+				(uint8_t)(value ? map[from / 8] | bit : map[from / 8] & ~bit);
 			from++;
 		}
 	}
@@ -62,8 +63,7 @@ static bool descriptor_is_sane(const struct ext4_groups *g, uint32_t group)
 	uint64_t blocks = ext2fs_blocks_count(fs->super);
 	uint64_t table = ext2fs_inode_table_loc(fs, group);
 
-	return ext2fs_group_desc_csum_verify(fs, group)
-	       && ext2fs_block_bitmap_loc(fs, group) > 0
+	return ext2fs_group_desc_csum_verify(fs, group) && ext2fs_block_bitmap_loc(fs, group) > 0
 	       && ext2fs_block_bitmap_loc(fs, group) < blocks
 	       && ext2fs_inode_bitmap_loc(fs, group) > 0
 	       && ext2fs_inode_bitmap_loc(fs, group) < blocks && table > 0 && table < blocks
@@ -82,10 +82,16 @@ int ext4_groups_init(struct ext4_groups *g, ext2_filsys fs, struct block_store *
 			return error_set(err, ERR_INCONSISTENT, "ext4: bad descriptor of group %u",
 					 i);
 	g->group = xcalloc(g->n, sizeof(*g->group));
-	for (uint32_t i = 0; i < g->n; i++)
+	/* A kernel keeps the sums of the superblock only roughly. */
+	ext2fs_free_blocks_count_set(fs->super, 0);
+	fs->super->s_free_inodes_count = 0;
+	for (uint32_t i = 0; i < g->n; i++) {
+		ext2fs_free_blocks_count_add(fs->super, ext2fs_bg_free_blocks_count(fs, i));
+		fs->super->s_free_inodes_count += ext2fs_bg_free_inodes_count(fs, i);
 		g->group[i].unused_inodes = ext2fs_bg_flags_test(fs, i, EXT2_BG_INODE_UNINIT)
 						    ? fs->super->s_inodes_per_group
 						    : ext2fs_bg_itable_unused(fs, i);
+	}
 	return 0;
 }
 
@@ -121,7 +127,7 @@ static void make_block_map(const struct ext4_groups *g, uint32_t group, uint8_t 
 	blk64_t super = 0, old_desc = 0, new_desc = 0;
 	blk_t used;
 
-	memset(map, 0, BLOCK_BYTES);
+	memset(map, 0, EXT4_BLOCK_BYTES);
 	if (ext2fs_super_and_bgd_loc2(fs, group, &super, &old_desc, &new_desc, &used) == 0) {
 		if (super || group == 0)
 			mark_in_group(g, group, map, super, 1);
@@ -134,7 +140,28 @@ static void make_block_map(const struct ext4_groups *g, uint32_t group, uint8_t 
 	mark_in_group(g, group, map, ext2fs_block_bitmap_loc(fs, group), 1);
 	mark_in_group(g, group, map, ext2fs_inode_bitmap_loc(fs, group), 1);
 	mark_in_group(g, group, map, ext2fs_inode_table_loc(fs, group), fs->inode_blocks_per_group);
-	map_set(map, blocks_in_group(g, group), BLOCK_BYTES * 8 - blocks_in_group(g, group), true);
+	map_set(map, blocks_in_group(g, group), EXT4_BLOCK_BYTES * 8 - blocks_in_group(g, group),
+		true);
+}
+
+static uint32_t count_clear(const uint8_t *map, uint32_t bits)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = map_find_clear(map, 0, bits); i < bits;
+	     i = map_find_clear(map, i + 1, bits))
+		n++;
+	return n;
+}
+
+/* Descriptor and bitmap must agree, so that counting down never goes below 0. */
+static int check_count(uint32_t group, const char *what, uint32_t map, uint32_t descriptor,
+		       struct error *err)
+{
+	if (map == descriptor)
+		return 0;
+	return error_set(err, ERR_INCONSISTENT, "ext4: group %u has %u free %s and says %u", group,
+			 map, what, descriptor);
 }
 
 static uint8_t *free_block_chunks(const struct ext4_groups *g, uint32_t group, const uint8_t *map)
@@ -155,7 +182,7 @@ int ext4_groups_load_blocks(struct ext4_groups *g, uint32_t group, struct error 
 
 	if (g->group[group].block_map)
 		return 0;
-	map = xmalloc(BLOCK_BYTES);
+	map = xmalloc(EXT4_BLOCK_BYTES);
 	if (ext2fs_bg_flags_test(fs, group, EXT2_BG_BLOCK_UNINIT)) {
 		make_block_map(g, group, map);
 	} else {
@@ -167,6 +194,10 @@ int ext4_groups_load_blocks(struct ext4_groups *g, uint32_t group, struct error 
 					 "ext4: bad checksum of the block bitmap of group %u",
 					 group);
 	}
+	if (check_count(group, "blocks", count_clear(map, blocks_in_group(g, group)),
+			ext2fs_bg_free_blocks_count(fs, group), err)
+	    < 0)
+		return -1;
 	g->group[group].free_chunks = free_block_chunks(g, group, map);
 	g->group[group].block_map = steal(&map);
 	return 0;
@@ -175,7 +206,7 @@ int ext4_groups_load_blocks(struct ext4_groups *g, uint32_t group, struct error 
 /* Inodes in a block of the table, and blocks of the table before the first aligned chunk. */
 static uint32_t inodes_in_block(const struct ext4_groups *g)
 {
-	return BLOCK_BYTES / g->fs->super->s_inode_size;
+	return EXT4_BLOCK_BYTES / g->fs->super->s_inode_size;
 }
 
 static uint32_t table_skew(const struct ext4_groups *g, uint32_t group)
@@ -223,9 +254,9 @@ int ext4_groups_load_inodes(struct ext4_groups *g, uint32_t group, struct error 
 
 	if (g->group[group].inode_map)
 		return 0;
-	map = xcalloc(1, BLOCK_BYTES);
+	map = xcalloc(1, EXT4_BLOCK_BYTES);
 	if (ext2fs_bg_flags_test(fs, group, EXT2_BG_INODE_UNINIT)) {
-		map_set(map, all, BLOCK_BYTES * 8 - all, true);
+		map_set(map, all, EXT4_BLOCK_BYTES * 8 - all, true);
 	} else {
 		if (block_store_read(g->store, ext2fs_inode_bitmap_loc(fs, group), 1, map, err) < 0)
 			return -1;
@@ -234,6 +265,10 @@ int ext4_groups_load_inodes(struct ext4_groups *g, uint32_t group, struct error 
 					 "ext4: bad checksum of the inode bitmap of group %u",
 					 group);
 	}
+	if (check_count(group, "inodes", count_clear(map, all),
+			ext2fs_bg_free_inodes_count(fs, group), err)
+	    < 0)
+		return -1;
 	g->group[group].free_inode_chunks = free_inode_chunks(g, group, map);
 	g->group[group].inode_map = steal(&map);
 	return 0;
@@ -285,7 +320,7 @@ static void set_checksums(struct ext4_groups *g, uint32_t group)
 static size_t collect(struct ext4_groups *g, struct pending *list)
 {
 	ext2_filsys fs = g->fs;
-	uint32_t per_block = BLOCK_BYTES / EXT2_DESC_SIZE(fs->super);
+	uint32_t per_block = (uint32_t)EXT4_BLOCK_BYTES / EXT2_DESC_SIZE(fs->super);
 	uint64_t last_desc = 0;
 	size_t n = 0;
 
@@ -299,9 +334,9 @@ static size_t collect(struct ext4_groups *g, struct pending *list)
 		desc = ext2fs_descriptor_block_loc2(fs, fs->super->s_first_data_block,
 						    i / per_block);
 		if (desc != last_desc)
-			list[n++] = (struct pending){
-				desc, (uint8_t *)fs->group_desc
-					      + (size_t)(i / per_block) * BLOCK_BYTES};
+			list[n++] = (struct pending){desc, (uint8_t *)fs->group_desc
+								   + (size_t)(i / per_block)
+									     * EXT4_BLOCK_BYTES};
 		last_desc = desc;
 		if (at->blocks_changed)
 			list[n++] = (struct pending){ext2fs_block_bitmap_loc(fs, i), at->block_map};

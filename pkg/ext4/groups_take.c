@@ -257,8 +257,7 @@ static int take_spare_inode(struct ext4_groups *g, bool directory, uint32_t *ret
 		*ret = take_index(g, group, index, directory);
 		return 0;
 	}
-	return error_set(err, ERR_NO_SPACE,
-			 "the file system has no inode left: all %u are in use",
+	return error_set(err, ERR_NO_SPACE, "the file system has no inode left: all %u are in use",
 			 g->fs->super->s_inodes_count);
 }
 
@@ -281,8 +280,7 @@ int ext4_groups_take_inode(struct ext4_groups *g, bool directory, uint32_t *ret,
 	return 0;
 }
 
-int ext4_groups_free_inode(struct ext4_groups *g, uint32_t inode, bool directory,
-			   struct error *err)
+int ext4_groups_free_inode(struct ext4_groups *g, uint32_t inode, bool directory, struct error *err)
 {
 	uint32_t all = g->fs->super->s_inodes_per_group;
 	uint32_t group = (inode - 1) / all;
@@ -292,6 +290,9 @@ int ext4_groups_free_inode(struct ext4_groups *g, uint32_t inode, bool directory
 		return -1;
 	if (inode < FIRST_INODE - 1 || !map_test(g->group[group].inode_map, index))
 		return error_set(err, ERR_INCONSISTENT, "ext4: inode %u is not in use", inode);
+	if (directory && ext2fs_bg_used_dirs_count(g->fs, group) == 0)
+		return error_set(err, ERR_INCONSISTENT, "ext4: group %u says it has no directory",
+				 group);
 	mark_inode(g, group, index, false, directory);
 	return 0;
 }

@@ -6,7 +6,6 @@
 #include "pkg/ext4/nodes.h"
 
 #include <assert.h>
-#include <ext2fs/ext2fs.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -161,7 +160,7 @@ struct ext4_node *ext4_tree_add(struct ext4_tree *tree, struct ext4_node *dir, c
 				   .name_len = (uint8_t)name_len};
 	memcpy(node->name, name, name_len);
 	node->name[name_len] = 0;
-	if (type == EXT2_FT_DIR)
+	if (type == EXT4_DIR_DIRECTORY)
 		node->dir = xcalloc(1, sizeof(*node->dir));
 	if (dir) {
 		node->hash = hash_name(tree, dir->inode, name, name_len);

@@ -12,16 +12,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "pkg/ext4/directory.h"
 #include "pkg/ext4/writer.h"
-
-enum { EXT4_NAME_MAX = 255 };
 
 /* What only directories have. */
 struct ext4_node_dir {
 	struct ext4_node *first;
 	size_t entries; /* names but . and .. */
 	size_t subdirs;
-	size_t changed_at; /* 1 + place in the writer's list of changed directories, 0 = not in it */
+	size_t changed_at; /* 1 + place in the writer's list of changed directories, 0 = not in it
+			    */
 	bool loaded;	   /* all names are here */
 };
 
@@ -33,7 +33,7 @@ struct ext4_node {
 	uint32_t inode;
 	uint32_t hash;
 	uint32_t mark, mark_session;
-	uint8_t type; /* as in directory entries, EXT2_FT_* */
+	uint8_t type; /* enum ext4_dir_type */
 	uint8_t name_len;
 	char name[]; /* terminated */
 };
