@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Names in memory: found, counted, forgotten. */
+#include "pkg/ext4/nodes.h"
+
+#include <stdio.h>
+
+#include "tests/support/cmocka.h"
+
+static struct ext4_node *add(struct ext4_tree *tree, struct ext4_node *dir, const char *name,
+			     uint32_t inode, uint8_t type)
+{
+	return ext4_tree_add(tree, dir, name, strlen(name), inode, type);
+}
+
+static void names_are_found_in_their_directory_only(void **state)
+{
+	struct ext4_tree *tree = ext4_tree_new();
+	struct ext4_node *root = add(tree, NULL, "", 2, EXT4_DIR_DIRECTORY);
+	struct ext4_node *dir = add(tree, root, "dir", 12, EXT4_DIR_DIRECTORY);
+	struct ext4_node *a = add(tree, root, "name", 13, EXT4_DIR_REGULAR);
+	struct ext4_node *b = add(tree, dir, "name", 14, EXT4_DIR_REGULAR);
+	size_t len;
+
+	(void)state;
+	assert_ptr_equal(ext4_tree_find(tree, root, "name", 4), a);
+	assert_ptr_equal(ext4_tree_find(tree, dir, "name", 4), b);
+	assert_null(ext4_tree_find(tree, dir, "nam", 3));
+	assert_null(ext4_tree_find(tree, dir, "names", 5));
+	assert_null(ext4_tree_find(tree, dir, "dir", 3));
+	assert_ptr_equal(ext4_node_parent(b), dir);
+	assert_null(ext4_node_parent(root));
+	assert_string_equal(ext4_node_name(dir, &len), "dir");
+	assert_int_equal(len, 3);
+	assert_int_equal(ext4_node_inode(b), 14);
+	ext4_tree_free(tree);
+}
+
+static void any_byte_and_length_can_be_a_name(void **state)
+{
+	struct ext4_tree *tree = ext4_tree_new();
+	struct ext4_node *root = add(tree, NULL, "", 2, EXT4_DIR_DIRECTORY);
+	char name[EXT4_NAME_MAX];
+
+	(void)state;
+	memset(name, 0xff, sizeof(name));
+	for (size_t len = 1; len <= sizeof(name); len++)
+		ext4_tree_add(tree, root, name, len, (uint32_t)len, EXT4_DIR_REGULAR);
+	for (size_t len = 1; len <= sizeof(name); len++)
+		assert_int_equal(ext4_tree_find(tree, root, name, len)->inode, len);
+	assert_int_equal(root->dir->entries, sizeof(name));
+	ext4_tree_free(tree);
+}
+
+static size_t count(const struct ext4_node *dir)
+{
+	size_t n = 0;
+
+	for (const struct ext4_node *node = dir->dir->first; node; node = node->next)
+		n++;
+	return n;
+}
+
+static void what_is_removed_is_not_found_and_the_rest_is(void **state)
+{
+	enum { NAMES = 5000 };
+	struct ext4_tree *tree = ext4_tree_new();
+	struct ext4_node *root = add(tree, NULL, "", 2, EXT4_DIR_DIRECTORY);
+	char name[16];
+
+	(void)state;
+	for (int i = 0; i < NAMES; i++) {
+		snprintf(name, sizeof(name), "%d", i);
+		add(tree, root, name, 12, i % 5 ? EXT4_DIR_REGULAR : EXT4_DIR_DIRECTORY);
+	}
+	assert_int_equal(root->dir->subdirs, NAMES / 5);
+	for (int i = 0; i < NAMES; i += 2) {
+		snprintf(name, sizeof(name), "%d", i);
+		ext4_tree_remove(tree, ext4_tree_find(tree, root, name, strlen(name)));
+	}
+	for (int i = 0; i < NAMES; i++) {
+		snprintf(name, sizeof(name), "%d", i);
+		assert_int_equal(ext4_tree_find(tree, root, name, strlen(name)) != NULL, i % 2);
+	}
+	assert_int_equal(root->dir->entries, NAMES / 2);
+	assert_int_equal(count(root), NAMES / 2);
+	assert_int_equal(root->dir->subdirs, NAMES / 10);
+	ext4_tree_free(tree);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(names_are_found_in_their_directory_only),
+		cmocka_unit_test(any_byte_and_length_can_be_a_name),
+		cmocka_unit_test(what_is_removed_is_not_found_and_the_rest_is),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
