@@ -7,6 +7,8 @@
 
 #include "pkg/base/alloc.h"
 
+enum { INODES_IN_BLOCK = EXT4_BLOCK_BYTES / EXT4_INODE_BYTES };
+
 uint32_t map_find_clear(const uint8_t *map, uint32_t from, uint32_t end)
 {
 	while (from < end) {
@@ -203,12 +205,7 @@ int ext4_groups_load_blocks(struct ext4_groups *g, uint32_t group, struct error 
 	return 0;
 }
 
-/* Inodes in a block of the table, and blocks of the table before the first aligned chunk. */
-static uint32_t inodes_in_block(const struct ext4_groups *g)
-{
-	return EXT4_BLOCK_BYTES / g->fs->super->s_inode_size;
-}
-
+/* Blocks of the table before the first aligned chunk. */
 static uint32_t table_skew(const struct ext4_groups *g, uint32_t group)
 {
 	return (uint32_t)(ext2fs_inode_table_loc(g->fs, group) % CHUNK_BLOCKS);
@@ -223,8 +220,8 @@ uint32_t ext4_groups_inode_chunk(const struct ext4_groups *g, uint32_t group, ui
 				 uint32_t *ret_first)
 {
 	uint32_t all = g->fs->super->s_inodes_per_group;
-	uint32_t skew = table_skew(g, group) * inodes_in_block(g);
-	uint32_t size = CHUNK_BLOCKS * inodes_in_block(g);
+	uint32_t skew = table_skew(g, group) * INODES_IN_BLOCK;
+	uint32_t size = CHUNK_BLOCKS * INODES_IN_BLOCK;
 	uint32_t first = chunk * size > skew ? chunk * size - skew : 0;
 	uint32_t end = (chunk + 1) * size - skew;
 
@@ -280,9 +277,9 @@ bool ext4_groups_inode_block_was_empty(const struct ext4_groups *g, uint32_t ino
 	uint32_t group = (inode - 1) / all;
 	uint32_t index = (inode - 1) % all;
 	const struct ext4_group *at = &g->group[group];
-	uint32_t block = index / inodes_in_block(g);
+	uint32_t block = index / INODES_IN_BLOCK;
 
-	if (block * inodes_in_block(g) >= all - at->unused_inodes)
+	if (block * INODES_IN_BLOCK >= all - at->unused_inodes)
 		return true;
 	return at->free_inode_chunks
 	       && map_test(at->free_inode_chunks, (block + table_skew(g, group)) / CHUNK_BLOCKS);

@@ -56,6 +56,13 @@ static void set_device(struct ext4_raw_inode *raw, uint32_t major, uint32_t mino
 		put_le32(iblock + 4, (minor & 0xff) | major << 8 | (minor & ~0xffu) << 12);
 }
 
+void ext4_raw_clear_extents(struct ext4_raw_inode *raw)
+{
+	uint8_t none[1];
+
+	ext4_extents_encode(NULL, 0, 0, NULL, ext4_raw_iblock(raw), none);
+}
+
 void ext4_raw_make(struct ext4_raw_inode *raw, const struct ext4_meta *meta)
 {
 	uint32_t type = meta->mode & S_IFMT;
@@ -69,7 +76,7 @@ void ext4_raw_make(struct ext4_raw_inode *raw, const struct ext4_meta *meta)
 		set_device(raw, meta->rdev_major, meta->rdev_minor);
 	if (type == S_IFREG || type == S_IFDIR) {
 		ext4_raw_set_flag(raw, EXT4_EXTENTS_FL, true);
-		ext4_extents_encode(NULL, 0, 0, NULL, ext4_raw_iblock(raw), NULL);
+		ext4_raw_clear_extents(raw);
 	}
 }
 

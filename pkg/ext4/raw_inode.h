@@ -48,5 +48,8 @@ void ext4_raw_set_xattr_block(struct ext4_raw_inode *raw, uint64_t block);
 /* The 60 bytes of the extent tree's root, a short symlink target or device numbers. */
 uint8_t *ext4_raw_iblock(struct ext4_raw_inode *raw);
 
+/* An extent tree without extents. */
+void ext4_raw_clear_extents(struct ext4_raw_inode *raw);
+
 /* Has it data blocks at all, and so an extent tree? */
 bool ext4_raw_has_extents(const struct ext4_raw_inode *raw);

@@ -152,7 +152,7 @@ static int detach(struct ext4_writer *w, uint32_t inode, const struct content_ma
 			return -1;
 	if (ext4_writer_inode(w, inode, &raw, err) < 0)
 		return -1;
-	ext4_extents_encode(NULL, 0, 0, NULL, ext4_raw_iblock(raw), NULL);
+	ext4_raw_clear_extents(raw);
 	ext4_raw_drop_blocks(raw, ext4_extents_count(map->extents, map->n) + map->tree_n);
 	ext4_inode_table_changed(&w->table, inode);
 	return 0;

@@ -11,6 +11,8 @@
 #include "pkg/ext4/directory.h"
 #include "pkg/ext4/writer_internal.h"
 
+enum { READ_BLOCKS = 16 };
+
 /* --- reading -------------------------------------------------------------------------------------
  */
 
@@ -93,24 +95,36 @@ static int check_map(const struct ext4_node *dir, const struct content_map *map,
 	return 0;
 }
 
+/* Blocks that follow each other in the directory and on the volume. */
+static int read_run(struct ext4_writer *w, struct ext4_node *dir, const struct ext4_extent *at,
+		    uint32_t seed, bool indexed, struct error *err)
+{
+	cleanup_free uint8_t *data = xmalloc((size_t)READ_BLOCKS * EXT4_BLOCK_BYTES);
+
+	for (uint32_t k = 0; k < at->len; k++) {
+		uint32_t left = at->len - k;
+		const uint8_t *block = data + (size_t)(k % READ_BLOCKS) * EXT4_BLOCK_BYTES;
+
+		if (k % READ_BLOCKS == 0
+		    && block_store_read(&w->store, at->physical + k,
+					left < READ_BLOCKS ? left : READ_BLOCKS, data, err)
+			       < 0)
+			return -1;
+		if (!ext4_dir_checksum_holds(seed, block, EXT4_BLOCK_BYTES, indexed,
+					     at->logical + k))
+			return damaged(dir, "bad checksum", err);
+		if (add_block(w, dir, block, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int read_blocks(struct ext4_writer *w, struct ext4_node *dir, const struct content_map *map,
 		       uint32_t seed, bool indexed, struct error *err)
 {
-	cleanup_free uint8_t *block = xmalloc(EXT4_BLOCK_BYTES);
-
-	for (size_t i = 0; i < map->n; i++) {
-		const struct ext4_extent *at = &map->extents[i];
-
-		for (uint32_t k = 0; k < at->len; k++) {
-			if (block_store_read(&w->store, at->physical + k, 1, block, err) < 0)
-				return -1;
-			if (!ext4_dir_checksum_holds(seed, block, EXT4_BLOCK_BYTES, indexed,
-						     at->logical + k))
-				return damaged(dir, "bad checksum", err);
-			if (add_block(w, dir, block, err) < 0)
-				return -1;
-		}
-	}
+	for (size_t i = 0; i < map->n; i++)
+		if (read_run(w, dir, &map->extents[i], seed, indexed, err) < 0)
+			return -1;
 	return 0;
 }
 
