@@ -294,7 +294,8 @@ int ext4_writer_flush_dirs(struct ext4_writer *w, struct error *err)
 		if (w->changed[i])
 			w->changed[n++] = w->changed[i];
 	w->n_changed = n;
-	qsort(w->changed, n, sizeof(struct ext4_node *), compare_inodes);
+	if (n)
+		qsort(w->changed, n, sizeof(struct ext4_node *), compare_inodes);
 	for (size_t i = 0; i < n; i++) {
 		w->changed[i]->dir->changed_at = 0;
 		if (flush_dir(w, w->changed[i], err) < 0)

@@ -13,7 +13,13 @@ struct old_xattrs {
 	struct ext2_ext_attr_header *content; /* of the block */
 	uint32_t *inodes;		      /* ea_inodes */
 	size_t n_inodes, room;
+	uint64_t value_blocks; /* of the ea_inodes; they count for the inode that uses them */
 };
+
+static uint64_t blocks_of(size_t len)
+{
+	return (len + EXT4_BLOCK_BYTES - 1) / EXT4_BLOCK_BYTES;
+}
 
 static void old_xattrs_release(struct old_xattrs *old)
 {
@@ -39,6 +45,7 @@ static int collect_inodes(struct ext4_xattr_cursor *cursor, struct old_xattrs *o
 			continue;
 		ALLOC_GROW(old->inodes, old->n_inodes + 1, old->room);
 		old->inodes[old->n_inodes++] = found.value_inode;
+		old->value_blocks += blocks_of(found.value_len);
 	}
 }
 
@@ -92,15 +99,24 @@ static int drop_value_inode(struct ext4_writer *w, uint32_t inode, struct error 
 	return 0;
 }
 
-static int drop_value_inodes(struct ext4_writer *w, const struct old_xattrs *old, struct error *err)
+static int drop_value_inodes(struct ext4_writer *w, uint32_t inode, const struct old_xattrs *old,
+			     struct error *err)
 {
+	struct ext4_raw_inode *raw;
+
 	/* The values of a block that others use too are not ours to give back. */
 	if (old->block && block_references(old) > 1)
 		return error_set(err, ERR_UNSUPPORTED, "ext4: xattr block %llu is shared",
 				 (unsigned long long)old->block);
+	if (old->n_inodes == 0)
+		return 0;
 	for (size_t i = 0; i < old->n_inodes; i++)
 		if (drop_value_inode(w, old->inodes[i], err) < 0)
 			return -1;
+	if (ext4_writer_inode(w, inode, &raw, err) < 0)
+		return -1;
+	ext4_raw_drop_blocks(raw, old->value_blocks);
+	ext4_inode_table_changed(&w->table, inode);
 	return 0;
 }
 
@@ -123,32 +139,48 @@ int ext4_xattrs_drop(struct ext4_writer *w, uint32_t inode, struct error *err)
 {
 	cleanup(old_xattrs_release) struct old_xattrs old = {0};
 
-	if (load_old(w, inode, &old, err) < 0 || drop_value_inodes(w, &old, err) < 0)
+	if (load_old(w, inode, &old, err) < 0 || drop_value_inodes(w, inode, &old, err) < 0)
 		return -1;
 	return old.block ? drop_block(w, inode, &old, err) : 0;
 }
 
-/* Make the inodes that hold large values. */
-static int make_value_inodes(struct ext4_writer *w, struct ext4_xattr_plan *plan, struct error *err)
+/* Make the inode that holds one large value. */
+static int make_value_inode(struct ext4_writer *w, struct ext4_xattr_item *item, struct error *err)
 {
 	static const struct ext4_meta meta = {.mode = 0100600};
+	struct ext4_raw_inode *raw;
+
+	if (ext4_groups_take_inode(&w->groups, false, &item->value_inode, err) < 0
+	    || ext4_inode_table_make(&w->table, item->value_inode, &raw, err) < 0)
+		return -1;
+	ext4_raw_make(raw, &meta);
+	ext4_raw_set_flag(raw, EXT4_EA_INODE_FL, true);
+	raw->i.i_atime = htole32(item->value_hash);
+	raw->i.osd1.linux1.l_i_version = htole32(1);
+	return ext4_content_put(w, item->value_inode, item->value, item->value_len, err);
+}
+
+static int make_value_inodes(struct ext4_writer *w, uint32_t inode, struct ext4_xattr_plan *plan,
+			     struct error *err)
+{
+	struct ext4_raw_inode *raw;
+	uint64_t blocks = 0;
 
 	for (size_t i = 0; i < plan->n; i++) {
 		struct ext4_xattr_item *item = &plan->items[i];
-		struct ext4_raw_inode *raw;
 
 		if (!item->separate)
 			continue;
-		if (ext4_groups_take_inode(&w->groups, false, &item->value_inode, err) < 0
-		    || ext4_inode_table_make(&w->table, item->value_inode, &raw, err) < 0)
-			return -1;
-		ext4_raw_make(raw, &meta);
-		ext4_raw_set_flag(raw, EXT4_EA_INODE_FL, true);
-		raw->i.i_atime = htole32(item->value_hash);
-		raw->i.osd1.linux1.l_i_version = htole32(1);
-		if (ext4_content_put(w, item->value_inode, item->value, item->value_len, err) < 0)
+		if (make_value_inode(w, item, err) < 0)
 			return error_wrap(err, "xattr %s", item->name);
+		blocks += blocks_of(item->value_len);
 	}
+	if (blocks == 0)
+		return 0;
+	if (ext4_writer_inode(w, inode, &raw, err) < 0)
+		return -1;
+	ext4_raw_add_blocks(raw, blocks);
+	ext4_inode_table_changed(&w->table, inode);
 	return 0;
 }
 
@@ -202,7 +234,8 @@ int ext4_writer_set_xattrs(struct ext4_writer *w, struct ext4_node *node,
 
 	if (load_old(w, node->inode, &old, err) < 0
 	    || ext4_xattr_plan(xattrs, n, w->fs->csum_seed, &plan, err) < 0
-	    || make_value_inodes(w, &plan, err) < 0 || drop_value_inodes(w, &old, err) < 0
+	    || make_value_inodes(w, node->inode, &plan, err) < 0
+	    || drop_value_inodes(w, node->inode, &old, err) < 0
 	    || put_area(w, node->inode, &plan, err) < 0)
 		return -1;
 	if (plan.needs_block)
