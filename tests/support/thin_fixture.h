@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pools of the file engine in temporary folders, and the real thin_check as their judge. */
+/* Pools of the file engine in temporary folders, judged by the real thin_check and our own. */
 #pragma once
 
 #include <stdbool.h>
@@ -28,7 +28,7 @@ void thin_fixture_reopen(struct thin_fixture *f);
 /* Commit with the next transaction id. */
 void thin_fixture_commit(struct thin_fixture *f);
 
-/* Fails the test unless thin_check accepts the metadata on disk. */
+/* Fails the test unless thin_check and the strict check accept the metadata on disk. */
 void thin_fixture_check(const struct thin_fixture *f);
 
 /* Write len bytes that are told by seed at offset of a device; or compare. A seed of 0 means
