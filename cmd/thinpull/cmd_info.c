@@ -39,12 +39,15 @@ static int read_pool(struct store *store, struct info *info, struct error *err)
 	record = snapshots_record(session);
 	info->base_bytes = record->base_bytes;
 	for (size_t i = 0; i < record->n; i++) {
-		if (record->entries[i].state != RECORD_READY)
+		const struct record_entry *entry = &record->entries[i];
+
+		if (entry->state != RECORD_READY)
 			continue;
-		if (record->entries[i].kind == RECORD_LAYER)
-			info->n_layers++;
-		else
+		/* The empty file system below all layers has no ChainID. */
+		if (entry->kind == RECORD_CONTAINER)
 			info->n_containers++;
+		else if (entry->chain_id.algorithm != DIGEST_NONE)
+			info->n_layers++;
 	}
 	return 0;
 }

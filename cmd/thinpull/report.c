@@ -92,6 +92,13 @@ static void report_usage(struct jout *o, const char *key, uint64_t used, uint64_
 	jout_end_object(o);
 }
 
+/* The part of the pool that is to stay free. */
+static uint64_t guard_bytes(const struct thin_pool_status *s, unsigned percent)
+{
+	return report_data_bytes(s, s->data_total_blocks / 100 * percent
+					    + s->data_total_blocks % 100 * percent / 100);
+}
+
 void report_pool(struct jout *o, const char *key, const char *name,
 		 const struct thin_pool_status *s, unsigned low_water_percent)
 {
@@ -108,7 +115,7 @@ void report_pool(struct jout *o, const char *key, const char *name,
 	jout_uint(o, "transaction_id", s->transaction_id);
 	jout_uint(o, "thin_count", s->thin_count);
 	jout_bool(o, "needs_check", s->needs_check);
-	jout_uint(o, "low_water_bytes", total / 100 * low_water_percent);
+	jout_uint(o, "low_water_bytes", guard_bytes(s, low_water_percent));
 	jout_end_object(o);
 }
 
@@ -146,7 +153,7 @@ void report_pool_text(const char *name, const struct thin_pool_status *s,
 	report_usage_text("Metadata", report_metadata_bytes(s->metadata_used_blocks),
 			  report_metadata_bytes(s->metadata_total_blocks));
 	report_fact("Guard", "%s of data (%u %%)",
-		    size_format(total / 100 * low_water_percent, size), low_water_percent);
+		    size_format(guard_bytes(s, low_water_percent), size), low_water_percent);
 	report_fact("Transaction", "%llu", (unsigned long long)s->transaction_id);
 	report_fact("Thin devices", "%llu", (unsigned long long)s->thin_count);
 	report_fact("Needs check", "%s", s->needs_check ? "yes" : "no");
