@@ -68,24 +68,23 @@ static void image_list_release(struct image_list *list)
 	catalog_images_free(list->items, list->n);
 }
 
-/* Is text the recorded reference, or that with one of the image's digests behind it? */
-static bool image_is(const struct catalog_image *image, const char *text)
+static bool has_digest(const struct catalog_image *image, const char *digest)
 {
-	const char *rest = after(text, image->ref);
-
-	if (!rest)
-		return false;
-	if (!*rest)
-		return true;
-	return *rest == '@'
-	       && (strcmp(rest + 1, image->digest) == 0 || strcmp(rest + 1, image->manifest) == 0);
+	return strcmp(image->digest, digest) == 0 || strcmp(image->manifest, digest) == 0;
 }
 
+/* The recorded reference itself, before one that has its digest behind it. */
 static const struct catalog_image *find_by_name(const struct image_list *list, const char *text)
 {
 	for (size_t i = 0; i < list->n; i++)
-		if (image_is(&list->items[i], text))
+		if (strcmp(list->items[i].ref, text) == 0)
 			return &list->items[i];
+	for (size_t i = 0; i < list->n; i++) {
+		const char *rest = after(text, list->items[i].ref);
+
+		if (rest && *rest == '@' && has_digest(&list->items[i], rest + 1))
+			return &list->items[i];
+	}
 	return NULL;
 }
 

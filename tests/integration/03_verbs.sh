@@ -51,6 +51,8 @@ grep -q "layer 1/2" err || fail "no progress on standard error"
 expect 0 "pull again" pull -q "$ref@$digest"
 same "a digest is named once" "$ref@$digest" "$(cat out)"
 [ ! -s err ] || fail "quiet is not quiet"
+expect 0 "that was another name for the image" images -q; same "both names" "$ref $ref@$digest" "$(sort out | tr '\n' ' ' | sed 's/ $//')"
+expect 0 "which can go" rmi "$ref@$digest"; same "rmi prints the reference" "$ref@$digest" "$(cat out)"
 expect 0 "several at once" pull --progress none "$ref" oci:layout:v3
 same "a line for each" "$ref@$digest oci:$work/layout:v3@$digest3" "$(tr '\n' ' ' <out | sed 's/ $//')"
 expect 0 "pull as JSON" pull --json "$ref"
