@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A pool of thin devices as plain bytes: what a real one must read like after any operation,
+ * commit, abort or cut. Knows one thing of dm-thin beyond bytes: a block that is not shared is
+ * overwritten in place, so such a write outlives an abort.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "pkg/thin/pool.h"
+
+struct model_block {
+	unsigned refs;
+	uint8_t *bytes;
+};
+
+struct model_thin {
+	bool exists;
+	uint64_t mapped;
+	struct model_block **blocks; /* NULL = not mapped */
+	bool *shared;		     /* the next write copies */
+};
+
+struct model_state {
+	struct model_thin *thins; /* nr_thins */
+	uint64_t transaction_id;
+};
+
+struct thin_model {
+	uint32_t nr_thins;		/* ids are below */
+	uint64_t size_bytes, nr_blocks; /* of each device */
+	uint32_t block_bytes;
+	uint32_t kept_bytes; /* of each block: all, or for big pools only the first ones */
+	struct model_state now, committed;
+
+	/* A write that failed half way: in place it may have left either. */
+	struct {
+		uint32_t id;
+		uint64_t offset;
+		size_t len;
+		uint8_t *bytes; /* NULL = none */
+	} torn;
+};
+
+/* @m: has nr_thins, size_bytes, block_bytes and kept_bytes. */
+void thin_model_init(struct thin_model *m);
+void thin_model_release(struct thin_model *m);
+
+/* The operations, when the pool did them. With kept_bytes less than a block
+ * each write must be within the kept bytes of one block. */
+void thin_model_create(struct thin_model *m, uint32_t id);
+void thin_model_snap(struct thin_model *m, uint32_t id, uint32_t origin);
+void thin_model_delete(struct thin_model *m, uint32_t id);
+void thin_model_write(struct thin_model *m, uint32_t id, const void *buf, size_t len,
+		      uint64_t offset);
+void thin_model_commit(struct thin_model *m, uint64_t transaction_id);
+void thin_model_abort(struct thin_model *m);
+
+/* Instead of thin_model_write() when the pool failed; an abort must follow, then
+ * thin_model_settle() on the pool as it is then. */
+void thin_model_write_failed(struct thin_model *m, uint32_t id, const void *buf, size_t len,
+			     uint64_t offset);
+bool thin_model_settle(struct thin_model *m, struct thin_pool *pool);
+
+/*
+ * Compare the pool with `now`: ids, mapped blocks, transaction id, mapped ranges, and the bytes of
+ * every @stride-th block (from @from on; 1 = all). Says on stderr what differs.
+ */
+bool thin_model_equals(struct thin_model *m, struct thin_pool *pool, uint64_t from,
+		       uint64_t stride);

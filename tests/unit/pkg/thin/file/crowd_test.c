@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The file engine with hundreds of devices and thousands of blocks, so that every tree grows, is
+ * shared, evened out and shrinks again: few bytes in each block, many operations between commits.
+ * THINPULL_SEED and THINPULL_ROUNDS as in model_test.c.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tests/support/cmocka.h"
+
+#include "pkg/base/alloc.h"
+#include "pkg/thin/volume.h"
+#include "tests/support/thin_run.h"
+
+enum {
+	BLOCK = 65536,
+	THINS = 420,	      /* details split at 126, the top level at 252 */
+	VOLUME_BLOCKS = 2500, /* up to 15 leaves each */
+	DATA_BLOCKS = 19000,  /* two bitmaps, the second one partial */
+	KEPT = 64,
+};
+
+static void start(struct thin_run *r, uint64_t seed)
+{
+	*r = (struct thin_run){
+		.seed = seed,
+		.block_bytes = BLOCK,
+		.data_bytes = (uint64_t)DATA_BLOCKS * BLOCK,
+		.metadata_bytes = 6 << 20,
+		.check_every = 3,
+		.stride = 397,
+		.model = {.nr_thins = THINS,
+			  .size_bytes = (uint64_t)VOLUME_BLOCKS * BLOCK,
+			  .block_bytes = BLOCK,
+			  .kept_bytes = KEPT},
+	};
+	thin_run_start(r);
+}
+
+/* ---- operations: 0, or -1 with the pool in need of an abort ---- */
+
+static int make_one(struct thin_run *r, bool snap)
+{
+	struct error err = {0};
+	uint32_t id, origin;
+
+	if (!thin_run_pick(r, false, &id))
+		return 0;
+	snap = snap && thin_run_pick(r, true, &origin);
+	if (snap ? thin_pool_create_snap(r->pool, id, origin, &err) < 0
+		 : thin_pool_create_thin(r->pool, id, &err) < 0)
+		return thin_run_failed(r, &err);
+	if (snap)
+		thin_model_snap(&r->model, id, origin);
+	else
+		thin_model_create(&r->model, id);
+	return 0;
+}
+
+static int make_many(struct thin_run *r)
+{
+	uint64_t snaps = thin_run_random(r, 100), n = 1 + thin_run_random(r, 90);
+
+	for (uint64_t i = 0; i < n; i++)
+		if (make_one(r, thin_run_random(r, 100) < snaps) < 0)
+			return -1;
+	return 0;
+}
+
+static int delete_one(struct thin_run *r, uint32_t id)
+{
+	struct error err = {0};
+
+	if (!r->model.now.thins[id].exists)
+		return 0;
+	if (thin_pool_delete(r->pool, id, &err) < 0)
+		return thin_run_failed(r, &err);
+	thin_model_delete(&r->model, id);
+	return 0;
+}
+
+/* A range of ids empties neighbouring leaves, random ids thin out all of them. */
+static int delete_many(struct thin_run *r)
+{
+	bool range = thin_run_random(r, 2);
+	uint32_t id = (uint32_t)thin_run_random(r, THINS);
+	uint64_t n = 1 + thin_run_random(r, 120);
+
+	for (uint64_t i = 0; i < n; i++) {
+		id = range ? (id + 1) % THINS : (uint32_t)thin_run_random(r, THINS);
+		if (delete_one(r, id) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int write_one(struct thin_run *r, struct thin_volume *v, uint32_t id, uint64_t block)
+{
+	uint64_t stamp[KEPT / 8];
+	struct error err = {0};
+	size_t len = 8 * (1 + (size_t)thin_run_random(r, KEPT / 8));
+
+	for (size_t i = 0; i < KEPT / 8; i++)
+		stamp[i] = r->seed + i;
+	if (thin_volume_write(v, stamp, len, block * BLOCK, &err) < 0) {
+		thin_model_write_failed(&r->model, id, stamp, len, block * BLOCK);
+		return thin_run_failed(r, &err);
+	}
+	thin_model_write(&r->model, id, stamp, len, block * BLOCK);
+	return 0;
+}
+
+enum order { UPWARD, DOWNWARD, EVERY_THIRD, ANYHOW, ORDERS };
+
+static uint64_t block_at(struct thin_run *r, enum order order, uint64_t from, uint64_t i)
+{
+	switch (order) {
+	case UPWARD:
+		return (from + i) % VOLUME_BLOCKS;
+	case DOWNWARD:
+		return (from + VOLUME_BLOCKS - i) % VOLUME_BLOCKS;
+	case EVERY_THIRD:
+		return (from + 3 * i) % VOLUME_BLOCKS;
+	default:
+		return thin_run_random(r, VOLUME_BLOCKS);
+	}
+}
+
+static int write_many(struct thin_run *r)
+{
+	enum order order = (enum order)thin_run_random(r, ORDERS);
+	uint64_t from = thin_run_random(r, VOLUME_BLOCKS), n = 1 + thin_run_random(r, 500);
+	struct thin_volume *v = NULL;
+	struct error err = {0};
+	uint32_t id;
+	int rc = 0;
+
+	if (!thin_run_pick(r, true, &id))
+		return 0;
+	assert_ok(thin_pool_open_volume(r->pool, id, r->model.size_bytes, true, &v, &err), &err);
+	for (uint64_t i = 0; i < n && rc == 0; i++)
+		rc = write_one(r, v, id, block_at(r, order, from, i));
+	thin_volume_close(v);
+	return rc;
+}
+
+static int grow(struct thin_run *r)
+{
+	return thin_run_grow(r, thin_run_random(r, 1000), thin_run_random(r, 100));
+}
+
+static int do_something(struct thin_run *r)
+{
+	static const struct {
+		unsigned weight;
+		int (*run)(struct thin_run *r);
+	} operations[] = {
+		{4, make_many}, {2, delete_many}, {20, write_many}, {1, grow}, {5, thin_run_commit},
+	};
+	uint64_t pick = thin_run_random(r, 32);
+
+	for (size_t i = 0; i < ARRAY_SIZE(operations); i++) {
+		if (pick < operations[i].weight)
+			return operations[i].run(r);
+		pick -= operations[i].weight;
+	}
+	return 0;
+}
+
+static void make_space(struct thin_run *r)
+{
+	thin_run_abort(r);
+	assert_int_equal(delete_many(r), 0);
+	assert_int_equal(thin_run_commit(r), 0);
+}
+
+static void random_rounds(uint64_t seed, unsigned rounds)
+{
+	struct thin_run r;
+
+	start(&r, seed);
+	for (unsigned i = 0; i < rounds; i++) {
+		if (thin_run_random(&r, 25) == 0)
+			thin_run_reopen(&r);
+		if (do_something(&r) < 0)
+			make_space(&r);
+	}
+	assert_int_equal(thin_run_commit(&r), 0);
+	thin_run_check_contents(&r, 7);
+	thin_run_check_disk(&r, true);
+	/* Down to nothing: every tree has to come back to an empty leaf. */
+	for (uint32_t id = 0; id < THINS; id++)
+		assert_int_equal(delete_one(&r, id), 0);
+	assert_int_equal(thin_run_commit(&r), 0);
+	thin_run_end(&r);
+}
+
+static void random_crowds_equal_the_model(void **state)
+{
+	unsigned rounds = (unsigned)thin_run_environment("THINPULL_ROUNDS", 60);
+	uint64_t seed = thin_run_environment("THINPULL_SEED", 0);
+
+	(void)state;
+	for (uint64_t s = seed ? seed : 1; s <= (seed ? seed : 3); s++) {
+		print_message("seed %llu\n", (unsigned long long)s);
+		random_rounds(s, rounds);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(random_crowds_equal_the_model),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
