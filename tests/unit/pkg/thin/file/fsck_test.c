@@ -25,7 +25,7 @@
 #include "tests/support/thin_tools.h"
 
 enum {
-	IMAGE_BLOCKS = 1024,
+	IMAGE_BLOCKS = 512,
 	IMAGE_BYTES = IMAGE_BLOCKS * TF_BLOCK_BYTES,
 	IMAGE_DEVICES = 300, /* more than 252: the top level has an internal root */
 	IMAGE_TIME = 9,
@@ -367,7 +367,7 @@ static const struct mutation mutations[] = {
 	{SUPER, 44, 4, SET, 0x1000000, "time", BLIND},
 	{SUPER, 48, 8, SET, 2, "transaction_id", BLIND},
 	{SUPER, 56, 8, SET, HUGE_BLOCK, "metadata_range", 0},
-	{SUPER, 56, 8, SET, 900, "checksum", 0},
+	{SUPER, 56, 8, SET, 480, "checksum", 0},
 	{SUPER, 56, 8, POINT, BIG_LEAF, "used_twice", 0},
 	{SUPER, DATA_SM, 8, SET, 3 * 16320, "bitmap_missing", BLIND},
 	{SUPER, DATA_SM, 8, SET, 1500, "data_range", BLIND},
@@ -505,7 +505,7 @@ static const struct mutation mutations[] = {
 	{META_INDEX, 4, 4, SET, 1, "reserved", BLIND},
 	{META_INDEX, ENTRY(0), 8, SET, 0, "bitmap_missing", 0},
 	{META_INDEX, ENTRY(0), 8, POINT, DATA_BITMAP, "metadata_refcount", 0},
-	{META_INDEX, ENTRY(0), 8, SET, 900, "checksum", 0},
+	{META_INDEX, ENTRY(0), 8, SET, 480, "checksum", 0},
 	{META_INDEX, ENTRY(0) + 8, 4, ADD, 1, "nr_free", BLIND},
 	{META_INDEX, ENTRY(0) + 12, 4, SET, IMAGE_BLOCKS, "none_free_before", BLIND},
 	{META_INDEX, ENTRY(1), 8, SET, 1, "unused_index", BLIND},
@@ -515,9 +515,9 @@ static const struct mutation mutations[] = {
 	{META_BITMAP, 4, 4, SET, 1, "reserved", BLIND},
 	{META_BITMAP, 16, 1, SET, 0x55, "metadata_refcount", 0},
 	{META_BITMAP, 16, 1, SET, 0, "metadata_refcount", 0},
-	{META_BITMAP, 16 + 250, 1, SET, 2, "metadata_refcount", 0},
-	{META_BITMAP, 16 + 250, 1, SET, 3, "overflow", 0},
-	{META_BITMAP, 16 + 256, 1, SET, 1, "bits_past_end", BLIND},
+	{META_BITMAP, 16 + 122, 1, SET, 2, "metadata_refcount", 0},
+	{META_BITMAP, 16 + 122, 1, SET, 3, "overflow", 0},
+	{META_BITMAP, 16 + 128, 1, SET, 1, "bits_past_end", BLIND},
 	{META_OVERFLOW, 8, 8, ADD, 1, "blocknr", 0},
 	{META_OVERFLOW, 16, 4, SET, 1, "overflow", BLIND},
 	{META_OVERFLOW, 24, 4, SET, 24, "node_header", 0},
@@ -714,7 +714,7 @@ static void a_tree_without_end_is_cut(void **state)
 	struct thin_findings findings = {0};
 	struct tf_superblock sb = superblock(image);
 
-	for (uint64_t nr = 600; nr < 700; nr++) {
+	for (uint64_t nr = 400; nr < 500; nr++) {
 		uint8_t *b = block_of(image, nr);
 
 		tf_node_init(b, TF_NODE_INTERNAL, 8);
@@ -722,7 +722,7 @@ static void a_tree_without_end_is_cut(void **state)
 		tf_node_set_value64(b, 0, nr + 1);
 		tf_block_seal(b, TF_NODE, nr);
 	}
-	sb.mapping_root = 600;
+	sb.mapping_root = 400;
 	set_superblock(image, &sb);
 	check_image(image, IMAGE_BYTES, &findings);
 	assert_true(found(&findings, "depth"));
@@ -764,7 +764,7 @@ static void a_metadata_snapshot_is_clean(void **state)
 	cleanup_free uint8_t *image = xmemdup(fix->clean, IMAGE_BYTES);
 	struct thin_findings findings = {0};
 
-	hold(image, 1000);
+	hold(image, 500);
 	check_image(image, IMAGE_BYTES, &findings);
 	if (findings.total)
 		thin_tools_show(&findings);
@@ -793,10 +793,10 @@ static void a_damaged_metadata_snapshot_is_told(void **state)
 	cleanup_free uint8_t *image = xmalloc(IMAGE_BYTES);
 	struct thin_findings findings = {0};
 
-	hold(clean, 1000);
+	hold(clean, 500);
 	for (size_t i = 0; i < ARRAY_SIZE(held); i++) {
 		memcpy(image, clean, IMAGE_BYTES);
-		mutate_block(image, 1000, &held[i]);
+		mutate_block(image, 500, &held[i]);
 		check_image(image, IMAGE_BYTES, &findings);
 		if (!found(&findings, held[i].kind))
 			fail_msg("metadata snapshot, mutation %zu: no %s", i, held[i].kind);
