@@ -6,6 +6,7 @@
 #
 # usage: bench_image.sh LAYOUT WORKDIR
 set -euo pipefail
+PATH=$PATH:/usr/sbin:/sbin
 here=$(cd "$(dirname "$0")" && pwd)
 layout=$1
 work=$2

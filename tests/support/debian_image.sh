@@ -9,6 +9,7 @@
 #
 # usage: debian_image.sh LAYOUT WORKDIR
 set -euo pipefail
+PATH=$PATH:/usr/sbin:/sbin
 here=$(cd "$(dirname "$0")" && pwd)
 layout=$1
 work=$2

@@ -7,6 +7,7 @@
 #   bench   50,000 files, 600 MB, 7 layers; only when asked    (bench_image.sh)
 # Prints where they are. usage: images.sh [NAME...]
 set -euo pipefail
+PATH=$PATH:/usr/sbin:/sbin
 cd "$(dirname "$0")/../.."
 images=$PWD/build/images
 support=tests/support

@@ -8,6 +8,7 @@
 #   plain           the first layers again, not compressed
 # usage: tool_images.sh LAYOUT WORKDIR
 set -euo pipefail
+PATH=$PATH:/usr/sbin:/sbin
 here=$(cd "$(dirname "$0")" && pwd)
 layout=$1
 work=$2
@@ -33,7 +34,7 @@ make_tree() { # folder
     head -c 300000 /dev/urandom >random
     chmod 4755 plain
     chmod 1777 empty
-    chmod 000 nothing
+    chmod 400 nothing
     mkfifo -m 644 fifo
     setfattr -n user.mime -v text/plain plain 2>/dev/null || true
     echo 8bit >"$(printf 'caf\xc3\xa9')"
