@@ -15,6 +15,7 @@
 #include "pkg/base/alloc.h"
 #include "pkg/base/cleanup.h"
 #include "pkg/base/fdio.h"
+#include "pkg/base/interrupt.h"
 
 #define OUTFILE_MODE	    0600 /* it holds /etc/shadow */
 #define OUTFILE_ZEROS_BYTES (64 << 10)
@@ -113,6 +114,25 @@ int outfile_open(const char *path, struct outfile *ret, struct error *err)
 	return 0;
 }
 
+/* A pipe may block for as long as its reader likes: a signal ends that. */
+static int write_stream(struct outfile *f, const void *data, size_t len, struct error *err)
+{
+	while (len) {
+		ssize_t n = write(f->fd, data, len);
+
+		if (n < 0 && errno != EINTR)
+			return error_sys(err, "write %s", f->name);
+		if (n < 0 && interrupt_check(err) < 0)
+			return -1;
+		if (n < 0)
+			continue;
+		data = (const char *)data + n;
+		len -= (size_t)n;
+		f->start += (uint64_t)n;
+	}
+	return 0;
+}
+
 /* Where zeros must be written out, f->start counts what was written so far. */
 static int fill(struct outfile *f, uint64_t end, struct error *err)
 {
@@ -123,9 +143,8 @@ static int fill(struct outfile *f, uint64_t end, struct error *err)
 
 		if (len > sizeof(zeros))
 			len = sizeof(zeros);
-		if (fdio_write(f->fd, zeros, (size_t)len, f->name, err) < 0)
+		if (write_stream(f, zeros, (size_t)len, err) < 0)
 			return -1;
-		f->start += len;
 	}
 	return 0;
 }
@@ -135,10 +154,9 @@ int outfile_write(struct outfile *f, const void *data, size_t len, uint64_t offs
 {
 	if (f->sparse)
 		return fdio_pwrite(f->fd, data, len, f->start + offset, f->name, err);
-	if (fill(f, offset, err) < 0 || fdio_write(f->fd, data, len, f->name, err) < 0)
+	if (fill(f, offset, err) < 0)
 		return -1;
-	f->start += len;
-	return 0;
+	return write_stream(f, data, len, err);
 }
 
 static int give_name(struct outfile *f, struct error *err)

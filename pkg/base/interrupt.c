@@ -18,10 +18,17 @@ void interrupt_install(void)
 {
 	static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
 	struct sigaction sa = {.sa_handler = interrupt_handler, .sa_flags = (int)SA_RESETHAND};
+	struct sigaction old;
 
 	sigemptyset(&sa.sa_mask);
-	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
+		/* nohup says so by ignoring it. Shells ignore SIGINT for what runs behind them, but
+		 * who sends that to one process means it. */
+		if (signals[i] == SIGHUP && sigaction(SIGHUP, NULL, &old) == 0
+		    && old.sa_handler == SIG_IGN)
+			continue;
 		sigaction(signals[i], &sa, NULL);
+	}
 	signal(SIGPIPE, SIG_IGN);
 }
 

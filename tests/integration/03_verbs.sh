@@ -126,6 +126,12 @@ if command -v script >/dev/null; then
     script -qec "'$THINPULL' export web -o -" /dev/null >out 2>err </dev/null; same "a terminal is refused" 3 $?
 fi
 expect 0 "a device takes it" export web -o /dev/null
+mkfifo stuck
+exec 9<>stuck
+"$THINPULL" export web -o stuck >out 2>err & pid=$!
+for _ in $(seq 100); do grep -q pipe_write "/proc/$pid/wchan" 2>/dev/null && break; sleep 0.02; done
+kill -TERM $pid; wait $pid; same "a signal ends an export into a full pipe" 143 $?
+exec 9<&-
 cp web.img before.img
 (ulimit -f 1024; trap '' XFSZ; "$THINPULL" export web -o web.img >out 2>err); same "a limit reached" 6 $?
 cmp web.img before.img || fail "a failed export hurt the old file"
