@@ -17,11 +17,16 @@ static const char *const type_names[] = {
 	[TAR_FIFO] = "fifo",
 };
 
+static void print_bytes(const void *data, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		printf("%02x", ((const unsigned char *)data)[i]);
+}
+
 static void print_hex(const char *key, const void *data, size_t len)
 {
 	printf("\"%s\": \"", key);
-	for (size_t i = 0; i < len; i++)
-		printf("%02x", ((const unsigned char *)data)[i]);
+	print_bytes(data, len);
 	printf("\"");
 }
 
@@ -75,8 +80,11 @@ static int print_entry(struct tar_reader *r, const struct tar_entry *e, struct e
 	printf(", \"rdev\": [%" PRIu32 ", %" PRIu32 "], \"xattrs\": {", e->rdev_major,
 	       e->rdev_minor);
 	for (size_t i = 0; i < e->n_xattrs; i++) {
-		printf("%s", i ? ", " : "");
-		print_hex(e->xattrs[i].name, e->xattrs[i].value, e->xattrs[i].value_len);
+		printf("%s", i ? ", \"" : "\"");
+		print_bytes(e->xattrs[i].name, strlen(e->xattrs[i].name));
+		printf("\": \"");
+		print_bytes(e->xattrs[i].value, e->xattrs[i].value_len);
+		printf("\"");
 	}
 	printf("}");
 	if (e->type == TAR_REGULAR) {
