@@ -14,7 +14,7 @@ void log_set_sink(log_sink_fn *sink, enum log_level lowest)
 	log_lowest = lowest;
 }
 
-static void log_message(enum log_level level, const char *fmt, va_list ap)
+static void PRINTF_LIKE(2, 0) log_message(enum log_level level, const char *fmt, va_list ap)
 {
 	char text[1024];
 

@@ -101,9 +101,12 @@ static int inflate_step(struct gunzip_stream *g, const uint8_t *data, size_t len
 	i->next_out = out;
 	i->avail_out = given_out;
 	code = isal_inflate(i);
-	take(g, given_in - i->avail_in);
 	if (code != ISAL_DECOMP_OK)
 		return inflate_error(g, code, err);
+	/* After an error ISA-L 2.30 gives back bytes of earlier pieces; never seen otherwise. */
+	if (i->avail_in > given_in)
+		return invalid(g, "invalid deflate data", err);
+	take(g, given_in - i->avail_in);
 	*ret_n = given_out - i->avail_out;
 	if (i->block_state == ISAL_BLOCK_FINISH)
 		g->state = GUNZIP_BETWEEN;

@@ -80,6 +80,8 @@ int stream_peek(struct stream *s, const uint8_t **ret, size_t *ret_len, struct e
 void stream_advance(struct stream *s, size_t n)
 {
 	assert(n <= s->len);
+	if (n == 0)
+		return; /* before the first piece data is NULL */
 	s->data += n;
 	s->len -= n;
 }

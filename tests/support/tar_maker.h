@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Makes tars block by block with every field under control, and reads them back as text. */
+/* Makes tars block by block with every field under control. */
 #pragma once
 
 #include "pkg/base/buffer.h"
-#include "pkg/tar/reader.h"
 
 /* A header; what is NULL or 0 gets a harmless value. Texts go into their fields as they are. */
 struct tar_maker {
@@ -43,19 +42,3 @@ void tar_make_pad(struct buffer *tar);
 void tar_make_zeros(struct buffer *tar, size_t n);
 /* Two zero blocks. */
 void tar_make_end(struct buffer *tar);
-
-/*
- * What the reader sees, as text, a line for each member:
- *
- *     TYPE PATH[ -> LINK][ mode=OCTAL][ owner=UID:GID][ mtime=SEC.NSEC][ atime=..][ rdev=M:N]
- *     [ size=N][ xattr NAME=VALUE ...][ OFFSET:DATA ...]
- *
- * Left out: mode 0644, owner 0:0, times 0, size 0; data pieces that touch are joined, more than 64
- * bytes of one are cut. Bytes that are not printable are shown as \xNN.
- * @piece: bytes lent at a time.
- */
-int tar_describe(const struct buffer *tar, size_t piece, struct buffer *ret, struct error *err);
-
-/* In pieces of several sizes: this text; this text and then an error with this part. */
-void assert_tar_reads(const struct buffer *tar, const char *expected);
-void assert_tar_refused(const struct buffer *tar, const char *before, const char *why);

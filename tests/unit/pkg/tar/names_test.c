@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "pkg/base/alloc.h"
+#include "tests/support/tar_describe.h"
 #include "tests/support/tar_maker.h"
 
 static const char *repeat(struct buffer *b, char c, size_t n)

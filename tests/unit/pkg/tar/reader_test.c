@@ -5,8 +5,10 @@
 #include <stdlib.h>
 
 #include "pkg/base/alloc.h"
+#include "pkg/tar/reader.h"
 #include "tests/support/gzip.h"
 #include "tests/support/pieces.h"
+#include "tests/support/tar_describe.h"
 #include "tests/support/tar_maker.h"
 
 static void a67_a71_an_archive_of_nothing_is_empty(void **state)

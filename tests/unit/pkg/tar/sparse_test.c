@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "pkg/base/alloc.h"
+#include "tests/support/tar_describe.h"
 #include "tests/support/tar_maker.h"
 
 struct region {

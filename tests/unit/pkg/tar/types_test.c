@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "pkg/base/alloc.h"
+#include "tests/support/tar_describe.h"
 #include "tests/support/tar_maker.h"
 
 static void a15_types_go_by_the_flag(void **state)
