@@ -32,7 +32,11 @@ struct ext4_dirent {
 	size_t name_len;
 };
 
-/* @volume: borrowed, must outlive the reader. Errors: ERR_INCONSISTENT (no ext4 here). */
+/*
+ * @volume: borrowed, must outlive the reader.
+ * Errors: ERR_INCONSISTENT (no ext4 here), ERR_UNSUPPORTED (unknown features, no metadata_csum, or
+ * a journal that must be replayed first: the file system is mounted, or was not unmounted).
+ */
 MUST_CHECK int ext4_reader_open(struct thin_volume *volume, struct ext4_reader **ret,
 				struct error *err);
 void ext4_reader_close(struct ext4_reader *r);
@@ -66,6 +70,11 @@ MUST_CHECK int ext4_reader_next_data(struct ext4_reader *r, uint32_t inode, uint
 typedef int ext4_xattr_fn(const struct ext4_xattr *xattr, void *arg, struct error *err);
 MUST_CHECK int ext4_reader_xattrs(struct ext4_reader *r, uint32_t inode, ext4_xattr_fn *fn,
 				  void *arg, struct error *err);
+
+/*
+ * Data that is inline, encrypted or block-mapped is ERR_UNSUPPORTED to every call that needs it;
+ * we write none and do not enable the features.
+ */
 
 /*
  * Visit the whole tree, parents before children, names in byte order. path has no leading slash;
