@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "pkg/base/cleanup.h"
 #include "pkg/base/error.h"
 
 struct buffer {

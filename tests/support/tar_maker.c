@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "pkg/base/cleanup.h"
-
 enum { BLOCK = 512 };
 
 void tar_make_octal(char *field, size_t size, uint64_t value)
