@@ -215,8 +215,7 @@ static void a61_junk_in_a_number_is_refused(void **state)
 		"junk\0\0\0\0\0\0\0\0",
 		"\t000000001\0",
 		/* Go skips NULs in front, GNU tar and libarchive see 0 */
-		"\0"
-		"00000000017",
+		"\000\060\060\060\060\060\060\060\060\060\061\067",
 		"\0\0\0 000017\0\0",
 		/* base-256 with other marks, and beyond 64 bits */
 		"\x81\0\0\0\0\0\0\0\0\0\0\0",
