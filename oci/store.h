@@ -93,8 +93,8 @@ struct store_container_options {
 	size_t n_labels;
 };
 
-/* @ret_name: owned. Errors: ERR_NOT_FOUND (image), ERR_USAGE (name taken or malformed),
- * ERR_NO_SPACE (guard). */
+/* @ret_name: owned. Errors: ERR_NOT_FOUND (image), ERR_USAGE (malformed name), ERR_BUSY (name
+ * taken), ERR_NO_SPACE (guard). */
 MUST_CHECK int store_create_container(struct store *s, const char *ref,
 				      const struct store_container_options *options,
 				      char **ret_name, struct error *err);

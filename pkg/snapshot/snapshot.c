@@ -429,7 +429,7 @@ static int create_container(struct snapshots *s, const struct container_spec *sp
 	uint32_t thin_id;
 
 	if (record_find_container(&s->record, spec->name))
-		return error_set(err, ERR_USAGE, "a container named %s is there already",
+		return error_set(err, ERR_BUSY, "a container named %s is there already",
 				 spec->name);
 	if (!layer)
 		return error_set(err, ERR_NOT_FOUND, "the image's top layer is not in the pool");

@@ -104,7 +104,7 @@ struct container_spec {
 
 /*
  * Writable snapshot of an image's top layer with a file-system UUID of its own.
- * Errors: ERR_USAGE (the name is taken), ERR_NOT_FOUND (no such layer), ERR_NO_SPACE.
+ * Errors: ERR_BUSY (the name is taken), ERR_NOT_FOUND (no such layer), ERR_NO_SPACE.
  */
 MUST_CHECK int snapshots_create_container(struct snapshots *s, const struct container_spec *spec,
 					  struct error *err);

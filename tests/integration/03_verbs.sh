@@ -88,7 +88,7 @@ json "set('name image thin_id size_bytes read_only state device mount_point labe
 json "j['size_bytes'] == 256 << 20 and j['mapped_bytes'] > 0 and j['state'] == 'ready'"
 expect 2 "create of what is not here" create oci:layout:v9
 expect 0 "create that pulls" create --pull always -q oci:layout:v3 four
-expect 3 "a name that is taken" create "$ref" web
+expect 7 "a name that is taken" create "$ref" web
 expect 0 "ls" ls; grep -q "^web  *$ref " out || fail "the table of containers"
 expect 0 "quiet ls is names" ls -q; same "names" "$(printf '%s\n' "$made" web two three four | sort)" "$(sort out)"
 expect 0 "ls as JSON" ls --json
@@ -136,6 +136,17 @@ cp web.img before.img
 (ulimit -f 1024; trap '' XFSZ; "$THINPULL" export web -o web.img >out 2>err); same "a limit reached" 6 $?
 cmp web.img before.img || fail "a failed export hurt the old file"
 ls -a | grep -q '^\.thinpull-' && fail "a failed export left a file"
+
+# --- writers wait ---
+python3 -c 'import fcntl,sys,time; f = open(sys.argv[1], "r+"); fcntl.flock(f, fcntl.LOCK_EX); print("held", flush=True); time.sleep(60)' \
+    "$THINPULL_ROOT/pools/default/meta" >held & holder=$!
+while [ ! -s held ]; do sleep 0.02; done
+expect 7 "the pool is in use" --lock-timeout 0 create "$ref" late
+expect 0 "readers do not wait" ls
+"$THINPULL" create "$ref" late >out 2>err & pid=$!
+sleep 0.3
+kill -TERM $pid; wait $pid; same "a signal ends waiting" 143 $?
+kill $holder; wait $holder 2>/dev/null
 
 # --- rm and rmi ----------------------------------------------------------------------------------
 expect 7 "an image in use stays" rmi "$ref"

@@ -249,7 +249,7 @@ static void a_name_is_taken_once_and_free_after_removal(void **state)
 	add_layer(s, 1, 0);
 	assert_ok(create_container(s, "web", 1), &err);
 	assert_int_equal(create_container(s, "web", 1), -1);
-	assert_error(&err, ERR_USAGE, "web");
+	assert_error(&err, ERR_BUSY, "web");
 	assert_ok(snapshots_remove_container(s, "web", &err), &err);
 	assert_int_equal(snapshots_remove_container(s, "web", &err), -1);
 	assert_error(&err, ERR_NOT_FOUND, "web");
