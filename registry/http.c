@@ -30,7 +30,8 @@ enum {
  * ones are the connection cache.
  */
 struct http_client {
-	struct http_limits limits;
+	struct http_options options;
+	char *ca_file;
 	pthread_mutex_t lock;
 	CURLM *idle[IDLE_MAX];
 	size_t n_idle;
@@ -62,14 +63,20 @@ static void init_curl(void)
 		abort();
 }
 
-struct http_client *http_client_new(const struct http_limits *limits)
+struct http_client *http_client_new(const struct http_options *options)
 {
+	enum { CONNECT_MS = 30000, LOW_SPEED_BYTES = 100, LOW_SPEED_S = 60 };
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	static const struct http_limits usual = {30000, 100, 60};
 	struct http_client *c = xcalloc(1, sizeof(*c));
+	struct http_options *o = &c->options;
 
 	pthread_once(&once, init_curl);
-	c->limits = limits ? *limits : usual;
+	if (options)
+		*o = *options;
+	o->connect_ms = o->connect_ms ? o->connect_ms : CONNECT_MS;
+	o->low_speed_bytes = o->low_speed_bytes ? o->low_speed_bytes : LOW_SPEED_BYTES;
+	o->low_speed_s = o->low_speed_s ? o->low_speed_s : LOW_SPEED_S;
+	c->ca_file = o->ca_file ? xstrdup(o->ca_file) : NULL;
 	pthread_mutex_init(&c->lock, NULL);
 	return c;
 }
@@ -79,6 +86,7 @@ void http_client_free(struct http_client *c)
 	for (size_t i = 0; i < c->n_idle; i++)
 		curl_multi_cleanup(c->idle[i]);
 	pthread_mutex_destroy(&c->lock);
+	free(c->ca_file);
 	free(c);
 }
 
@@ -364,7 +372,7 @@ static bool is_loopback(const char *url)
  */
 static void set_options(struct transfer *t, const struct http_request *request)
 {
-	const struct http_limits *limits = &t->client->limits;
+	const struct http_options *options = &t->client->options;
 	CURL *e = t->easy;
 
 	curl_easy_setopt(e, CURLOPT_URL, request->url);
@@ -381,14 +389,16 @@ static void set_options(struct transfer *t, const struct http_request *request)
 	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
 	curl_easy_setopt(e, CURLOPT_BUFFERSIZE, (long)CURL_BUFFER_BYTES);
-	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, limits->connect_ms);
-	curl_easy_setopt(e, CURLOPT_LOW_SPEED_LIMIT, limits->low_speed_bytes);
-	curl_easy_setopt(e, CURLOPT_LOW_SPEED_TIME, limits->low_speed_s);
+	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, options->connect_ms);
+	curl_easy_setopt(e, CURLOPT_LOW_SPEED_LIMIT, options->low_speed_bytes);
+	curl_easy_setopt(e, CURLOPT_LOW_SPEED_TIME, options->low_speed_s);
 	curl_easy_setopt(e, CURLOPT_ERRORBUFFER, t->why);
 	curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
 	curl_easy_setopt(e, CURLOPT_HEADERDATA, t);
 	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(e, CURLOPT_WRITEDATA, t);
+	if (t->client->ca_file)
+		curl_easy_setopt(e, CURLOPT_CAINFO, t->client->ca_file);
 	if (is_loopback(request->url))
 		curl_easy_setopt(e, CURLOPT_PROXY, "");
 }

@@ -13,14 +13,15 @@
 
 struct http_client; /* keeps connections for reuse; may be shared between threads */
 
-struct http_limits {
-	long connect_ms;
-	/* Slower than that many bytes a second for so long is a broken connection. */
+struct http_options {
+	long connect_ms; /* 0: 30 s */
+	/* Slower than that many bytes a second for so long is a broken connection; 0: 100, 60. */
 	long low_speed_bytes, low_speed_s;
+	const char *ca_file; /* certificates to trust; NULL: the system's */
 };
 
-/* @limits: copied; NULL for the usual: 30 s, 100 B/s over 60 s. */
-struct http_client *http_client_new(const struct http_limits *limits);
+/* @options: copied; NULL for the usual. */
+struct http_client *http_client_new(const struct http_options *options);
 /* All bodies must have been closed. */
 void http_client_free(struct http_client *c);
 DEFINE_CLEANUP(struct http_client *, http_client_free);

@@ -90,7 +90,7 @@ struct session *session_new(const struct reference *ref, const struct session_op
 
 	if (!options)
 		options = &usual;
-	s->http = http_client_new(options->limits);
+	s->http = http_client_new(options->http);
 	s->host = xstrdup(reference_api_host(ref));
 	s->path = xstrdup(ref->path);
 	s->tries = options->tries ? options->tries : TRIES;

@@ -11,9 +11,9 @@
 struct session; /* may be used by several threads at once */
 
 struct session_options {
-	const struct http_limits *limits; /* NULL: the usual */
-	unsigned tries;			  /* of one request; 0: 4 */
-	unsigned backoff_ms;		  /* before the second; doubles; 0: 500 */
+	const struct http_options *http; /* NULL: the usual */
+	unsigned tries;			 /* of one request; 0: 4 */
+	unsigned backoff_ms;		 /* before the second; doubles; 0: 500 */
 };
 
 /* @ref, @options: copied; options may be NULL. */

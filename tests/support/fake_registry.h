@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Starts and stops tests/support/fake_registry.py; run tests from the top folder. */
+#pragma once
+
+#include <sys/types.h>
+
+struct fake_registry {
+	pid_t pid;
+	unsigned port, other_port, tls_port;
+	char *folder;
+	char *ca_file; /* the certificate of the TLS port, for "localhost" */
+};
+
+/* Fails the test when it does not start. */
+void fake_registry_start(struct fake_registry *r);
+void fake_registry_stop(struct fake_registry *r);

@@ -1,0 +1,305 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""A registry that misbehaves on demand: the repository's name says how.
+
+    fake_registry.py FOLDER    prints "PORT OTHER TLS", then serves until killed
+
+PORT and OTHER are two plain-http origins, TLS one with the certificate FOLDER/cert.pem, which is
+for "localhost" only. Each connection serves one request and is closed.
+"""
+import hashlib
+import json
+import os
+import socket
+import ssl
+import struct
+import subprocess
+import sys
+import threading
+import time
+
+TYPE = "application/vnd.oci.image.manifest.v1+json"
+MANIFEST = (b'{"schemaVersion":2,"mediaType":"' + TYPE.encode() +
+            b'","config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"sha256:'
+            + b"0" * 64 + b'","size":2},"layers":[]}')
+BLOB = bytes(i * i % 251 for i in range(100_000))
+BIG_BYTES = 48 << 20
+
+ports = {}
+counts = {}
+counts_lock = threading.Lock()
+
+
+def digest(data, algorithm="sha256"):
+    return f"{algorithm}:{hashlib.new(algorithm, data).hexdigest()}"
+
+
+def count(path):
+    """How often the path was asked for before."""
+    with counts_lock:
+        counts[path] = counts.get(path, 0) + 1
+        return counts[path] - 1
+
+
+class Request:
+    def __init__(self, sock, tls):
+        self.sock, self.tls = sock, tls
+        head = b""
+        while b"\r\n\r\n" not in head:
+            piece = sock.recv(65536)
+            if not piece:
+                raise ConnectionError
+            head += piece
+        lines = head.split(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")
+        self.method, self.path, _ = lines[0].split(" ", 2)
+        self.headers = {k.lower(): v.strip() for k, _, v in (x.partition(":") for x in lines[1:])}
+        self.head = "\n".join(lines)
+
+    def send(self, status, headers, body=b"", length=None):
+        head = [f"HTTP/1.1 {status} Some Reason", "Connection: close"]
+        head += [f"{k}: {v}" for k, v in headers]
+        if length != "none":
+            head.append(f"Content-Length: {len(body) if length is None else length}")
+        self.sock.sendall("\r\n".join(head).encode("latin-1") + b"\r\n\r\n" + body)
+
+    def reset(self):
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    # --- good answers ---
+
+    def document(self, kind=TYPE, said=None):
+        headers = [("Content-Type", kind)] if kind else []
+        said = digest(MANIFEST) if said is None else said
+        if said:
+            headers.append(("Docker-Content-Digest", said))
+        self.send(200, headers, MANIFEST)
+
+    def ok(self):
+        if "/blobs/" in self.path:
+            self.send(200, [("Content-Type", "application/octet-stream")], BLOB)
+        else:
+            self.document()
+
+    def refuse(self, status, message="refused\n  for the \x1b[31mtest"):
+        code = {401: "UNAUTHORIZED", 403: "DENIED", 404: "MANIFEST_UNKNOWN",
+                429: "TOOMANYREQUESTS"}.get(status, "UNKNOWN")
+        body = json.dumps({"errors": [{"code": code, "message": message, "detail": None}]})
+        headers = [("Content-Type", "application/json")]
+        if status == 401:
+            headers += [("WWW-Authenticate", 'Basic realm="simple"'),
+                        ("WWW-Authenticate", 'Bearer realm="https://auth.test/token",service="x"')]
+        self.send(status, headers, body.encode())
+
+    def redirect(self, location, status=307):
+        self.send(status, [("Location", location)], b"moved")
+
+    def origin(self, name, scheme="http", host="127.0.0.1"):
+        return f"{scheme}://{host}:{ports[name]}"
+
+    # --- by name of the repository ---
+
+    def serve(self):
+        parts = self.path.split("?")[0].split("/")  # "", "v2", NAME, ...
+        name, _, rest = parts[2].partition("-") if len(parts) > 2 else ("", "", "")
+        getattr(self, "do_" + name, self.ok)(rest, "/".join(parts[3:]))
+
+    def do_ok(self, rest, tail):
+        self.ok()
+
+    def do_echo(self, rest, tail):
+        self.send(200, [("Content-Type", "text/plain")], self.head.encode("latin-1"))
+
+    def do_said(self, rest, tail):
+        """Docker-Content-Digest: none, wrong, malformed, of an unknown algorithm, sha512."""
+        self.document(said={"none": "", "wrong": digest(b"other"), "malformed": "sha256:xyz",
+                            "unknown": "blake3:" + "0" * 64,
+                            "sha512": digest(MANIFEST, "sha512")}[rest])
+
+    def do_type(self, rest, tail):
+        self.document(kind={"none": "", "plain": "application/json",
+                            "params": TYPE + "; charset=utf-8",
+                            "index": "application/vnd.oci.image.index.v1+json",
+                            "docker": "application/vnd.docker.distribution.manifest.v2+json",
+                            "schema1": "application/vnd.docker.distribution.manifest.v1+prettyjws",
+                            }[rest])
+
+    def do_status(self, rest, tail):
+        self.refuse(int(rest))
+
+    def do_html(self, rest, tail):
+        self.send(int(rest), [("Content-Type", "text/html")], b"<html>SECRET</html>" * 100)
+
+    def do_errors(self, rest, tail):
+        """A body of errors too large to be read."""
+        self.send(404, [("Content-Type", "application/json")], b'{"errors":[' + b" " * (2 << 20))
+
+    def do_fails(self, rest, tail):
+        """fails-503-2: twice 503, then ok."""
+        status, times = rest.split("-")
+        if count(self.path) < int(times):
+            self.refuse(int(status))
+        else:
+            self.ok()
+
+    def do_later(self, rest, tail):
+        """429 and Retry-After: 1, once."""
+        if count(self.path) == 0:
+            self.send(429, [("Retry-After", "1")], b"{}")
+        else:
+            self.ok()
+
+    def do_resets(self, rest, tail):
+        """resets-2: the connection is reset twice, then ok."""
+        if count(self.path) < int(rest):
+            self.reset()
+        else:
+            self.ok()
+
+    def do_cut(self, rest, tail):
+        """cut-2: twice only half of the body comes, then all of it."""
+        data = BLOB if "/blobs/" in self.path else MANIFEST
+        if count(self.path) < int(rest):
+            self.send(200, [("Content-Type", TYPE)], data[:len(data) // 2], length=len(data))
+        else:
+            self.ok()
+
+    def do_chunkcut(self, rest, tail):
+        self.send(200, [("Transfer-Encoding", "chunked")],
+                  b"%x\r\n" % len(BLOB) + BLOB[:1000], length="none")
+
+    def do_chunked(self, rest, tail):
+        body = b"".join(b"%x\r\n%s\r\n" % (len(BLOB[i:i + 777]), BLOB[i:i + 777])
+                        for i in range(0, len(BLOB), 777))
+        self.send(200, [("Transfer-Encoding", "chunked")],
+                  body + b"0\r\nTrailer: x\r\n\r\n", length="none")
+
+    def do_close(self, rest, tail):
+        """The end of the connection is the end of the body."""
+        self.send(200, [], BLOB, length="none")
+
+    def do_size(self, rest, tail):
+        """size-N: that many bytes, announced."""
+        self.send(200, [], (BLOB + bytes(int(rest)))[:int(rest)])
+
+    def do_big(self, rest, tail):
+        self.send(200, [], length=BIG_BYTES)
+        piece = BLOB[:1 << 16]
+        left = BIG_BYTES
+        while left:
+            self.sock.sendall(piece[:left])
+            left -= len(piece[:left])
+
+    def do_endless(self, rest, tail):
+        self.send(200, [("Content-Type", TYPE), ("Transfer-Encoding", "chunked")], length="none")
+        while True:
+            self.sock.sendall(b"10000\r\n" + b" " * 65536 + b"\r\n")
+
+    def do_long(self, rest, tail):
+        self.send(200, [("Content-Type", TYPE)], length=(4 << 20) + 1)
+
+    def do_slow(self, rest, tail):
+        self.send(200, [("Content-Type", TYPE)], length=1000)
+        for _ in range(1000):
+            self.sock.sendall(b" ")
+            time.sleep(0.2)
+
+    def do_silent(self, rest, tail):
+        time.sleep(60)
+
+    def do_flood(self, rest, tail):
+        self.sock.sendall(b"HTTP/1.1 200 OK\r\n")
+        while True:
+            self.sock.sendall(b"Warning: 299 - x\r\n" * 1000)
+
+    def do_interim(self, rest, tail):
+        self.sock.sendall(b"HTTP/1.1 103 Early Hints\r\nContent-Type: text/html\r\n\r\n")
+        self.ok()
+
+    # --- redirects ---
+
+    def do_hop(self, rest, tail):
+        """hop-3: three redirects, then ok."""
+        left = int(rest)
+        status = (301, 302, 303, 307, 308)[left % 5]
+        self.redirect(f"/v2/hop-{left - 1}/{tail}" if left else "", status) if left else self.ok()
+
+    def do_loop(self, rest, tail):
+        self.redirect(self.path)
+
+    def do_relative(self, rest, tail):
+        self.redirect("../../echo/x?signature=secret")
+
+    def do_away(self, rest, tail):
+        self.redirect(self.origin("other") + "/v2/echo/x")
+
+    def do_there(self, rest, tail):
+        """To the other origin and back again."""
+        self.redirect(self.origin("other") + "/v2/back/x")
+
+    def do_back(self, rest, tail):
+        self.redirect(self.origin("plain") + "/v2/echo/x")
+
+    def do_asks(self, rest, tail):
+        self.redirect(self.origin("other") + "/v2/status-401/x")
+
+    def do_plain(self, rest, tail):
+        self.redirect(self.origin("plain") + "/v2/ok/" + tail)
+
+    def do_to(self, rest, tail):
+        self.redirect({"file": "file:///etc/passwd", "ftp": "ftp://127.0.0.1/x",
+                       "control": "http://127.0.0.1/\x01x", "none": "",
+                       "user": f"http://me:secret@127.0.0.1:{ports['other']}/v2/echo/x",
+                       }[rest])
+
+    def do_nowhere(self, rest, tail):
+        self.send(307, [], b"no location")
+
+
+def handle(sock, tls):
+    with sock:
+        try:
+            Request(sock, tls).serve()
+            sock.shutdown(socket.SHUT_WR)
+        except (OSError, ValueError):
+            pass
+
+
+def tls_handle(sock, context):
+    try:
+        handle(context.wrap_socket(sock, server_side=True), True)
+    except OSError:
+        sock.close()
+
+
+def listen(name, target, *args):
+    listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+    ports[name] = listener.getsockname()[1]
+
+    def accept():
+        while True:
+            sock, _ = listener.accept()
+            threading.Thread(target=target, args=(sock, *args), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+
+
+def make_certificate(folder):
+    cert, key = os.path.join(folder, "cert.pem"), os.path.join(folder, "key.pem")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key, "-out", cert,
+                    "-days", "2", "-subj", "/CN=localhost", "-addext",
+                    "subjectAltName=DNS:localhost"], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    return context
+
+
+def main():
+    listen("plain", handle, False)
+    listen("other", handle, False)
+    listen("tls", tls_handle, make_certificate(sys.argv[1]))
+    print(ports["plain"], ports["other"], ports["tls"], flush=True)
+    threading.Event().wait()
+
+
+main()

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* URLs, and the hosts that are this machine: image-rules C8, F66. */
+#include "registry/http_url.h"
+
+#include "pkg/base/alloc.h"
+#include "pkg/base/cleanup.h"
+#include "tests/support/cmocka.h"
+
+static void parts_are_taken_apart(void **state)
+{
+	static const struct {
+		const char *text, *scheme, *host;
+		unsigned port;
+	} cases[] = {
+		{"https://quay.io/v2/", "https", "quay.io", 443},
+		{"http://quay.io:8080", "http", "quay.io", 8080},
+		{"HTTPS://[2001:db8::1]:5000/x", "https", "2001:db8::1", 5000},
+		{"http://0x7f.1/x", "http", "127.0.0.1", 80},
+		{"http://2130706433/", "http", "127.0.0.1", 80},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct http_url url;
+		struct error err = {0};
+
+		assert_ok(http_url_parse(cases[i].text, &url, &err), &err);
+		assert_string_equal(url.scheme, cases[i].scheme);
+		assert_string_equal(url.host, cases[i].host);
+		assert_int_equal(url.port, cases[i].port);
+		http_url_release(&url);
+	}
+}
+
+static void f66_strange_urls_are_refused(void **state)
+{
+	static const char *const bad[] = {
+		"",
+		"quay.io/x",
+		"ftp://x/",
+		"file:///etc/passwd",
+		"gopher://x/",
+		"http://",
+
+		"https://me@quay.io/",
+		"https://me:pw@quay.io/",
+		"http://a b/",
+		"javascript:alert(1)",
+		"http://x:99999/",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct http_url url = {0};
+		struct error err = {0};
+
+		if (http_url_parse(bad[i], &url, &err) == 0)
+			fail_msg("'%s' was taken", bad[i]);
+		assert_int_equal(err.kind, ERR_INVALID);
+	}
+}
+
+static void secrets_are_not_in_errors(void **state)
+{
+	struct http_url url = {0};
+	struct error err = {0};
+
+	(void)state;
+	assert_int_equal(http_url_parse("ftp://x/y?signature=secret", &url, &err), -1);
+	assert_null(strstr(err.cause, "secret"));
+}
+
+static void c08_locations_are_joined(void **state)
+{
+	static const char *const cases[][2] = {
+		{"https://cdn.test/b?sig=1", "https://cdn.test/b?sig=1"},
+		{"/v2/x", "https://quay.io:444/v2/x"},
+		{"../y", "https://quay.io:444/v2/a/y"},
+		{"?z=1", "https://quay.io:444/v2/a/b/c?z=1"},
+		{"//cdn.test/x", "https://cdn.test/x"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		cleanup_free char *url = NULL;
+		struct error err = {0};
+
+		assert_ok(http_url_join("https://quay.io:444/v2/a/b/c?q=1", cases[i][0], &url,
+					&err),
+			  &err);
+		assert_string_equal(url, cases[i][1]);
+	}
+}
+
+static void f66_strange_locations_are_refused(void **state)
+{
+	static const char *const bad[] = {"file:///etc/passwd", "ftp://x/y",
+					  "http://x/\r\nHost: evil", "http://x/\x01",
+					  "http://me:pw@x/"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		char *url = NULL;
+		struct error err = {0};
+
+		if (http_url_join("https://quay.io/", bad[i], &url, &err) == 0)
+			fail_msg("'%s' was taken: %s", bad[i], url);
+		assert_int_equal(err.kind, ERR_INVALID);
+	}
+}
+
+static void urls_are_shown_without_their_query(void **state)
+{
+	cleanup_free char *query = http_url_shown("https://x/y?sig=secret#z");
+	cleanup_free char *fragment = http_url_shown("https://x/y#z?sig=secret");
+
+	(void)state;
+	assert_string_equal(query, "https://x/y");
+	assert_string_equal(fragment, "https://x/y");
+}
+
+static bool same(const char *a, const char *b)
+{
+	struct http_url x, y;
+	struct error err = {0};
+	bool yes;
+
+	assert_ok(http_url_parse(a, &x, &err), &err);
+	assert_ok(http_url_parse(b, &y, &err), &err);
+	yes = http_url_same_origin(&x, &y);
+	http_url_release(&x);
+	http_url_release(&y);
+	return yes;
+}
+
+static void c08_an_origin_is_scheme_host_and_port(void **state)
+{
+	(void)state;
+	assert_true(same("https://quay.io/a", "https://QUAY.io:443/b?c"));
+	assert_false(same("https://quay.io/a", "http://quay.io/a"));
+	assert_false(same("https://quay.io/a", "https://cdn.quay.io/a"));
+	assert_false(same("https://quay.io/a", "https://quay.io:444/a"));
+}
+
+static void hosts_of_this_machine_are_known(void **state)
+{
+	static const struct {
+		const char *host;
+		bool loopback, local;
+	} cases[] = {
+		{"localhost", true, true},
+		{"LOCALHOST.", true, true},
+		{"x.localhost", true, true},
+		{"notlocalhost", false, false},
+		{"localhost.com", false, false},
+		{"127.0.0.1", true, true},
+		{"127.255.255.255", true, true},
+		{"128.0.0.1", false, false},
+		{"::1", true, true},
+		{"::ffff:127.0.0.1", true, true},
+		{"::ffff:10.0.0.1", false, false},
+		{"0.0.0.0", false, true},
+		{"::", false, true},
+		{"169.254.169.254", false, true},
+		{"fe80::1", false, true},
+		{"::ffff:169.254.169.254", false, true},
+		{"10.0.0.1", false, false},
+		{"192.168.1.1", false, false},
+		{"quay.io", false, false},
+		{"", false, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		if (http_host_is_loopback(cases[i].host) != cases[i].loopback
+		    || http_host_is_local(cases[i].host) != cases[i].local)
+			fail_msg("%s", cases[i].host);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(parts_are_taken_apart),
+		cmocka_unit_test(f66_strange_urls_are_refused),
+		cmocka_unit_test(secrets_are_not_in_errors),
+		cmocka_unit_test(c08_locations_are_joined),
+		cmocka_unit_test(f66_strange_locations_are_refused),
+		cmocka_unit_test(urls_are_shown_without_their_query),
+		cmocka_unit_test(c08_an_origin_is_scheme_host_and_port),
+		cmocka_unit_test(hosts_of_this_machine_are_known),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
