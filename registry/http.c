@@ -230,9 +230,19 @@ static size_t on_body(char *data, size_t size, size_t n, void *arg)
 /* --- errors --------------------------------------------------------------------------------------
  */
 
-static enum http_problem problem_of(CURLcode code)
+/* Connected, but the TLS handshake did not come to its end. */
+static bool is_in_handshake(const struct transfer *t)
 {
-	switch (code) {
+	curl_off_t connected = 0, secured = 0;
+
+	curl_easy_getinfo(t->easy, CURLINFO_CONNECT_TIME_T, &connected);
+	curl_easy_getinfo(t->easy, CURLINFO_APPCONNECT_TIME_T, &secured);
+	return !strncasecmp(t->head.url, "https:", 6) && connected > 0 && secured == 0;
+}
+
+static enum http_problem problem_of(const struct transfer *t)
+{
+	switch (t->code) {
 	case CURLE_OK:
 		return HTTP_PROBLEM_NONE;
 	case CURLE_COULDNT_RESOLVE_HOST:
@@ -240,6 +250,7 @@ static enum http_problem problem_of(CURLcode code)
 	case CURLE_COULDNT_CONNECT:
 		return HTTP_PROBLEM_CONNECT;
 	case CURLE_OPERATION_TIMEDOUT:
+		return is_in_handshake(t) ? HTTP_PROBLEM_NO_TLS : HTTP_PROBLEM_BROKEN;
 	case CURLE_GOT_NOTHING:
 	case CURLE_RECV_ERROR:
 	case CURLE_SEND_ERROR:
@@ -451,7 +462,7 @@ int http_get(struct http_client *c, const struct http_request *request, struct h
 		if (drive(t, err) < 0)
 			return -1;
 	if (!t->has_headers) {
-		*ret_problem = problem_of(t->code);
+		*ret_problem = problem_of(t);
 		return fail(t, err);
 	}
 	*ret_problem = HTTP_PROBLEM_NONE;

@@ -52,7 +52,7 @@ enum http_problem {
 	HTTP_PROBLEM_NONE,
 	HTTP_PROBLEM_CONNECT, /* name, route, refused, timed out */
 	HTTP_PROBLEM_BROKEN,  /* connected, then reset or silent */
-	HTTP_PROBLEM_NO_TLS,  /* what answers does not speak TLS */
+	HTTP_PROBLEM_NO_TLS,  /* the handshake failed: perhaps no TLS is spoken there */
 	HTTP_PROBLEM_OTHER,   /* certificate, protocol, limits: trying again is no use */
 };
 

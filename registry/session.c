@@ -177,7 +177,8 @@ static unsigned backoff(const struct session *s, unsigned attempt, unsigned retr
 
 static bool is_worth_retrying(enum http_problem problem)
 {
-	return problem == HTTP_PROBLEM_CONNECT || problem == HTTP_PROBLEM_BROKEN;
+	return problem == HTTP_PROBLEM_CONNECT || problem == HTTP_PROBLEM_BROKEN
+	       || problem == HTTP_PROBLEM_NO_TLS;
 }
 
 /* One try: 0 and a response of status 200, 1 = failed but may work later, -1. */

@@ -50,6 +50,9 @@ class Request:
             if not piece:
                 raise ConnectionError
             head += piece
+            if head[0] == 0x16:  # a TLS handshake: answered as plain servers do
+                sock.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+                raise ConnectionError
         lines = head.split(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")
         self.method, self.path, _ = lines[0].split(" ", 2)
         self.headers = {k.lower(): v.strip() for k, _, v in (x.partition(":") for x in lines[1:])}
@@ -101,7 +104,7 @@ class Request:
     def serve(self):
         parts = self.path.split("?")[0].split("/")  # "", "v2", NAME, ...
         name, _, rest = parts[2].partition("-") if len(parts) > 2 else ("", "", "")
-        getattr(self, "do_" + name, self.ok)(rest, "/".join(parts[3:]))
+        getattr(self, "do_" + name, self.do_ok)(rest, "/".join(parts[3:]))
 
     def do_ok(self, rest, tail):
         self.ok()
@@ -227,7 +230,7 @@ class Request:
         self.redirect(self.path)
 
     def do_relative(self, rest, tail):
-        self.redirect("../../echo/x?signature=secret")
+        self.redirect("../echo/x?signature=secret")
 
     def do_away(self, rest, tail):
         self.redirect(self.origin("other") + "/v2/echo/x")

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Blobs: image-rules B8, C3; F59, F64. */
+#include "registry/blob.h"
+
+#include <stdlib.h>
+
+#include "pkg/base/alloc.h"
+#include "tests/support/cmocka.h"
+#include "tests/support/fake_registry.h"
+
+enum { BLOB_BYTES = 100000 };
+
+static struct fake_registry server;
+static struct oci_descriptor blob; /* of the bytes that are served */
+
+static int start(void **state)
+{
+	cleanup_free uint8_t *bytes = xmalloc(BLOB_BYTES);
+
+	(void)state;
+	fake_registry_start(&server);
+	for (size_t i = 0; i < BLOB_BYTES; i++)
+		bytes[i] = (uint8_t)(i * i % 251);
+	blob.size_bytes = BLOB_BYTES;
+	blob.media_type = MEDIA_LAYER;
+	digest_of(DIGEST_SHA256, bytes, BLOB_BYTES, &blob.digest);
+	return 0;
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	fake_registry_stop(&server);
+	return 0;
+}
+
+/* Fetch and verify the blob of a repository. */
+static int fetch(const char *path, const struct oci_descriptor *d, struct error *err)
+{
+	struct http_options http = {.connect_ms = 3000};
+	struct session_options options = {.http = &http, .tries = 2, .backoff_ms = 10};
+	cleanup_free char *text = xasprintf("127.0.0.1:%u/%s", server.port, path);
+	cleanup(session_free_ptr) struct session *s = NULL;
+	cleanup(stream_close_ptr) struct stream *in = NULL;
+	struct reference ref;
+
+	assert_ok(reference_parse(text, &ref, err), err);
+	s = session_new(&ref, &options);
+	reference_release(&ref);
+	if (blob_fetch(s, d, &in, err) < 0
+	    || stream_verify(&in, &d->digest, d->size_bytes, "blob", err) < 0)
+		return -1;
+	return stream_finish(in, err);
+}
+
+static void fails(const char *path, const struct oci_descriptor *d, enum error_kind kind,
+		  const char *reason)
+{
+	struct error err = {0};
+
+	if (fetch(path, d, &err) == 0)
+		fail_msg("%s was taken", path);
+	assert_error(&err, kind, reason);
+}
+
+static void c03_blobs_come_whole(void **state)
+{
+	static const char *const paths[] = {"ok",    "chunked",	 "close",
+					    "hop-2", "resets-1", "fails-503-1"};
+	struct error err = {0};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
+		assert_ok(fetch(paths[i], &blob, &err), &err);
+}
+
+static void b08_f64_another_announced_size_fails_before_anything_is_read(void **state)
+{
+	(void)state;
+	fails("size-99999", &blob, ERR_VERIFICATION, "offers 99999 bytes");
+	fails("size-100001", &blob, ERR_VERIFICATION, "offers 100001 bytes");
+	fails("size-0", &blob, ERR_VERIFICATION, "offers 0 bytes");
+}
+
+static void b08_f64_an_endless_body_is_read_to_its_size_only(void **state)
+{
+	(void)state;
+	fails("endless", &blob, ERR_VERIFICATION, "more than the expected 100000");
+}
+
+static void f64_a_cut_body_is_a_network_error(void **state)
+{
+	(void)state;
+	fails("cut-9", &blob, ERR_NETWORK, "cut after 50000 of 100000");
+	fails("chunkcut", &blob, ERR_NETWORK, "cut after 1000");
+}
+
+static void f65_other_content_fails_verification(void **state)
+{
+	struct oci_descriptor other = blob;
+
+	(void)state;
+	other.digest.bytes[0] ^= 1;
+	fails("ok", &other, ERR_VERIFICATION, "is expected");
+}
+
+static void f59_a_foreign_layer_is_only_asked_of_the_registry(void **state)
+{
+	struct oci_descriptor foreign = blob;
+	struct error err = {0};
+
+	(void)state;
+	foreign.media_type = MEDIA_LAYER_FOREIGN;
+	assert_ok(fetch("ok", &foreign, &err), &err);
+	fails("status-404", &foreign, ERR_NOT_FOUND, "foreign layer");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(c03_blobs_come_whole),
+		cmocka_unit_test(b08_f64_another_announced_size_fails_before_anything_is_read),
+		cmocka_unit_test(b08_f64_an_endless_body_is_read_to_its_size_only),
+		cmocka_unit_test(f64_a_cut_body_is_a_network_error),
+		cmocka_unit_test(f65_other_content_fails_verification),
+		cmocka_unit_test(f59_a_foreign_layer_is_only_asked_of_the_registry),
+	};
+
+	return cmocka_run_group_tests(tests, start, stop);
+}
