@@ -46,6 +46,13 @@ static int tear_down(void **state)
 	return 0;
 }
 
+/* End the session, start the next one on the same volume. */
+static void next_session(struct fixture *f)
+{
+	edit_finish(steal(&f->w));
+	f->w = edit_open(f->v, f->tree);
+}
+
 /* End the session, check, start the next one on a snapshot with nothing cached. */
 static void next_layer(struct fixture *f)
 {
@@ -222,14 +229,14 @@ static void subdirectories_beyond_65000_are_not_counted(void **state)
 		assert_ok(ext4_writer_make(f->w, root, name, (size_t)n, &meta, &node, &f->err),
 			  &f->err);
 	}
-	next_layer(f);
+	next_session(f);
 	assert_int_equal(stat_of(f->v, EXT4_ROOT_INODE).links, 65000);
 	edit_dir(f->w, "more");
 	next_layer(f);
 	assert_int_equal(stat_of(f->v, EXT4_ROOT_INODE).links, 1);
 	edit_remove(f->w, "5");
 	edit_remove(f->w, "6");
-	next_layer(f);
+	next_session(f);
 	assert_int_equal(stat_of(f->v, EXT4_ROOT_INODE).links, 64999);
 }
 
@@ -861,6 +868,71 @@ static void what_is_not_ours_is_refused(void **state)
 	scratch_free(dir);
 }
 
+/* Damage that keeps all checksums, as debugfs makes it, met while removing "d". */
+static void damage_is_told_where_it_is(void **state)
+{
+	static const struct {
+		const char *request, *error;
+		enum error_kind kind;
+	} damage[] = {
+		{"ln d d/loop", "wrong . or ..", ERR_INCONSISTENT},
+		{"ln / d/loop", "an entry that cannot be", ERR_INCONSISTENT},
+		{"unlink d/f", NULL, ERR_NONE},
+		{"ln <11> d/nothing", "inode 11 is not in use", ERR_INCONSISTENT},
+		{"sif d/f links_count 0", "not in use", ERR_INCONSISTENT},
+		{"sif d/f flags 0", "has no extents", ERR_UNSUPPORTED},
+		{"sif d flags 0", "has no extents", ERR_UNSUPPORTED},
+		{"sif d mode 0100644", "none of a directory", ERR_INCONSISTENT},
+		{"sif d size 0", "wrong size", ERR_INCONSISTENT},
+		{"sif d size 8192", "wrong size", ERR_INCONSISTENT},
+		{"freei d/f", "free inodes", ERR_INCONSISTENT},
+		{"punch d/f 0 5", NULL, ERR_NONE},
+		{"sif d/f extra_isize 28", "28 extra bytes", ERR_UNSUPPORTED},
+		{"sif d/xattrs file_acl 99999999", "xattr block", ERR_INCONSISTENT},
+		{"sif d/xattrs file_acl 100", "", ERR_INCONSISTENT},
+		{"ssv state 0", "not clean", ERR_INCONSISTENT},
+		{"ssv state 3", "not clean", ERR_INCONSISTENT},
+		{"ssv feature_incompat 0x12345", "", ERR_UNSUPPORTED},
+		{"set_bg 0 free_blocks_count 1", "bad descriptor", ERR_INCONSISTENT},
+		{"set_bg 0 inode_table 99999999", "bad descriptor", ERR_INCONSISTENT},
+	};
+	struct fixture *f = *state;
+	char *dir = scratch_new();
+	char path[256];
+
+	edit_dir(f->w, "d");
+	edit_bytes(f->w, "d/f", 100000, 1);
+	edit_file(f->w, "d/xattrs", "x");
+	set_one(f, "d/xattrs", "user.x", 3000);
+	next_layer(f);
+	snprintf(path, sizeof(path), "%s/image", dir);
+	for (size_t i = 0; i < ARRAY_SIZE(damage); i++) {
+		cleanup(ext4_tree_free_ptr) struct ext4_tree *tree = ext4_tree_new();
+		cleanup(ext4_writer_abort_ptr) struct ext4_writer *w = NULL;
+		struct ext4_node *d = NULL;
+		struct error err = {0};
+		struct memory_volume *v;
+		static const uint8_t uuid[16];
+
+		memory_volume_dump(f->v, path);
+		assert_int_equal(command_run(NULL, "debugfs -w -R '%s' '%s'", damage[i].request,
+					     path),
+				 0);
+		v = memory_volume_load(path, 0);
+		if (ext4_writer_open(&v->volume, tree, uuid, &w, &err) == 0
+		    && ext4_writer_lookup(w, ext4_writer_root(w), "d", 1, &d, &err) == 0
+		    && ext4_writer_remove(w, d, &err) == 0 && ext4_writer_finish(&w, &err) == 0
+		    && damage[i].error)
+			fail_msg("not noticed: %s", damage[i].request);
+		if (damage[i].error)
+			assert_error(&err, damage[i].kind, damage[i].error);
+		else
+			assert_ok(err.kind, &err);
+		memory_volume_free(v);
+	}
+	scratch_free(dir);
+}
+
 /* The kernel has the last word. */
 static void the_kernel_reads_what_was_written(void **state)
 {
@@ -942,6 +1014,7 @@ int main(void)
 		TEST(freed_blocks_are_not_used_again_in_the_session),
 		cmocka_unit_test(a_small_layer_reads_and_writes_little),
 		cmocka_unit_test(what_is_not_ours_is_refused),
+		TEST(damage_is_told_where_it_is),
 		TEST(the_kernel_reads_what_was_written),
 	};
 
