@@ -2,12 +2,15 @@
 /* ext4_writer by path, with errors as failures of the test. */
 #include "tests/support/ext4_edit.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "pkg/base/alloc.h"
 #include "pkg/ext4/base.h"
+#include "pkg/ext4/io.h"
 #include "tests/support/cmocka.h"
+#include "tests/support/e2fsprogs.h"
 
 struct memory_volume *edit_base(uint64_t size_bytes, uint64_t inodes)
 {
@@ -143,4 +146,79 @@ void edit_remove(struct ext4_writer *w, const char *path)
 
 	assert_non_null(node);
 	assert_ok(ext4_writer_remove(w, node, &err), &err);
+}
+
+void edit_xattr(struct ext4_writer *w, const char *path, const char *name, size_t len)
+{
+	cleanup_free uint8_t *value = xmalloc(len + 1);
+	struct ext4_xattr xattr = {name, value, len};
+	struct error err = {0};
+
+	edit_fill(value, len, (uint32_t)len);
+	assert_ok(ext4_writer_set_xattrs(w, edit_find(w, path), &xattr, 1, &err), &err);
+}
+
+uint64_t edit_free_blocks(struct memory_volume *v, uint32_t *ret_inodes)
+{
+	ext2_filsys fs;
+	struct error err = {0};
+	uint64_t n;
+
+	assert_ok(ext4_io_open(&v->volume, EXT4_IO_READ, &fs, &err), &err);
+	n = ext2fs_free_blocks_count(fs->super);
+	*ret_inodes = fs->super->s_free_inodes_count;
+	ext4_io_close(fs);
+	return n;
+}
+
+struct ext4_stat edit_stat(struct memory_volume *v, uint32_t inode)
+{
+	cleanup(ext4_reader_close_ptr) struct ext4_reader *r = NULL;
+	struct ext4_stat st;
+	struct error err = {0};
+
+	assert_ok(ext4_reader_open(&v->volume, &r, &err), &err);
+	assert_ok(ext4_reader_stat(r, inode, &st, &err), &err);
+	return st;
+}
+
+int edit_set_up(void **state)
+{
+	struct edit *f = xcalloc(1, sizeof(*f));
+
+	f->v = edit_base(64 << 20, 0);
+	f->tree = ext4_tree_new();
+	f->w = edit_open(f->v, f->tree);
+	*state = f;
+	return 0;
+}
+
+int edit_tear_down(void **state)
+{
+	struct edit *f = *state;
+
+	ext4_writer_abort(f->w);
+	ext4_tree_free(f->tree);
+	memory_volume_free(f->v);
+	free(f);
+	return 0;
+}
+
+void edit_next_session(struct edit *f)
+{
+	edit_finish(steal(&f->w));
+	f->w = edit_open(f->v, f->tree);
+}
+
+void edit_next_layer(struct edit *f)
+{
+	struct memory_volume *parent = f->v;
+
+	edit_finish(steal(&f->w));
+	assert_true(e2fsck_is_clean(f->v));
+	f->v = memory_volume_snapshot(parent);
+	memory_volume_free(parent);
+	ext4_tree_free(f->tree);
+	f->tree = ext4_tree_new();
+	f->w = edit_open(f->v, f->tree);
 }
