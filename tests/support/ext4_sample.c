@@ -308,7 +308,7 @@ static void build_tree(struct builder *b)
 static void free_old_root(ext2_filsys fs)
 {
 	struct ext2_inode root;
-	blk64_t block;
+	blk64_t block = 0;
 
 	need(ext2fs_read_inode(fs, EXT2_ROOT_INO, &root) == 0
 		     && ext2fs_bmap2(fs, EXT2_ROOT_INO, &root, NULL, 0, 0, NULL, &block) == 0,
