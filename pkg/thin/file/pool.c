@@ -177,6 +177,7 @@ int tf_pool_commit(struct thin_pool *pool, uint64_t transaction_id, struct error
 		return error_wrap(err, "commit of pool %s", p->dir);
 	}
 	tf_tx_committed(&p->tx);
+	p->grown = false;
 	punch_what_became_free(p);
 	return 0;
 }
@@ -189,20 +190,18 @@ static void punch_new(void *context, uint64_t first, uint64_t n)
 }
 
 /* Files that grew without a commit get their old length back: a kernel would take the rest of the
- * metadata file for its own otherwise. If it fails, they are longer than needed here. */
-static void shorten(int fd, uint64_t now, uint64_t before, uint64_t block_bytes)
-{
-	if (now > before && ftruncate(fd, (off_t)(before * block_bytes)) < 0)
-		log_debug("a grown file could not be shortened again");
-}
-
+ * metadata file for its own otherwise. If that fails they are longer than needed, no more. */
 static void undo_growth(struct tf_pool *p)
 {
 	struct tf_superblock disk;
 
+	if (!p->grown)
+		return;
 	tf_superblock_unpack(p->raw, &disk);
-	shorten(p->meta_fd, p->tx.metadata.nr_blocks, disk.metadata_sm.nr_blocks, TF_BLOCK_BYTES);
-	shorten(p->data_fd, p->tx.data.nr_blocks, disk.data_sm.nr_blocks, p->data.block_bytes);
+	if (ftruncate(p->meta_fd, (off_t)(disk.metadata_sm.nr_blocks * TF_BLOCK_BYTES)) < 0
+	    || ftruncate(p->data_fd, (off_t)(disk.data_sm.nr_blocks * p->data.block_bytes)) < 0)
+		log_debug("pool %s: a file that grew could not be shortened again", p->dir);
+	p->grown = false;
 }
 
 void tf_pool_undo_files(struct tf_pool *p)
@@ -290,6 +289,7 @@ int thin_file_grow(struct thin_pool *pool, uint64_t data_bytes, uint64_t metadat
 	more = metadata_blocks - p->tx.metadata.nr_blocks;
 	if (need > more && tf_tx_reserve(&p->tx, need - more, TF_RESERVE_DELETE, err) < 0)
 		return -1;
+	p->grown = true;
 	if (raise_file(p->meta_fd, metadata_blocks * TF_BLOCK_BYTES, p->meta_name, err) < 0
 	    || raise_file(p->data_fd, data_blocks * p->data.block_bytes, p->data_name, err) < 0)
 		return -1;

@@ -28,6 +28,7 @@ struct tf_pool {
 	bool keep_owner;  /* ... and is to stay, as after a kill: there is something to clean up */
 	enum tf_state state;
 	struct error failure; /* why the state is not good */
+	bool grown;	      /* the files were made longer in this transaction */
 	bool disk_unknown;    /* the superblock's write failed and could not be taken back */
 
 	struct tf_tx tx;

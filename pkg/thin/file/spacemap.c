@@ -32,8 +32,9 @@ void tf_spacemap_init(struct tf_spacemap *sm, const char *name, struct tf_tx *tx
 		sm->groups = xcalloc(sm->n_groups, sizeof(*sm->groups));
 }
 
-void tf_group_unload(struct tf_sm_group *g)
+void tf_spacemap_unload(struct tf_spacemap *sm, struct tf_sm_group *g)
 {
+	sm->n_loaded -= g->busy != NULL;
 	free(g->counts);
 	free(g->wide);
 	free(g->busy);
@@ -44,7 +45,7 @@ void tf_group_unload(struct tf_sm_group *g)
 void tf_spacemap_release(struct tf_spacemap *sm)
 {
 	for (size_t i = 0; i < sm->n_groups; i++)
-		tf_group_unload(&sm->groups[i]);
+		tf_spacemap_unload(sm, &sm->groups[i]);
 	free(sm->groups);
 	sm->groups = NULL;
 	sm->n_groups = 0;
@@ -350,6 +351,7 @@ int tf_spacemap_grow(struct tf_spacemap *sm, uint64_t nr_blocks, struct error *e
 		*g = (struct tf_sm_group){.available = tf_spacemap_group_blocks(sm, i)};
 		g->counts = xcalloc(TF_BITMAP_ENTRIES, 1);
 		g->busy = xcalloc(GROUP_WORDS, sizeof(uint64_t));
+		sm->n_loaded++;
 		tf_spacemap_touch(sm, g);
 	}
 	return 0;
@@ -411,15 +413,9 @@ void tf_spacemap_committed(struct tf_spacemap *sm)
 
 void tf_spacemap_trim(struct tf_spacemap *sm)
 {
-	size_t loaded = 0;
-
-	if (sm->n_groups <= GROUPS_KEPT)
-		return;
-	for (size_t i = 0; i < sm->n_groups; i++)
-		loaded += sm->groups[i].busy != NULL;
-	if (loaded - sm->n_dirty <= GROUPS_KEPT)
+	if (sm->n_loaded - sm->n_dirty <= GROUPS_KEPT)
 		return;
 	for (size_t i = 0; i < sm->n_groups; i++)
 		if (!sm->groups[i].dirty)
-			tf_group_unload(&sm->groups[i]);
+			tf_spacemap_unload(sm, &sm->groups[i]);
 }

@@ -43,7 +43,7 @@ struct tf_spacemap {
 	uint64_t nr_held; /* freed in this transaction, to be handed out after the commit */
 	uint64_t bitmap_root, overflow_root; /* as edited by the commit under way */
 	struct tf_sm_group *groups;
-	size_t n_groups, n_dirty;
+	size_t n_groups, n_loaded, n_dirty;
 	uint64_t over_dirty; /* overflow entries of dirty groups, before and after */
 	uint64_t cursor;     /* the search starts here; 0 after each commit, so that allocation
 				depends on nothing but the disk and the calls since */
@@ -100,7 +100,7 @@ uint32_t tf_spacemap_group_blocks(const struct tf_spacemap *sm, size_t g);
  * marking for the next write-out. */
 uint32_t tf_group_count(const struct tf_sm_group *g, uint32_t i);
 void tf_group_store(struct tf_sm_group *g, uint32_t i, uint32_t count);
-void tf_group_unload(struct tf_sm_group *g);
+void tf_spacemap_unload(struct tf_spacemap *sm, struct tf_sm_group *g);
 void tf_spacemap_touch(struct tf_spacemap *sm, struct tf_sm_group *g);
 
 /* ---- spacemap_disk.c ---- */

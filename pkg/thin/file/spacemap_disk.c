@@ -161,9 +161,10 @@ int tf_spacemap_load(struct tf_spacemap *sm, size_t n, struct error *err)
 	if (!bitmap)
 		return error_wrap(err, "%s bitmap %zu", sm->name, n);
 	decode_bitmap(g, bitmap, tf_spacemap_group_blocks(sm, n));
+	sm->n_loaded++;
 	g->location = entry.bitmap;
 	if (apply_overflow(sm, n, err) < 0) {
-		tf_group_unload(g);
+		tf_spacemap_unload(sm, g);
 		return -1;
 	}
 	/* Both fields are hints, but wrong ones hide free blocks from the kernel. */

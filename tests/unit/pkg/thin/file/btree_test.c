@@ -40,9 +40,9 @@ static void commit(struct fixture *f)
 	tf_tx_committed(&f->tx);
 	tf_cache_clear(&f->tx.cache); /* read everything back */
 	for (size_t i = 0; i < f->tx.data.n_groups; i++)
-		tf_group_unload(&f->tx.data.groups[i]);
+		tf_spacemap_unload(&f->tx.data, &f->tx.data.groups[i]);
 	for (size_t i = 0; i < f->tx.metadata.n_groups; i++)
-		tf_group_unload(&f->tx.metadata.groups[i]);
+		tf_spacemap_unload(&f->tx.metadata, &f->tx.metadata.groups[i]);
 }
 
 static int set_up(void **state)
@@ -288,9 +288,13 @@ static uint64_t nodes_after(struct fixture *f, uint32_t first, uint32_t step)
 
 	m->tree = &tf_tree_details;
 	assert_int_equal(tf_btree_empty(&f->tx, m->tree, &m->root, &err), 0);
-	for (uint32_t i = 0; i < KEYS; i++)
+	for (uint32_t i = 0; i < KEYS; i++) {
 		model_put(f, m, (first + i * step) % KEYS, i + 1);
+		if (i % 20 == 0)
+			check_rules(f, m->tree, m->root, seen);
+	}
 	model_compare(f, m);
+	memset(seen, 0, BLOCKS);
 	nodes = check_rules(f, m->tree, m->root, seen);
 	assert_int_equal(tf_btree_drop(&f->tx, m->tree, m->root, &err), 0);
 	return nodes;
