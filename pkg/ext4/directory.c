@@ -65,8 +65,7 @@ bool ext4_dir_is_dot(const struct ext4_dir_entry *e)
 	       || (e->name_len == 2 && e->name[0] == '.' && e->name[1] == '.');
 }
 
-/* --- sorting -------------------------------------------------------------------------------------
- */
+/* --- sorting ---------------------------------------------------------------------------------- */
 
 static int compare(const void *pa, const void *pb)
 {
@@ -111,8 +110,7 @@ static int sort(const struct ext4_dir_owner *owner, const struct ext4_dir_entry 
 	return 0;
 }
 
-/* --- entries -------------------------------------------------------------------------------------
- */
+/* --- entries ---------------------------------------------------------------------------------- */
 
 static void put_entry(uint8_t *at, uint32_t inode, size_t rec_len, enum ext4_dir_type type,
 		      const char *name, size_t name_len)
@@ -153,8 +151,7 @@ static uint8_t *add_blocks(struct buffer *b, size_t n)
 	return at;
 }
 
-/* --- one block -----------------------------------------------------------------------------------
- */
+/* --- one block -------------------------------------------------------------------------------- */
 
 static bool fits_one_block(const struct hashed *list, size_t n)
 {
@@ -177,8 +174,7 @@ static void encode_linear(const struct ext4_dir_owner *owner, const struct hashe
 	ext4_dir_set_checksum(owner->seed, block, false, 0);
 }
 
-/* --- htree ---------------------------------------------------------------------------------------
- */
+/* --- htree ------------------------------------------------------------------------------------ */
 
 /* A block of the level below, as a node above sees it. */
 struct child {

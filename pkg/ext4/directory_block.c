@@ -58,8 +58,7 @@ int ext4_dir_next(struct ext4_dir_cursor *c, struct ext4_dir_entry *ret, struct 
 	return 1;
 }
 
-/* --- checksums -----------------------------------------------------------------------------------
- */
+/* --- checksums -------------------------------------------------------------------------------- */
 
 /* Where the index of a block starts, 0 if it has none. */
 static size_t index_offset(const uint8_t *block, size_t block_bytes, bool indexed, uint64_t logical)

@@ -153,8 +153,7 @@ static struct memory_volume *make(const struct names *l, bool *ret_indexed)
 	return v;
 }
 
-/* --- judged by others ----------------------------------------------------------------------------
- */
+/* --- judged by others ------------------------------------------------------------------------- */
 
 static void e2fsck_agrees_with_all_sizes(void **state)
 {
@@ -283,8 +282,7 @@ static void the_kernel_can_go_on_from_our_index(void **state)
 	names_free(&l);
 }
 
-/* --- equal hashes --------------------------------------------------------------------------------
- */
+/* --- equal hashes ----------------------------------------------------------------------------- */
 
 static struct ext4_dir_owner sort_owner;
 
@@ -364,8 +362,7 @@ static void equal_hashes_may_be_parted_by_a_leaf_or_a_node(void **state)
 	names_free(&all);
 }
 
-/* --- our own reading -----------------------------------------------------------------------------
- */
+/* --- our own reading -------------------------------------------------------------------------- */
 
 static size_t count_names(const struct buffer *blocks, const struct ext4_dir_owner *o, bool indexed)
 {
