@@ -214,15 +214,40 @@ static int encode(struct ext4_writer *w, const struct ext4_node *dir, struct buf
 	return ext4_dir_encode(&owner, entries, dir->dir->entries, ret, ret_indexed, err);
 }
 
-/* Write over the blocks a directory has. */
+/* Write the blocks of a run that are not on the volume already. */
+static int overwrite_run(struct ext4_writer *w, uint64_t block, size_t n, const uint8_t *data,
+			 struct error *err)
+{
+	cleanup_free uint8_t *old = xmalloc((size_t)READ_BLOCKS * EXT4_BLOCK_BYTES);
+
+	for (size_t i = 0; i < n; i++) {
+		size_t at = i % READ_BLOCKS, left = n - i;
+		const uint8_t *new = data + i *EXT4_BLOCK_BYTES;
+
+		if (at == 0
+		    && block_store_read(&w->store, block + i,
+					left < READ_BLOCKS ? left : READ_BLOCKS, old, err)
+			       < 0)
+			return -1;
+		if (memcmp(old + at * EXT4_BLOCK_BYTES, new, EXT4_BLOCK_BYTES) != 0
+		    && block_store_overwrite(&w->store, block + i, 1, new, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/*
+ * Write over the blocks a directory has. Where only the inodes behind names changed, as in a layer
+ * of upgrades, most blocks of a large directory stay as they are.
+ */
 static int overwrite(struct ext4_writer *w, const struct content_map *map, const uint8_t *data,
 		     struct error *err)
 {
 	for (size_t i = 0; i < map->n; i++) {
 		const struct ext4_extent *at = &map->extents[i];
 
-		if (block_store_overwrite(&w->store, at->physical, at->len,
-					  data + (size_t)at->logical * EXT4_BLOCK_BYTES, err)
+		if (overwrite_run(w, at->physical, at->len,
+				  data + (size_t)at->logical * EXT4_BLOCK_BYTES, err)
 		    < 0)
 			return -1;
 	}
@@ -236,7 +261,6 @@ static int put_dir(struct ext4_writer *w, uint32_t inode, const struct buffer *d
 	cleanup(content_map_release) struct content_map map = {0};
 	size_t need = data->len / EXT4_BLOCK_BYTES;
 	uint64_t have;
-	struct ext4_raw_inode *raw;
 
 	if (ext4_content_load(w, inode, &map, err) < 0)
 		return -1;
@@ -248,11 +272,7 @@ static int put_dir(struct ext4_writer *w, uint32_t inode, const struct buffer *d
 	}
 	if (have > need && ext4_content_shorten(w, inode, &map, need, err) < 0)
 		return -1;
-	if (overwrite(w, &map, data->data, err) < 0 || ext4_writer_inode(w, inode, &raw, err) < 0)
-		return -1;
-	ext4_raw_set_size(raw, data->len);
-	ext4_inode_table_changed(&w->table, inode);
-	return 0;
+	return overwrite(w, &map, data->data, err);
 }
 
 /* One for its name, one for its ., one for each .. below; beyond the limit they are not counted. */
@@ -266,15 +286,18 @@ static uint32_t dir_links(const struct ext4_node *dir)
 static int flush_dir(struct ext4_writer *w, struct ext4_node *dir, struct error *err)
 {
 	cleanup_buffer struct buffer data = {0};
-	struct ext4_raw_inode *raw;
+	struct ext4_raw_inode *raw, before;
 	bool indexed;
 
 	if (encode(w, dir, &data, &indexed, err) < 0 || put_dir(w, dir->inode, &data, err) < 0
 	    || ext4_writer_inode(w, dir->inode, &raw, err) < 0)
 		return -1;
+	before = *raw;
+	ext4_raw_set_size(raw, data.len);
 	ext4_raw_set_flag(raw, EXT2_INDEX_FL, indexed);
 	ext4_raw_set_links(raw, dir_links(dir));
-	ext4_inode_table_changed(&w->table, dir->inode);
+	if (memcmp(&before, raw, sizeof(before)) != 0)
+		ext4_inode_table_changed(&w->table, dir->inode);
 	return 0;
 }
 

@@ -262,6 +262,33 @@ static void freed_blocks_are_not_used_again_in_the_session(void **state)
 	assert_string_equal(old, new);
 }
 
+/* An extent has at most 128 MiB. */
+static void a_file_of_several_full_extents(void **state)
+{
+	struct memory_volume *v = edit_base(1024 * MIB, 0);
+	struct ext4_tree *tree = ext4_tree_new();
+	struct ext4_writer *w = edit_open(v, tree);
+	struct ext4_meta meta = {.mode = S_IFREG};
+	cleanup_free uint8_t *data = xmalloc(MIB);
+	struct ext4_node *node;
+	struct error err = {0};
+
+	(void)state;
+	edit_fill(data, MIB, 1);
+	assert_ok(ext4_writer_make(w, ext4_writer_root(w), "f", 1, &meta, &node, &err), &err);
+	for (uint64_t at = 0; at < 300 * MIB; at += MIB)
+		assert_ok(ext4_writer_data(w, node, data, MIB, at, &err), &err);
+	assert_ok(ext4_writer_data_end(w, node, 300 * MIB, &err), &err);
+	edit_finish(w);
+	assert_true(e2fsck_is_clean(v));
+	w = edit_open(v, tree);
+	edit_remove(w, "f");
+	edit_finish(w);
+	assert_true(e2fsck_is_clean(v));
+	ext4_tree_free(tree);
+	memory_volume_free(v);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, edit_set_up, edit_tear_down)
@@ -271,6 +298,7 @@ int main(void)
 		TEST(zeros_become_holes),
 		TEST(a_sparse_file_may_be_larger_than_the_volume),
 		TEST(a_file_has_as_few_extents_as_can_be),
+		cmocka_unit_test(a_file_of_several_full_extents),
 		cmocka_unit_test(pieces_change_no_byte),
 		TEST(freed_blocks_are_not_used_again_in_the_session),
 	};

@@ -164,6 +164,26 @@ static void twenty_thousand_names_of_any_length(void **state)
 	memory_volume_free(v);
 }
 
+static void a_replaced_file_changes_one_block_of_a_large_directory(void **state)
+{
+	struct edit *f = *state;
+	char name[64];
+
+	edit_dir(f->w, "d");
+	for (int i = 0; i < 3000; i++) {
+		snprintf(name, sizeof(name), "d/a name of some length %d", i);
+		edit_file(f->w, name, "");
+	}
+	edit_next_layer(f);
+	memory_volume_reset_counts(f->v);
+	edit_remove(f->w, "d/a name of some length 1234");
+	edit_file(f->w, "d/a name of some length 1234", "");
+	edit_finish(steal(&f->w));
+	/* superblock and descriptors, inode bitmap, two blocks of inodes, one of names */
+	assert_in_range(f->v->counts.bytes_written, 4 * 4096, 6 * 4096);
+	assert_true(e2fsck_is_clean(f->v));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, edit_set_up, edit_tear_down)
@@ -172,6 +192,7 @@ int main(void)
 		TEST(subdirectories_beyond_65000_are_not_counted),
 		TEST(a_very_deep_tree_can_be_made_and_removed),
 		TEST(a_directory_grows_into_an_index_and_shrinks_again),
+		TEST(a_replaced_file_changes_one_block_of_a_large_directory),
 		cmocka_unit_test(twenty_thousand_names_of_any_length),
 	};
 
