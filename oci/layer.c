@@ -334,10 +334,8 @@ static int apply_hardlink(struct layer *l, const struct tar_entry *e, struct ext
 
 	if (find_target(l, e, &target, err) < 0)
 		return -1;
-	if (target == existing) {
-		mark_entry(l, existing);
-		return 0;
-	}
+	if (target == existing)
+		return error_set(err, ERR_INVALID, "hard link to %s, which is itself", e->link);
 	if (existing && is_inside(target, existing))
 		return error_set(err, ERR_INVALID, "hard link to %s, which it would replace",
 				 e->link);

@@ -183,7 +183,9 @@ class Reader:
         values = {}
         for key, value in pax:
             values[key] = value
-        values = {k: v for k, v in values.items() if v}
+        for key in (b"path", b"linkpath", b"size", b"uid", b"gid", b"mtime"):
+            if values.get(key) == b"":
+                raise Refused(f"extended header: {key.decode()} is empty")
         e.name, e.target = text_field(block[0:100]), text_field(block[157:257])
         if block[257:263] == b"ustar\0" and text_field(block[345:500]):
             e.name = text_field(block[345:500]) + b"/" + e.name
@@ -285,6 +287,9 @@ class Reader:
             if offset < position or length < 0 or offset + length > e.size:
                 raise Refused("sparse map")
             position = offset + length
+        # GNU tar starts each run at a new block, all others do not: only whole blocks are clear.
+        if any(length % 512 for _, length in [r for r in e.map if r[1]][:-1]):
+            raise Refused("sparse map: runs that are not whole blocks")
         if sum(length for _, length in e.map) != self.left:
             raise Refused("sparse map and stored size differ")
 
@@ -472,6 +477,14 @@ class Tree:
             raise Refused(f"hard link {escape(e.name)} to a directory")
         return directory, parts[-1], node
 
+    @staticmethod
+    def inside(directory, top):
+        while directory is not None:
+            if directory is top:
+                return True
+            directory = directory.parent
+        return False
+
     def apply(self, e, reader):
         parts = components(e.name)
         if any(p in AUFS for p in parts):
@@ -500,6 +513,8 @@ class Tree:
             where, last, node = self.link_target(e)
             if where is directory and last == key:
                 raise Refused(f"hard link {escape(e.name)} to itself")
+            if old is not None and self.inside(where, old.node):
+                raise Refused(f"hard link {escape(e.name)} would replace its target")
         else:
             node = Node(e.kind)
             describe(node, e)

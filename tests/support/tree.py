@@ -28,6 +28,7 @@ In path, target, ino_group and xattr names every byte outside 0x20..0x7e, and '%
 import hashlib
 import json
 import os
+import resource
 import stat
 import struct
 import sys
@@ -157,20 +158,39 @@ def facts(path, name):
     return fact, st
 
 
+def walk(root):
+    """(name, path that can be opened) of everything below a folder, itself first. The path goes
+    through a descriptor of the folder above, so that no depth is too much."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    top = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    stack = [(top, b"", os.listdir(top))]
+    yield b"", b"/proc/self/fd/%d/." % top
+    while stack:
+        fd, name, names = stack[-1]
+        if not names:
+            os.close(fd)
+            stack.pop()
+            continue
+        last = os.fsencode(names.pop())
+        path, full = b"/proc/self/fd/%d/" % fd + last, name + b"/" + last if name else last
+        yield full, path
+        if stat.S_ISDIR(os.lstat(path).st_mode):
+            below = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            stack.append((below, full, os.listdir(below)))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
 def list_folder(root):
     """Facts of everything under a folder, sorted by path bytes."""
-    paths, todo = [], [b""]
-    while todo:
-        name = todo.pop()
-        paths.append(name)
-        full = os.path.join(root, name) if name else root
-        if stat.S_ISDIR(os.lstat(full).st_mode):
-            todo += [name + b"/" + n if name else n for n in os.listdir(full)]
-    groups = {}
-    for name in sorted(paths):
-        fact, st = facts(os.path.join(root, name) if name else root, name)
+    found, groups = [], {}
+    for name, path in walk(root):
+        fact, st = facts(path, name)
+        found.append((name, fact, st.st_ino))
+    found.sort(key=lambda x: x[0])
+    for name, fact, inode in found:
         if fact["type"] != "d":
-            fact["ino_group"] = groups.setdefault(st.st_ino, fact["path"])
+            fact["ino_group"] = groups.setdefault(inode, fact["path"])
         yield fact
 
 

@@ -9,6 +9,13 @@ from ocilayout import gz
 from tarmaker import archive, header, member, padded
 
 TAR = archive([d("d"), f("d/x", "hello" * 1000), f("y", "1")])
+
+
+def tar(mark):
+    """A tar of its own: what must be refused must not be known from another image."""
+    return archive([d("d"), f("d/x", mark * 900), f("y", "1")])
+
+
 JUNK = bytes(range(1, 256)) * 9
 
 
@@ -52,13 +59,13 @@ CASES = {
     "A68_header_crc": Case(Codec(TAR, with_header_crc(TAR))),
     "A68_zero_padding": Case(Codec(TAR, gz(TAR) + bytes(1000))),
     "A68_stored_blocks": Case(Codec(TAR, gz(TAR, level=0))),
-    "A68_bad_crc": Case(Codec(TAR, gz_parts(TAR, crc=1)), expect=INVALID),
-    "A68_bad_size": Case(Codec(TAR, gz_parts(TAR, size=1)), expect=INVALID),
-    "A68_reserved_flags": Case(Codec(TAR, gz_parts(TAR, 0x20)), expect=INVALID),
-    "A68_no_trailer": Case(Codec(TAR, gz(TAR)[:-8]), expect=INVALID),
-    "A68_cut": Case(Codec(TAR, gz(TAR)[:-60]), expect=INVALID),
-    "A68_garbage_after": Case(Codec(TAR, gz(TAR) + b"garbage"), expect=INVALID),
-    "A68_gzip_in_gzip": Case(Codec(gz(TAR), gz(gz(TAR))), expect=INVALID),
+    "A68_bad_crc": Case(Codec(tar("bad_crc"), gz_parts(tar("bad_crc"), crc=1)), expect=INVALID),
+    "A68_bad_size": Case(Codec(tar("bad_size"), gz_parts(tar("bad_size"), size=1)), expect=INVALID),
+    "A68_reserved_flags": Case(Codec(tar("reserved"), gz_parts(tar("reserved"), 0x20)), expect=INVALID),
+    "A68_no_trailer": Case(Codec(tar("no_trail"), gz(tar("no_trail"))[:-8]), expect=INVALID),
+    "A68_cut": Case(Codec(tar("cut"), gz(tar("cut"))[:-60]), expect=INVALID),
+    "A68_garbage_after": Case(Codec(tar("garbage_"), gz(tar("garbage_")) + b"garbage"), expect=INVALID),
+    "A68_gzip_in_gzip": Case(Codec(gz(tar("twice")), gz(gz(tar("twice")))), expect=INVALID),
     "A70_plain_called_gzip": Case(Codec(TAR, TAR), has=["d/x"]),
     "A71_nothing": Case([f("a", "1")], b"", [f("b", "2")], has=["a", "b"]),
     "A71_nothing_at_all": Case(b""),
@@ -71,10 +78,10 @@ CASES = {
     "A75_many_links": Case([f("x", "1")] + [h(f"l/{i:05d}", "x") for i in range(3000)]),
     "A75_empty_file_with_xattrs": Case([f("x", "", xattrs={
         f"user.{i}": b"v" * 50 for i in range(20)})]),
-    "A68_wrong_checksum_of_tar_after_gzip": Case(Codec(TAR, gz(TAR[:300] + b"X" + TAR[301:])),
+    "A68_wrong_checksum_of_tar_after_gzip": Case(Codec(tar("wrong_ch"), gz(tar("wrong_ch")[:300] + b"X" + tar("wrong_ch")[301:])),
                                                  expect=(INVALID, VERIFICATION)),
-    "A66_diff_id_of_other_padding": Case(Codec(archive([f("a", "1")], end=1024), gz(archive(
-        [f("a", "1")], end=2048))), expect=VERIFICATION),
+    "A66_diff_id_of_other_padding": Case(Codec(archive([f("a", "66")], end=1024), gz(archive(
+        [f("a", "66")], end=2048))), expect=VERIFICATION),
     "A67_padding_not_zero": Case(header(b"x", b"0", 3) + b"abc" + b"\xff" * 509 + archive(
         [f("y", "1")]), has=["x", "y"]),
     "A75_many_folders": Case([f(f"p{i // 50}/q{i}/r/leaf", str(i)) for i in range(600)],

@@ -51,9 +51,10 @@ def sparse10(name, runs, size, data):
     return raw(pax_header(records), header(b"GNUSparseFile.1/x", b"0", len(body)), padded(body))
 
 
-MANY = [(i * 10000, 100) for i in range(120)]
-MANY_DATA = bytes((i * 7) % 251 for i in range(12000))
-HOLES = [(0, 5), (1 << 20, 5), (3 << 20, 0)]
+MANY = [(i * 10240, 512) for i in range(119)] + [(1300000, 77)]
+MANY_DATA = bytes((i * 7) % 251 for i in range(119 * 512 + 77))
+HOLES = [(0, 512), (1 << 20, 1024), (1600000, 5), (3 << 20, 0)]
+HOLES_DATA = bytes(i % 249 + 1 for i in range(512 + 1024 + 5))
 
 CASES = {
     "A15_typeflag_nul": Case([typed(b"\0", b"old", 3), raw(padded(b"abc"))], has=["old"]),
@@ -72,13 +73,13 @@ CASES = {
     "A16_size_with_body": Case([f("a", "1"), raw(header(b"b", b"1", 9, target=b"a"),
                                                  padded(b"some body"))], expect=INVALID),
     "A17_short_file": Case(header(b"x", b"0", 5000) + padded(b"abc"), expect=INVALID),
-    "A18_sparse_old": Case([old_sparse(b"s", HOLES, 3 << 20, b"helloworld")]),
+    "A18_sparse_old": Case([old_sparse(b"s", HOLES, 3 << 20, HOLES_DATA)]),
     "A18_sparse_old_long": Case([old_sparse(b"s", MANY[:4], 2 << 20, MANY_DATA, MANY[4:]),
                                  f("after", "x")], has=["after"]),
-    "A18_sparse_00": Case([sparse00(b"s", HOLES, 3 << 20, b"helloworld"), f("after", "x")]),
-    "A18_sparse_01": Case([sparse01(b"s", HOLES, 3 << 20, b"helloworld"), f("after", "x")],
+    "A18_sparse_00": Case([sparse00(b"s", HOLES, 3 << 20, HOLES_DATA), f("after", "x")]),
+    "A18_sparse_01": Case([sparse01(b"s", HOLES, 3 << 20, HOLES_DATA), f("after", "x")],
                           has=["s"]),
-    "A18_sparse_10": Case([sparse10(b"s", HOLES, 3 << 20, b"helloworld"), f("after", "x")],
+    "A18_sparse_10": Case([sparse10(b"s", HOLES, 3 << 20, HOLES_DATA), f("after", "x")],
                           has=["s"]),
     "A18_sparse_10_map_of_blocks": Case([sparse10(b"s", MANY, 2 << 20, MANY_DATA),
                                          f("after", "x")], has=["s", "after"]),
@@ -86,6 +87,8 @@ CASES = {
                                 sparse00(b"t", [(100000, 0)], 100000, b""),
                                 old_sparse(b"u", [], 0, b"")]),
     "A18_sparse_hole_at_start": Case([sparse01(b"s", [(99999, 3)], 100002, b"abc")]),
+    "A18_sparse_run_within_a_block": Case([sparse01(b"s", [(0, 5), (4096, 5)], 9000, b"x" * 10)],
+                                          expect=INVALID),
     "A18_sparse_overlap": Case([sparse01(b"s", [(0, 10), (5, 10)], 100, b"x" * 20)],
                                expect=INVALID),
     "A18_sparse_beyond_size": Case([sparse01(b"s", [(95, 10)], 100, b"x" * 10)], expect=INVALID),
@@ -98,8 +101,8 @@ CASES = {
     "A19_sparse_60_gib": Case([sparse10(b"big", [(i * 10 << 30, 512) for i in range(6)],
                                         60 << 30, b"".join(bytes([i + 1]) * 512
                                                            for i in range(6)))]),
-    "A19_sparse_12_gib_hole": Case([old_sparse(b"hole", [(0, 3), ((12 << 30) - 3, 3)], 12 << 30,
-                                               b"abcxyz")]),
+    "A19_sparse_12_gib_hole": Case([old_sparse(b"hole", [(0, 512), ((12 << 30) - 3, 3)],
+                                               12 << 30, b"a" * 512 + b"xyz")]),
     "A19_sparse_beyond_ext4": Case([sparse10(b"big", [(0, 3)], 1 << 45, b"abc")],
                                    expect=NO_SPACE),
     "A20_devices": Case([d("dev"), dict(name="dev/null", type="c", dev=(1, 3), mode=0o666),
@@ -140,5 +143,6 @@ CASES = {
     "A29_link_to_whited_out": Case([f("x", "1")], [wh("x"), h("y", "x")], expect=INVALID),
     "A29_link_to_replaced": Case([f("x", "old")], [f("x", "new"), h("y", "x")]),
     "A30_link_to_itself": Case([f("a", "1"), h("a", "./a")], expect=INVALID),
+    "A30_link_replaces_its_target": Case([f("d/x", "1"), h("d", "d/x")], expect=INVALID),
     "A30_link_to_other_name": Case([f("a", "1"), h("b", "a"), h("a", "b")]),
 }
