@@ -40,7 +40,10 @@ def read_ours(program, path):
 
 
 def read_libarchive(lib, path):
-    reader = libarchive_ffi.Reader(lib, path)
+    try:
+        reader = libarchive_ffi.Reader(lib, path)
+    except libarchive_ffi.Refused as e:
+        return str(e)
     try:
         return list(reader)
     except libarchive_ffi.Refused as e:
