@@ -48,7 +48,8 @@ static enum error_kind kind_of_errno(int sys)
 int error_sys(struct error *err, const char *fmt, ...)
 {
 	int sys = errno;
-	size_t used;
+	char reason[128];
+	size_t used, room;
 	va_list ap;
 
 	error_clear(err);
@@ -57,8 +58,11 @@ int error_sys(struct error *err, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(err->cause, sizeof(err->cause), fmt, ap);
 	va_end(ap);
+	snprintf(reason, sizeof(reason), ": %s", strerror(sys));
+	/* A long path may be cut, what went wrong may not. */
 	used = strlen(err->cause);
-	snprintf(err->cause + used, sizeof(err->cause) - used, ": %s", strerror(sys));
+	room = sizeof(err->cause) - 1 - strlen(reason);
+	snprintf(err->cause + (used < room ? used : room), sizeof(reason), "%s", reason);
 	return -1;
 }
 
@@ -79,8 +83,9 @@ int error_wrap(struct error *err, const char *fmt, ...)
 		return -1;
 	}
 	/* The innermost parts say most: cut the new one when both do not fit. */
-	snprintf(err->context, sizeof(err->context), "%.*s: %s",
-		 (int)(sizeof(err->context) - len - 3), outer, inner);
+	if (len + sizeof(": ") < sizeof(err->context))
+		snprintf(err->context, sizeof(err->context), "%.*s: %s",
+			 (int)(sizeof(err->context) - sizeof(": ") - len), outer, inner);
 	return -1;
 }
 
@@ -89,16 +94,24 @@ void error_clear(struct error *err)
 	memset(err, 0, sizeof(*err));
 }
 
+void error_make_printable(char *text)
+{
+	for (unsigned char *p = (unsigned char *)text; *p; p++) {
+		if (*p < 0x20 || *p == 0x7f)
+			*p = '?';
+		/* U+0080 to U+009F in UTF-8: control characters to some terminals. */
+		if (*p == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f)
+			p[0] = p[1] = '?';
+	}
+}
+
 void error_text(const struct error *err, char *buf, unsigned long size)
 {
 	const char *cause = err->cause[0] ? err->cause : error_kind_name(err->kind);
-	unsigned char *p;
 
 	if (err->context[0])
 		snprintf(buf, size, "%s: %s", err->context, cause);
 	else
 		snprintf(buf, size, "%s", cause);
-	for (p = (unsigned char *)buf; *p; p++)
-		if (*p < 0x20 || *p == 0x7f)
-			*p = '?';
+	error_make_printable(buf);
 }

@@ -59,6 +59,9 @@ int error_wrap(struct error *err, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Back to "no error". */
 void error_clear(struct error *err);
 
+/* In place: each control character becomes '?'. For what comes from registries and archives. */
+void error_make_printable(char *text);
+
 /*
  * The one line for the user, outside to inside, without the program's name. Control characters
  * are shown as '?', since parts of it come from registries and archives.

@@ -66,21 +66,30 @@ int fdio_write(int fd, const void *buf, size_t len, const char *name, struct err
 	return 0;
 }
 
+static int make_folder(const char *path, struct error *err)
+{
+	struct stat st;
+
+	if (mkdir(path, 0700) == 0)
+		return 0;
+	if (errno == EEXIST && stat(path, &st) == 0 && !S_ISDIR(st.st_mode))
+		errno = ENOTDIR;
+	return errno == EEXIST ? 0 : error_sys(err, "make folder %s", path);
+}
+
 int fdio_mkdirs(const char *path, struct error *err)
 {
 	cleanup_free char *copy = xstrdup(path);
 
-	for (char *p = copy + 1; *p; p++) {
-		if (*p != '/')
+	for (char *p = copy; *p; p++) {
+		if (*p != '/' || p == copy)
 			continue;
 		*p = 0;
-		if (mkdir(copy, 0700) < 0 && errno != EEXIST)
-			return error_sys(err, "make folder %s", copy);
+		if (make_folder(copy, err) < 0)
+			return -1;
 		*p = '/';
 	}
-	if (mkdir(copy, 0700) < 0 && errno != EEXIST)
-		return error_sys(err, "make folder %s", copy);
-	return 0;
+	return make_folder(copy, err);
 }
 
 int fdio_sync_dir(const char *path, struct error *err)

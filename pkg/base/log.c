@@ -21,9 +21,7 @@ static void PRINTF_LIKE(2, 0) log_message(enum log_level level, const char *fmt,
 	if (!log_sink || level < log_lowest)
 		return;
 	vsnprintf(text, sizeof(text), fmt, ap);
-	for (unsigned char *p = (unsigned char *)text; *p; p++)
-		if (*p < 0x20 || *p == 0x7f)
-			*p = '?';
+	error_make_printable(text);
 	log_sink(level, text);
 }
 
