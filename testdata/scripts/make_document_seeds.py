@@ -1,0 +1,86 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Writes the seeds of the fuzzers of references, JSON and documents: testdata/fuzz/KIND/NAME.
+
+Run without arguments; the result is always the same.
+"""
+import json
+import os
+
+TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
+OCI, DOCKER = "application/vnd.oci.image.", "application/vnd.docker."
+
+
+def descriptor(kind, nr, **more):
+    return {"mediaType": kind, "digest": f"sha256:{nr:064x}", "size": nr, **more}
+
+
+def platform(text):
+    os_, architecture, *variant = text.split("/")
+    return {"os": os_, "architecture": architecture, **({"variant": variant[0]} if variant else {})}
+
+
+def entry(nr, text):
+    return descriptor(OCI + "manifest.v1+json", nr, platform=platform(text))
+
+
+LAYERS = [descriptor(OCI + "layer.v1.tar+gzip", 1), descriptor(OCI + "layer.v1.tar+zstd", 2)]
+ATTESTATION = descriptor(OCI + "manifest.v1+json", 9, platform=platform("unknown/unknown"),
+                         annotations={"vnd.docker.reference.type": "attestation-manifest"})
+
+SEEDS = {
+    "manifest": {
+        "oci": {"schemaVersion": 2, "mediaType": OCI + "manifest.v1+json",
+                "config": descriptor(OCI + "config.v1+json", 7), "layers": LAYERS},
+        "docker": {"schemaVersion": 2, "mediaType": DOCKER + "distribution.manifest.v2+json",
+                   "config": descriptor(DOCKER + "container.image.v1+json", 7),
+                   "layers": [descriptor(DOCKER + "image.rootfs.diff.tar.gzip", 1),
+                              descriptor(DOCKER + "image.rootfs.foreign.diff.tar", 2,
+                                         urls=["https://example.test/"])]},
+        "data": {"schemaVersion": 2,
+                 "config": {"mediaType": OCI + "config.v1+json", "size": 2, "data": "e30=",
+                            "digest": "sha256:44136fa355b3678a1146ad16f7e8649e"
+                                      "94fb4fc21fe77e8310c060f61caaff8a"}, "layers": []},
+        "schema1": {"schemaVersion": 1, "fsLayers": []},
+        "confused": {"schemaVersion": 2, "manifests": [], "layers": []},
+    },
+    "index": {
+        "several": {"schemaVersion": 2, "mediaType": OCI + "index.v1+json", "manifests": [
+            entry(1, "linux/amd64"), entry(2, "linux/arm64/v8"), entry(3, "linux/arm/v6"),
+            entry(4, "linux/386"), ATTESTATION]},
+        "named": {"schemaVersion": 2, "manifests": [descriptor(
+            OCI + "index.v1+json", 1,
+            annotations={"org.opencontainers.image.ref.name": "1",
+                         "io.containerd.image.name": "x.test/y:1"})]},
+        "unknown": {"schemaVersion": 2, "manifests": [
+            {"mediaType": OCI + "manifest.v1+json", "digest": "blake3:" + "0" * 64, "size": 0}]},
+    },
+    "config": {
+        "usual": {"os": "linux", "architecture": "amd64", "variant": "v3",
+                  "created": "2024-01-02T03:04:05Z", "config": {"Env": ["A=b"], "Cmd": None},
+                  "rootfs": {"type": "layers", "diff_ids": [f"sha256:{i:064x}" for i in (1, 2)]}},
+        "empty": {"rootfs": {"type": "layers"}},
+    },
+    "jdoc": {
+        "values": {"a": [1, -1, 1.5, True, False, None, "\u00e9\u2028\U0001f600\"\\\b\f\n\r\t\u0001"],
+                   "b": {"c": {}, "d": []}},
+        "deep": json.loads("[" * 60 + "]" * 60),
+    },
+    "reference": {
+        "short": "alpine", "long": "docker://[2001:db8::1]:5000/a-b/c__d/e.f:V_1.2-x@sha256:"
+                                   + "0" * 64,
+        "host": "localhost:5000/x", "hex": "0" * 64,
+    },
+    "challenge": {
+        "bearer": 'Bearer realm="https://a.test/t?x=\\"1\\"",service=s,scope="a:b:pull"',
+        "several": 'Negotiate YWJj==, Basic realm="x", Bearer realm="y",error=""',
+    },
+}
+
+for kind, seeds in SEEDS.items():
+    folder = os.path.join(TOP, "testdata/fuzz", kind)
+    os.makedirs(folder, exist_ok=True)
+    for name, value in seeds.items():
+        text = value if kind in ("reference", "challenge") else json.dumps(value)
+        with open(os.path.join(folder, name), "w", encoding="utf-8") as f:
+            f.write(text)
