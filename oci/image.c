@@ -31,16 +31,29 @@ static int verify_bytes(const struct oci_descriptor *d, const struct buffer *byt
 	return 0;
 }
 
+/* One that an earlier pull kept need not be fetched; one that is damaged there is. */
+static bool is_kept(struct content *kept, const struct oci_descriptor *d, struct buffer *ret)
+{
+	struct error ignored = {0};
+
+	if (!kept || content_get(kept, &d->digest, ret, &ignored) < 0)
+		return false;
+	if (ret->len == d->size_bytes)
+		return true;
+	buffer_clear(ret);
+	return false;
+}
+
 /* The next document of the image; the one that is `target` may already be in its place. */
 static int read_document(struct source *s, const struct oci_descriptor *d, struct oci_image *image,
 			 struct error *err)
 {
 	struct oci_document *document = &image->documents[image->n_documents];
-	int rc;
+	int rc = 0;
 
 	if (document->bytes.len > 0)
 		rc = verify_bytes(d, &document->bytes, err);
-	else
+	else if (!is_kept(image->kept, d, &document->bytes))
 		rc = source_fetch_document(s, d, &document->bytes, err);
 	document->digest = d->digest;
 	image->n_documents++;
@@ -117,10 +130,10 @@ static int read_config(struct source *s, const struct oci_platform *want, struct
 	return oci_config_check(&image->config, image->manifest.n_layers, want, err);
 }
 
-int oci_image_resolve(struct source *s, const struct oci_platform *want, struct oci_image *ret,
-		      struct error *err)
+int oci_image_resolve(struct source *s, const struct oci_platform *want, struct content *kept,
+		      struct oci_image *ret, struct error *err)
 {
-	struct oci_image image = {0};
+	struct oci_image image = {.kept = kept};
 
 	if (source_resolve(s, &image.target, &image.documents[0].bytes, err) < 0
 	    || read_manifest(s, want, &image, err) < 0 || read_config(s, want, &image, err) < 0) {

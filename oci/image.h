@@ -6,6 +6,7 @@
 #pragma once
 
 #include "oci/config.h"
+#include "oci/content.h"
 #include "oci/manifest.h"
 #include "oci/source.h"
 
@@ -24,12 +25,14 @@ struct oci_image {
 	/* All that was read on the way, in that order: indexes, manifest, config. */
 	struct oci_document documents[OCI_INDEX_DEPTH_MAX + 2];
 	size_t n_documents;
+	struct content *kept; /* borrowed while resolving */
 };
 
 /*
+ * @kept: documents found here are not fetched again, or NULL; borrowed.
  * Errors: those of the source, ERR_VERIFICATION, ERR_INVALID (also indexes nested more than
  * OCI_INDEX_DEPTH_MAX deep, image-rules B17), ERR_NOT_FOUND (platform), ERR_UNSUPPORTED.
  */
 MUST_CHECK int oci_image_resolve(struct source *s, const struct oci_platform *want,
-				 struct oci_image *ret, struct error *err);
+				 struct content *kept, struct oci_image *ret, struct error *err);
 void oci_image_release(struct oci_image *image);

@@ -150,6 +150,24 @@ static int apply_in_session(struct unpack *u, size_t i, struct stream **blob,
 	return 0;
 }
 
+/*
+ * A blob at hand is verified while it is read, and damage shows first in whatever reads it. When it
+ * is not what its digest says, that is the error to report.
+ */
+static void blame_blob(struct unpack *u, size_t i, struct error *err)
+{
+	const struct oci_descriptor *blob = &u->image.manifest.layers[i];
+	cleanup(stream_close_ptr) struct stream *in = NULL;
+	struct error why = {0};
+
+	if (u->spool || err->kind != ERR_INVALID)
+		return;
+	if (source_fetch(u->source, blob, &in, &why) < 0
+	    || stream_verify(&in, &blob->digest, blob->size_bytes, "blob", &why) < 0
+	    || stream_finish(in, &why) < 0)
+		*err = why;
+}
+
 static int unpack_layer(struct unpack *u, size_t i, struct error *err)
 {
 	cleanup(stream_close_ptr) struct stream *blob = NULL;
@@ -226,9 +244,11 @@ static int unpack_missing(struct unpack *u, struct error *err)
 	for (size_t i = u->first; i < m->n_layers; i++) {
 		char text[DIGEST_TEXT_BYTES];
 
-		if (unpack_layer(u, i, err) < 0)
+		if (unpack_layer(u, i, err) < 0) {
+			blame_blob(u, i, err);
 			return error_wrap(err, "layer %zu/%zu %s", i + 1, m->n_layers,
 					  digest_format(&m->layers[i].digest, text));
+		}
 	}
 	return 0;
 }
@@ -324,8 +344,10 @@ static int ensure_pool(struct store *store, struct error *err)
 static int resolve_image(struct unpack *u, struct error *err)
 {
 	const struct oci_config *config = &u->image.config;
+	struct content *content;
 
-	if (oci_image_resolve(u->source, &u->options->platform, &u->image, err) < 0)
+	if (store_content(u->store, &content, err) < 0
+	    || oci_image_resolve(u->source, &u->options->platform, content, &u->image, err) < 0)
 		return -1;
 	u->chain_ids = xcalloc(config->n_diff_ids + 1, sizeof(*u->chain_ids));
 	oci_chain_ids(config->diff_ids, config->n_diff_ids, u->chain_ids);

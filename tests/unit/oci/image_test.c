@@ -51,7 +51,7 @@ static int resolve(const char *dir, struct oci_image *ret, struct error *err)
 
 	if (oci_layout_open(dir, &s, err) < 0)
 		return -1;
-	return oci_image_resolve(s, &amd64, ret, err);
+	return oci_image_resolve(s, &amd64, NULL, ret, err);
 }
 
 static void fails(const char *dir, enum error_kind kind, const char *reason)
@@ -238,11 +238,11 @@ static void b18_bytes_that_come_along_are_used_and_verified(void **state)
 
 	list(*state, layout_image(*state, "m"), LAYOUT_MANIFEST);
 	assert_ok(oci_layout_open(*state, &p.inner, &err), &err);
-	assert_ok(oci_image_resolve(&p.source, &amd64, &image, &err), &err);
+	assert_ok(oci_image_resolve(&p.source, &amd64, NULL, &image, &err), &err);
 	assert_int_equal(image.n_documents, 2);
 	oci_image_release(&image);
 	p.bytes = "{}";
-	assert_int_equal(oci_image_resolve(&p.source, &amd64, &image, &err), -1);
+	assert_int_equal(oci_image_resolve(&p.source, &amd64, NULL, &image, &err), -1);
 	assert_error(&err, ERR_VERIFICATION, "size and digest");
 	source_close(p.inner);
 }

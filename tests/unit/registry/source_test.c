@@ -297,7 +297,7 @@ static int resolve_real(const struct real *r, const char *rest, const char *arch
 
 	assert_ok(oci_platform_parse(architecture, &want, err), err);
 	assert_ok(registry_source_open(text, &s, err), err);
-	return oci_image_resolve(s, &want, ret, err);
+	return oci_image_resolve(s, &want, NULL, ret, err);
 }
 
 static void finds(const struct real *r, const char *rest, const char *architecture,
@@ -343,7 +343,7 @@ static void a_real_registry_gives_layers(void **state)
 	if (r->is_missing)
 		skip();
 	assert_ok(registry_source_open(text, &s, &err), &err);
-	assert_ok(oci_image_resolve(s, &want, &image, &err), &err);
+	assert_ok(oci_image_resolve(s, &want, NULL, &image, &err), &err);
 	assert_ok(source_fetch(s, &image.manifest.layers[0], &in, &err), &err);
 	assert_ok(stream_verify(&in, &image.manifest.layers[0].digest,
 				image.manifest.layers[0].size_bytes, "blob", &err),
