@@ -186,20 +186,6 @@ static int restore_lengths(const struct tf_pool *p, struct error *err)
 	return 0;
 }
 
-/* Loading the last bitmaps finds the hints that other tools write wrong there, which would hide
- * space after a growth; the next commit puts them right. */
-static int look_at_last_bitmaps(struct tf_pool *p, struct error *err)
-{
-	struct tf_spacemap *maps[] = {&p->tx.metadata, &p->tx.data};
-	uint32_t count;
-
-	for (size_t i = 0; i < ARRAY_SIZE(maps); i++)
-		if (maps[i]->nr_blocks
-		    && tf_spacemap_count(maps[i], maps[i]->nr_blocks - 1, &count, err) < 0)
-			return -1;
-	return 0;
-}
-
 static int prepare_writing(struct tf_pool *p, bool dead_owner, struct error *err)
 {
 	if (settle_disk(p, err) < 0)
@@ -211,7 +197,9 @@ static int prepare_writing(struct tf_pool *p, bool dead_owner, struct error *err
 			return -1;
 	}
 	p->keep_owner = false;
-	return look_at_last_bitmaps(p, err);
+	if (tf_spacemap_settle(&p->tx.metadata, err) < 0)
+		return -1;
+	return tf_spacemap_settle(&p->tx.data, err);
 }
 
 static int open_pool(struct tf_pool *p, const struct thin_file_open *how, struct error *err)

@@ -113,6 +113,13 @@ MUST_CHECK int tf_spacemap_entry(struct tf_spacemap *sm, size_t g, struct tf_ind
 				 struct error *err);
 
 /*
+ * When a pool is opened for writing: put right what other tools are known to write wrong and the
+ * kernel believes, the hints of the last bitmap and the number of blocks in use. Looks at the
+ * index, and at the bitmaps only where that does not add up; the next commit writes it.
+ */
+MUST_CHECK int tf_spacemap_settle(struct tf_spacemap *sm, struct error *err);
+
+/*
  * Write the dirty groups of the data map, then of the metadata map, into fresh metadata blocks.
  * Nothing may be allocated afterwards. @ret: for the superblock.
  */

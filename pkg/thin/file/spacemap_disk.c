@@ -173,6 +173,51 @@ int tf_spacemap_load(struct tf_spacemap *sm, size_t n, struct error *err)
 	return 0;
 }
 
+/* Blocks in use by the index alone, but by the bitmap where that is loaded. */
+static int count_used(struct tf_spacemap *sm, uint64_t *ret, struct error *err)
+{
+	struct tf_index_entry entry;
+
+	*ret = 0;
+	for (size_t i = 0; i < sm->n_groups; i++) {
+		if (sm->groups[i].busy) {
+			*ret += sm->groups[i].used;
+			continue;
+		}
+		if (tf_spacemap_entry(sm, i, &entry, err) < 0)
+			return -1;
+		if (entry.nr_free <= TF_BITMAP_ENTRIES)
+			*ret += TF_BITMAP_ENTRIES - entry.nr_free;
+	}
+	return 0;
+}
+
+static int load_if_needed(struct tf_spacemap *sm, size_t n, struct error *err)
+{
+	return sm->groups[n].busy ? 0 : tf_spacemap_load(sm, n, err);
+}
+
+int tf_spacemap_settle(struct tf_spacemap *sm, struct error *err)
+{
+	uint64_t used;
+
+	if (!sm->n_groups)
+		return 0;
+	if (load_if_needed(sm, sm->n_groups - 1, err) < 0 || count_used(sm, &used, err) < 0)
+		return -1;
+	if (used == sm->nr_allocated)
+		return 0;
+	for (size_t i = 0; i < sm->n_groups; i++)
+		if (load_if_needed(sm, i, err) < 0)
+			return -1;
+	if (count_used(sm, &used, err) < 0)
+		return -1;
+	if (used != sm->nr_allocated)
+		tf_spacemap_touch(sm, &sm->groups[0]); /* so that there is something to commit */
+	sm->nr_allocated = used;
+	return 0;
+}
+
 /* ---- writing ---- */
 
 static int set_overflow(struct tf_spacemap *sm, uint64_t block, uint32_t count, struct error *err)
