@@ -138,6 +138,33 @@ bool thin_image_found(const struct thin_findings *findings, const char *kind)
 	return false;
 }
 
+static void count_one(uint8_t *image, uint64_t block, unsigned count)
+{
+	const uint8_t *index =
+		thin_image_block(image, thin_image_superblock(image).metadata_sm.bitmap_root);
+	uint64_t nr = get_le64(index + tf_index_entry_offset(0));
+	uint8_t *bitmap = thin_image_block(image, nr);
+
+	tf_bitmap_set(bitmap, (uint32_t)block, count);
+	tf_block_seal(bitmap, TF_BITMAP, nr);
+}
+
+void thin_image_hold(uint8_t *image, uint64_t at)
+{
+	struct tf_superblock sb = thin_image_superblock(image), copy = sb;
+
+	memset(&copy.data_sm, 0, sizeof(copy.data_sm));
+	memset(&copy.metadata_sm, 0, sizeof(copy.metadata_sm));
+	tf_superblock_pack(&copy, thin_image_block(image, at));
+	tf_block_seal(thin_image_block(image, at), TF_SUPERBLOCK, at);
+	count_one(image, at, 1);
+	count_one(image, sb.mapping_root, 2);
+	count_one(image, sb.details_root, 2);
+	sb.held_root = at;
+	thin_image_set_superblock(image, &sb);
+	thin_image_fix_hints(image);
+}
+
 int thin_image_make(struct thin_image *ret)
 {
 	cleanup_free char *xml = NULL, *meta = NULL;

@@ -38,6 +38,12 @@ void thin_image_set_superblock(uint8_t *image, const struct tf_superblock *sb);
 /* Put right what thin_restore gets wrong: the hints of the index entries and nr_allocated. */
 void thin_image_fix_hints(uint8_t *image);
 
+/*
+ * Make a metadata snapshot, as the kernel's reserve_metadata_snap does it: a copy of the
+ * superblock without space maps at a free block, one more reference to both roots.
+ */
+void thin_image_hold(uint8_t *image, uint64_t at);
+
 /* The strict check of the first bytes of an image; exit status of thin_check. */
 void thin_image_check(const uint8_t *image, size_t len, struct thin_findings *ret);
 int thin_image_thin_check(const char *folder, const uint8_t *image);

@@ -4,13 +4,18 @@
  * shared, evened out and shrinks again: few bytes in each block, many operations between commits.
  * THINPULL_SEED and THINPULL_ROUNDS as in model_test.c.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "tests/support/cmocka.h"
 
 #include "pkg/base/alloc.h"
+#include "pkg/base/cleanup.h"
+#include "pkg/base/fdio.h"
 #include "pkg/thin/volume.h"
+#include "tests/support/thin_image.h"
 #include "tests/support/thin_run.h"
 
 enum {
@@ -207,6 +212,80 @@ static void random_rounds(uint64_t seed, unsigned rounds)
 	thin_run_end(&r);
 }
 
+/* ---- a pool that others made ---- */
+
+static void put_file(const char *path, const uint8_t *data, size_t len, uint64_t size)
+{
+	cleanup_fd int fd = open(path, O_RDWR | O_TRUNC | O_CLOEXEC);
+	struct error err = {0};
+
+	assert_true(fd >= 0);
+	assert_ok(fdio_pwrite(fd, data, len, 0, path, &err), &err);
+	assert_int_equal(ftruncate(fd, (off_t)size), 0);
+}
+
+/* What thin_image.c puts there: all data blocks are holes, so zeros. */
+static void model_of_image(struct thin_model *m)
+{
+	uint8_t zero = 0;
+
+	for (uint32_t id = 0; id < IMAGE_DEVICES; id++) {
+		uint64_t n = id ? IMAGE_SHARED_BLOCKS + 2 : IMAGE_BIG_BLOCKS;
+
+		thin_model_create(m, id);
+		for (uint64_t i = 0; i < n; i++) {
+			thin_model_write(m, id, &zero, 1, i * BLOCK);
+			m->now.thins[id].shared[i] = !id || i < IMAGE_SHARED_BLOCKS;
+		}
+	}
+	thin_model_commit(m, IMAGE_TRANSACTION);
+}
+
+static void work_on_image(const uint8_t *image, uint64_t seed)
+{
+	struct thin_run r;
+
+	start(&r, seed);
+	thin_run_close(&r);
+	put_file(r.meta, image, IMAGE_BYTES, IMAGE_BYTES);
+	put_file(r.data, image, 0, (uint64_t)IMAGE_DATA_BLOCKS * BLOCK);
+	model_of_image(&r.model);
+	thin_run_open(&r);
+	thin_run_check_contents(&r, 1);
+	assert_int_equal(thin_run_grow(&r, 0, 1000), 0);
+	assert_int_equal(thin_run_commit(&r), 0);
+	for (unsigned i = 0; i < 25; i++)
+		if (do_something(&r) < 0)
+			make_space(&r);
+	assert_int_equal(thin_run_commit(&r), 0);
+	take_down(&r);
+	thin_run_end(&r);
+}
+
+/* Its wrong hints must be put right on the way: the strict check after each commit sees them. */
+static void a_pool_of_thin_restore_is_worked_on(void **state)
+{
+	struct thin_image image;
+
+	(void)state;
+	assert_int_equal(thin_image_make(&image), 0);
+	work_on_image(image.restored, 1);
+	work_on_image(image.clean, 2);
+	thin_image_release(&image);
+}
+
+/* A metadata snapshot holds old trees: all that it reaches is shared, and stays as it is. */
+static void a_pool_with_a_metadata_snapshot_is_worked_on(void **state)
+{
+	struct thin_image image;
+
+	(void)state;
+	assert_int_equal(thin_image_make(&image), 0);
+	thin_image_hold(image.clean, IMAGE_BLOCKS - 10);
+	work_on_image(image.clean, 3);
+	thin_image_release(&image);
+}
+
 static void random_crowds_equal_the_model(void **state)
 {
 	unsigned rounds = (unsigned)thin_run_environment("THINPULL_ROUNDS", 60);
@@ -223,7 +302,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(random_crowds_equal_the_model),
+		cmocka_unit_test(a_pool_of_thin_restore_is_worked_on),
+		cmocka_unit_test(a_pool_with_a_metadata_snapshot_is_worked_on),
 	};
 
+	if (getenv("THINPULL_SEED"))
+		cmocka_set_test_filter("random_*");
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

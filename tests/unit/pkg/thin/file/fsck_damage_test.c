@@ -424,40 +424,13 @@ static void thin_check_0_9_misses_what_is_marked_so(void **state)
 
 /* ---- metadata snapshot ---- */
 
-static void count_one(uint8_t *image, uint64_t block, unsigned count)
-{
-	uint64_t nr = place_block(image, META_BITMAP);
-	uint8_t *bitmap = thin_image_block(image, nr);
-
-	tf_bitmap_set(bitmap, (uint32_t)block, count);
-	tf_block_seal(bitmap, TF_BITMAP, nr);
-}
-
-/* As the kernel's reserve_metadata_snap does it: a copy of the superblock without space maps, one
- * more reference to both roots. */
-static void hold(uint8_t *image, uint64_t at)
-{
-	struct tf_superblock sb = thin_image_superblock(image), copy = sb;
-
-	memset(&copy.data_sm, 0, sizeof(copy.data_sm));
-	memset(&copy.metadata_sm, 0, sizeof(copy.metadata_sm));
-	tf_superblock_pack(&copy, thin_image_block(image, at));
-	tf_block_seal(thin_image_block(image, at), TF_SUPERBLOCK, at);
-	count_one(image, at, 1);
-	count_one(image, sb.mapping_root, 2);
-	count_one(image, sb.details_root, 2);
-	sb.held_root = at;
-	thin_image_set_superblock(image, &sb);
-	thin_image_fix_hints(image);
-}
-
 static void a_metadata_snapshot_is_clean(void **state)
 {
 	struct thin_image *fix = *state;
 	cleanup_free uint8_t *image = xmemdup(fix->clean, IMAGE_BYTES);
 	struct thin_findings findings = {0};
 
-	hold(image, 500);
+	thin_image_hold(image, 500);
 	thin_image_check(image, IMAGE_BYTES, &findings);
 	if (findings.total)
 		thin_tools_show(&findings);
@@ -486,7 +459,7 @@ static void a_damaged_metadata_snapshot_is_told(void **state)
 	cleanup_free uint8_t *image = xmalloc(IMAGE_BYTES);
 	struct thin_findings findings = {0};
 
-	hold(clean, 500);
+	thin_image_hold(clean, 500);
 	for (size_t i = 0; i < ARRAY_SIZE(held); i++) {
 		memcpy(image, clean, IMAGE_BYTES);
 		mutate_block(image, 500, &held[i]);
