@@ -24,5 +24,5 @@ bool e2fsck_is_clean(const struct memory_volume *v);
 /* Output of a debugfs request on the content ("htree_dump /d"), owned. */
 char *debugfs_output(const struct memory_volume *v, const char *request);
 
-/* Whether a loop mount can be tried here: root, and loop devices. */
+/* Whether an ext4 can be loop-mounted here; found out by doing it once. */
 bool can_loop_mount(void);
