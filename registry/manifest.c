@@ -116,7 +116,7 @@ static int get_whole(struct session *s, const char *name, struct http_response *
 			return 0;
 		http_response_release(ret);
 		if (err->kind != ERR_NETWORK || i >= session_tries(s))
-			return error_wrap(err, "%s: manifest %s", session_host(s), name);
+			return error_wrap(err, "manifest %s from %s", name, session_host(s));
 	}
 }
 
@@ -134,7 +134,7 @@ int manifest_resolve(struct session *s, const struct reference *ref, struct oci_
 		return -1;
 	if (find_digest(ref, r.content_digest, ret_bytes, &d.digest, err) < 0
 	    || find_type(r.content_type, ret_bytes, &d, err) < 0)
-		return error_wrap(err, "%s: manifest %s", session_host(s), name);
+		return error_wrap(err, "manifest %s from %s", name, session_host(s));
 	d.size_bytes = ret_bytes->len;
 	*ret = d;
 	return 0;

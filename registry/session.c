@@ -224,5 +224,5 @@ int session_get(struct session *s, const char *kind, const char *name, const cha
 			break;
 		}
 	}
-	return rc < 0 ? error_wrap(err, "%s", s->host) : 0;
+	return rc < 0 ? error_wrap(err, "%.*s from %s", (int)strlen(kind) - 1, kind, s->host) : 0;
 }

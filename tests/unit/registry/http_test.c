@@ -226,6 +226,23 @@ static void a_large_body_is_paused_while_nobody_reads(void **state)
 	http_response_release(&r);
 }
 
+/* The time in which nobody reads is not held against the server. */
+static void a_reader_may_rest_longer_than_the_server_may(void **state)
+{
+	struct http_response r = good("big/x");
+	struct error err = {0};
+	char piece[100];
+	size_t n;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		assert_ok(stream_read(r.body, piece, sizeof(piece), &n, &err), &err);
+		usleep(2500000);
+	}
+	assert_ok(stream_finish(r.body, &err), &err);
+	http_response_release(&r);
+}
+
 static void a_body_may_be_closed_half_read(void **state)
 {
 	struct http_response r = good("big/x");
@@ -386,6 +403,7 @@ int main(void)
 		cmocka_unit_test(bodies_of_all_framings_are_whole),
 		cmocka_unit_test(an_empty_body_ends_at_once),
 		cmocka_unit_test(a_large_body_is_paused_while_nobody_reads),
+		cmocka_unit_test(a_reader_may_rest_longer_than_the_server_may),
 		cmocka_unit_test(a_body_may_be_closed_half_read),
 		cmocka_unit_test(two_bodies_can_be_read_in_turn),
 		cmocka_unit_test(f64_a_cut_body_is_a_network_error),
