@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -209,12 +210,15 @@ static enum error_kind kind_of(errcode_t code)
 
 static int fill_error(const struct ext4_io *io, errcode_t code, const char *what, struct error *err)
 {
+	/* the list of error texts is the process's, and adding to it takes no lock */
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
 	/* libext2fs replaces EIO by codes of its own, but does nothing more after a failed call */
 	if (io->err.kind != ERR_NONE) {
 		*err = io->err;
 		return error_wrap(err, "%s", what);
 	}
-	initialize_ext2_error_table();
+	pthread_once(&once, initialize_ext2_error_table);
 	error_set(err, kind_of(code), "%s: %s", what, error_message(code));
 	if (code == ENOMEM || code == EXT2_ET_NO_MEMORY)
 		err->sys = ENOMEM;
