@@ -81,6 +81,6 @@ MUST_CHECK int stream_sniff(struct stream *s, enum stream_codec *ret, struct err
 
 /*
  * Move a stage to a thread of its own: reads ahead from *s into a bounded ring. Errors come out
- * in their place.
+ * in their place. Closing waits for the read that is under way.
  */
 MUST_CHECK int stream_async(struct stream **s, size_t buffer_bytes, struct error *err);
