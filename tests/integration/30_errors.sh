@@ -102,9 +102,11 @@ misbehaves short 5,9 'layer 1/4'
 misbehaves long 5,9 'layer 1/4'
 misbehaves gone 2 'layer 1/4'
 misbehaves down 9 'layer 1/4'
-expect 0,9 tp -q pull "$bad/once:debian"
-expect 0,9 tp -q pull "$bad/once:debian"
-expect 0,9 tp -q pull "$bad/once:debian"
+say 'registry: each blob cut once; each pull gets further'
+for _ in 1 2 3 4; do
+    expect 0,9 tp -q pull "$bad/once:debian"
+    check_pool
+done
 expect 0 tp -q pull "$bad/once:debian"
 raw "$bad/once:debian" "$WORK/raw.ext4"
 [ "$(content "$WORK/raw.ext4")" = "$wanted" ] || fail 'other bytes than of a clean pull'

@@ -126,12 +126,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
     do_HEAD = do_GET
 
 
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        """A client that hangs up in the middle has every reason to."""
+
+
 def main():
     Handler.layout = sys.argv[1]
     with open(sys.argv[3], "a", encoding="utf-8") as log:
         Handler.log_file = log
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        server.daemon_threads = True
+        server = Server(("127.0.0.1", 0), Handler)
         with open(sys.argv[2] + ".new", "w", encoding="utf-8") as f:
             f.write(f"{server.server_address[1]}\n")
         os.rename(sys.argv[2] + ".new", sys.argv[2])
