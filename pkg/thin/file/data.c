@@ -229,6 +229,7 @@ int tf_data_punch_free(struct tf_data *d, struct tf_spacemap *sm, struct error *
 		if (punch_free_blocks(d, sm, first, end, err) < 0)
 			return -1;
 		at = end * d->block_bytes;
+		tf_spacemap_trim(sm);
 	}
 	return 0;
 }
