@@ -230,14 +230,19 @@ static size_t on_body(char *data, size_t size, size_t n, void *arg)
 /* --- errors --------------------------------------------------------------------------------------
  */
 
-/* Connected, but the TLS handshake did not come to its end. */
-static bool is_in_handshake(const struct transfer *t)
+/* How far a request that timed out had come; CONNECT_TIME counts only together with TLS. */
+static enum http_problem problem_of_timeout(const struct transfer *t)
 {
-	curl_off_t connected = 0, secured = 0;
+	curl_off_t secured = 0;
+	long port = 0;
 
-	curl_easy_getinfo(t->easy, CURLINFO_CONNECT_TIME_T, &connected);
+	curl_easy_getinfo(t->easy, CURLINFO_PRIMARY_PORT, &port);
 	curl_easy_getinfo(t->easy, CURLINFO_APPCONNECT_TIME_T, &secured);
-	return !strncasecmp(t->head.url, "https:", 6) && connected > 0 && secured == 0;
+	if (port == 0)
+		return HTTP_PROBLEM_CONNECT;
+	if (!strncasecmp(t->head.url, "https:", 6) && secured == 0)
+		return HTTP_PROBLEM_NO_TLS;
+	return HTTP_PROBLEM_BROKEN;
 }
 
 static enum http_problem problem_of(const struct transfer *t)
@@ -250,7 +255,7 @@ static enum http_problem problem_of(const struct transfer *t)
 	case CURLE_COULDNT_CONNECT:
 		return HTTP_PROBLEM_CONNECT;
 	case CURLE_OPERATION_TIMEDOUT:
-		return is_in_handshake(t) ? HTTP_PROBLEM_NO_TLS : HTTP_PROBLEM_BROKEN;
+		return problem_of_timeout(t);
 	case CURLE_GOT_NOTHING:
 	case CURLE_RECV_ERROR:
 	case CURLE_SEND_ERROR:

@@ -37,7 +37,9 @@ void fake_registry_start(struct fake_registry *r)
 	}
 	close(fds[1]);
 	out = fdopen(fds[0], "r");
-	if (!out || fscanf(out, "%u %u %u", &r->port, &r->other_port, &r->tls_port) != 3)
+	if (!out
+	    || fscanf(out, "%u %u %u %u", &r->port, &r->other_port, &r->tls_port, &r->mute_port)
+		       != 4)
 		fail_msg("tests/support/fake_registry.py did not start");
 	fclose(out);
 }

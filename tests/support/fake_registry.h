@@ -6,7 +6,7 @@
 
 struct fake_registry {
 	pid_t pid;
-	unsigned port, other_port, tls_port;
+	unsigned port, other_port, tls_port, mute_port;
 	char *folder;
 	char *ca_file; /* the certificate of the TLS port, for "localhost" */
 };

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A registry that misbehaves on demand: the repository's name says how.
 
-    fake_registry.py FOLDER    prints "PORT OTHER TLS", then serves until killed
+    fake_registry.py FOLDER    prints "PORT OTHER TLS MUTE", then serves until killed
 
 PORT and OTHER are two plain-http origins, TLS one with the certificate FOLDER/cert.pem, which is
-for "localhost" only. Each connection serves one request and is closed.
+for "localhost" only, MUTE accepts connections and never says anything. Each connection serves one request and is closed.
 """
 import hashlib
 import json
@@ -301,7 +301,8 @@ def main():
     listen("plain", handle, False)
     listen("other", handle, False)
     listen("tls", tls_handle, make_certificate(sys.argv[1]))
-    print(ports["plain"], ports["other"], ports["tls"], flush=True)
+    listen("mute", lambda sock: time.sleep(60))
+    print(ports["plain"], ports["other"], ports["tls"], ports["mute"], flush=True)
     threading.Event().wait()
 
 

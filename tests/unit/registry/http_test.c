@@ -323,6 +323,22 @@ static void nobody_there_is_a_connect_problem(void **state)
 	}
 }
 
+static void a_handshake_that_never_ends_may_be_no_tls(void **state)
+{
+	struct http_options options = {.connect_ms = 700};
+	cleanup(http_client_free_ptr) struct http_client *c = http_client_new(&options);
+	cleanup_free char *url = xasprintf("https://127.0.0.1:%u/", server.mute_port);
+	struct http_request request = {.url = url};
+	struct http_response r;
+	enum http_problem problem;
+	struct error err = {0};
+
+	(void)state;
+	assert_int_equal(http_get(c, &request, &r, &problem, &err), -1);
+	assert_int_equal(err.kind, ERR_NETWORK);
+	assert_int_equal(problem, HTTP_PROBLEM_NO_TLS);
+}
+
 static void other_schemes_are_refused(void **state)
 {
 	struct http_request request = {.url = "file:///etc/passwd"};
@@ -412,6 +428,7 @@ int main(void)
 		cmocka_unit_test(a_reset_connection_is_broken),
 		cmocka_unit_test(f71_endless_headers_are_refused),
 		cmocka_unit_test(nobody_there_is_a_connect_problem),
+		cmocka_unit_test(a_handshake_that_never_ends_may_be_no_tls),
 		cmocka_unit_test(other_schemes_are_refused),
 		cmocka_unit_test(f70_certificates_are_checked),
 		cmocka_unit_test(f70_plain_http_on_the_tls_port_is_told_apart),
