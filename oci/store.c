@@ -332,6 +332,14 @@ static void add_finding(struct thin_findings *f, const char *kind, uint32_t thin
 	snprintf(finding->text, sizeof(finding->text), "%s", text);
 }
 
+static bool has_intent(const struct record *r)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (r->entries[i].state != RECORD_READY)
+			return true;
+	return false;
+}
+
 /* Every id of the pool is in the record, and the other way round. */
 static int compare_ids(struct snapshots *snapshots, struct thin_findings *ret, struct error *err)
 {
@@ -351,20 +359,16 @@ static int compare_ids(struct snapshots *snapshots, struct thin_findings *ret, s
 		if (at == n || devices[at].id != r->entries[i].thin_id)
 			add_finding(ret, "missing", r->entries[i].thin_id,
 				    "in the record, not in the pool");
-		else if (r->entries[i].state != RECORD_READY)
-			add_finding(ret, "intent", r->entries[i].thin_id,
-				    "half made or half deleted; the next command that writes "
-				    "mends it");
 	}
 	return 0;
 }
 
-int store_pool_check(struct store *s, struct thin_findings *ret, struct error *err)
+static int check_once(struct store *s, struct thin_findings *ret, bool *ret_unfinished,
+		      struct error *err)
 {
 	cleanup(snapshots_close_ptr) struct snapshots *snapshots = NULL;
 
-	if (!store_pool_exists(s))
-		return error_set(err, ERR_NOT_FOUND, "there is no pool %s in %s", s->pool, s->root);
+	*ret_unfinished = false;
 	if (thin_file_check(s->pool_dir, s->lock_timeout_ms, ret, err) < 0)
 		return error_wrap(err, "pool %s", s->pool);
 	if (ret->total > 0)
@@ -375,5 +379,27 @@ int store_pool_check(struct store *s, struct thin_findings *ret, struct error *e
 		add_finding(ret, "record", RECORD_THIN_ID, err->cause);
 		return 0;
 	}
-	return compare_ids(snapshots, ret, err);
+	*ret_unfinished = has_intent(snapshots_record(snapshots));
+	return *ret_unfinished ? 0 : compare_ids(snapshots, ret, err);
+}
+
+int store_pool_check(struct store *s, struct thin_findings *ret, struct error *err)
+{
+	bool unfinished;
+
+	if (!store_pool_exists(s))
+		return error_set(err, ERR_NOT_FOUND, "there is no pool %s in %s", s->pool, s->root);
+	if (check_once(s, ret, &unfinished, err) < 0)
+		return -1;
+	while (unfinished) {
+		/* What a killed command left is no damage: opening for writing ends it. */
+		cleanup(snapshots_close_ptr) struct snapshots *mended = NULL;
+
+		if (store_write(s, &mended, err) < 0)
+			return -1;
+		snapshots_close(steal(&mended));
+		if (check_once(s, ret, &unfinished, err) < 0)
+			return -1;
+	}
+	return 0;
 }

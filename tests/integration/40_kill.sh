@@ -79,7 +79,7 @@ for n in $(points "$total" 25); do
     raw box "$WORK/got.ext4"
     check_pool
 done
-say "create: killed at 25 of $total calls"
+say "create: killed at up to 25 of $total calls"
 
 ROOT=$start
 expect 0 tp create "$image" box
@@ -94,7 +94,7 @@ for n in $(points "$total" 25); do
     check_pool
     [ "$(json ls | jq length)" -eq 0 ] || fail 'a container is left'
 done
-say "rm: killed at 25 of $total calls"
+say "rm: killed at up to 25 of $total calls"
 
 ROOT=$start
 expect 0 tp rm box
@@ -111,7 +111,7 @@ for n in $(points "$total" 25); do
     [ "$(json pool status | jq -c '.thin_count')" = "$empty" ] ||
         fail "killed at call $n: layers are left"
 done
-say "rmi: killed at 25 of $total calls"
+say "rmi: killed at up to 25 of $total calls"
 
 say 'a large pull, killed at random times'
 image=oci:$IMAGES/debian:debian
