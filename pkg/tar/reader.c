@@ -151,8 +151,7 @@ static int read_header(struct tar_reader *r, struct error *err)
 	return 0;
 }
 
-/* --- x, L, K, g --------------------------------------------------------------------------------
- */
+/* --- x, L, K, g --------------------------------------------------------------------------- */
 
 static int check_body_size(const struct tar_reader *r, struct error *err)
 {
