@@ -18,28 +18,50 @@
 #include "tests/support/thin_image.h"
 #include "tests/support/thin_run.h"
 
-enum {
-	BLOCK = 65536,
-	THINS = 420,	      /* details split at 126, the top level at 252 */
-	VOLUME_BLOCKS = 2500, /* up to 15 leaves each */
-	DATA_BLOCKS = 19000,  /* two bitmaps, the second one partial */
-	KEPT = 64,
+enum { BLOCK = 65536, KEPT = 64, SPECIAL_THINS = 420 };
+
+struct crowd {
+	struct thin_run run; /* first: operations get this */
+	uint32_t thins;
+	uint64_t volume_blocks, writes_max;
 };
 
-static void start(struct thin_run *r, uint64_t seed)
+/* Details split at 126 devices, the top level at 252, mappings have up to 15 leaves each; the data
+ * has two bitmaps, the second one partial. */
+static const struct crowd wide = {
+	.run = {.data_bytes = 19000ull * BLOCK, .metadata_bytes = 2 << 20},
+	.thins = SPECIAL_THINS,
+	.volume_blocks = 2500,
+	.writes_max = 500,
+};
+
+/* Mappings on three levels, and more metadata in use than the engine keeps in memory. */
+static const struct crowd deep = {
+	.run = {.data_bytes = 150000ull * BLOCK, .metadata_bytes = 100 << 20},
+	.thins = 60,
+	.volume_blocks = 55000,
+	.writes_max = 2500,
+};
+
+static uint64_t volume_blocks(const struct thin_run *r)
 {
-	*r = (struct thin_run){
-		.seed = seed,
-		.block_bytes = BLOCK,
-		.data_bytes = (uint64_t)DATA_BLOCKS * BLOCK,
-		.metadata_bytes = (2 + seed % 3 * 2) << 20, /* the least is soon full */
-		.check_every = 3,
-		.stride = 397,
-		.model = {.nr_thins = THINS,
-			  .size_bytes = (uint64_t)VOLUME_BLOCKS * BLOCK,
-			  .block_bytes = BLOCK,
-			  .kept_bytes = KEPT},
-	};
+	return ((const struct crowd *)r)->volume_blocks;
+}
+
+static void start(struct crowd *c, const struct crowd *like, uint64_t seed)
+{
+	struct thin_run *r = &c->run;
+
+	*c = *like;
+	r->seed = seed;
+	r->block_bytes = BLOCK;
+	r->metadata_bytes += (seed % 3 * 2) << 20; /* the least is soon full */
+	r->check_every = 3;
+	r->stride = 397;
+	r->model = (struct thin_model){.nr_thins = c->thins,
+				       .size_bytes = c->volume_blocks * BLOCK,
+				       .block_bytes = BLOCK,
+				       .kept_bytes = KEPT};
 	thin_run_start(r);
 }
 
@@ -89,11 +111,11 @@ static int delete_one(struct thin_run *r, uint32_t id)
 static int delete_many(struct thin_run *r)
 {
 	bool range = thin_run_random(r, 2);
-	uint32_t id = (uint32_t)thin_run_random(r, THINS);
-	uint64_t n = 1 + thin_run_random(r, 120);
+	uint32_t thins = r->model.nr_thins, id = (uint32_t)thin_run_random(r, thins);
+	uint64_t n = 1 + thin_run_random(r, thins / 3);
 
 	for (uint64_t i = 0; i < n; i++) {
-		id = range ? (id + 1) % THINS : (uint32_t)thin_run_random(r, THINS);
+		id = range ? (id + 1) % thins : (uint32_t)thin_run_random(r, thins);
 		if (delete_one(r, id) < 0)
 			return -1;
 	}
@@ -120,22 +142,42 @@ enum order { UPWARD, DOWNWARD, EVERY_THIRD, ANYHOW, ORDERS };
 
 static uint64_t block_at(struct thin_run *r, enum order order, uint64_t from, uint64_t i)
 {
+	uint64_t all = volume_blocks(r);
+
 	switch (order) {
 	case UPWARD:
-		return (from + i) % VOLUME_BLOCKS;
+		return (from + i) % all;
 	case DOWNWARD:
-		return (from + VOLUME_BLOCKS - i) % VOLUME_BLOCKS;
+		return (from + all - i) % all;
 	case EVERY_THIRD:
-		return (from + 3 * i) % VOLUME_BLOCKS;
+		return (from + 3 * i) % all;
 	default:
-		return thin_run_random(r, VOLUME_BLOCKS);
+		return thin_run_random(r, all);
 	}
+}
+
+/* A first device with nearly all blocks, most in ascending order. */
+static void fill_one(struct thin_run *r)
+{
+	struct thin_volume *v = NULL;
+	struct error err = {0};
+	uint32_t id;
+
+	assert_int_equal(make_one(r, false), 0);
+	assert_true(thin_run_pick(r, true, &id));
+	assert_ok(thin_pool_open_volume(r->pool, id, r->model.size_bytes, true, &v, &err), &err);
+	for (uint64_t i = 0; i < volume_blocks(r); i++)
+		if (i % 50)
+			assert_int_equal(write_one(r, v, id, i), 0);
+	thin_volume_close(v);
+	assert_int_equal(thin_run_commit(r), 0);
 }
 
 static int write_many(struct thin_run *r)
 {
 	enum order order = (enum order)thin_run_random(r, ORDERS);
-	uint64_t from = thin_run_random(r, VOLUME_BLOCKS), n = 1 + thin_run_random(r, 500);
+	uint64_t from = thin_run_random(r, volume_blocks(r));
+	uint64_t n = 1 + thin_run_random(r, ((struct crowd *)r)->writes_max);
 	struct thin_volume *v = NULL;
 	struct error err = {0};
 	uint32_t id;
@@ -186,30 +228,32 @@ static void take_down(struct thin_run *r)
 	bool backwards = thin_run_random(r, 2);
 
 	r->check_every = 20;
-	for (uint32_t i = 0; i < THINS; i++) {
-		assert_int_equal(delete_one(r, backwards ? THINS - 1 - i : i), 0);
+	for (uint32_t i = 0; i < r->model.nr_thins; i++) {
+		assert_int_equal(delete_one(r, backwards ? r->model.nr_thins - 1 - i : i), 0);
 		if (thin_run_random(r, 8) == 0)
 			assert_int_equal(thin_run_commit(r), 0);
 	}
 	assert_int_equal(thin_run_commit(r), 0);
 }
 
-static void random_rounds(uint64_t seed, unsigned rounds)
+static void random_rounds(const struct crowd *like, uint64_t seed, unsigned rounds)
 {
-	struct thin_run r;
+	struct crowd c;
+	struct thin_run *r = &c.run;
 
-	start(&r, seed);
+	start(&c, like, seed);
+	fill_one(r);
 	for (unsigned i = 0; i < rounds; i++) {
-		if (thin_run_random(&r, 25) == 0)
-			thin_run_reopen(&r);
-		if (do_something(&r) < 0)
-			make_space(&r);
+		if (thin_run_random(r, 25) == 0)
+			thin_run_reopen(r);
+		if (do_something(r) < 0)
+			make_space(r);
 	}
-	assert_int_equal(thin_run_commit(&r), 0);
-	thin_run_check_contents(&r, 7);
-	thin_run_check_disk(&r, true);
-	take_down(&r);
-	thin_run_end(&r);
+	assert_int_equal(thin_run_commit(r), 0);
+	thin_run_check_contents(r, 7);
+	thin_run_check_disk(r, true);
+	take_down(r);
+	thin_run_end(r);
 }
 
 /* ---- a pool that others made ---- */
@@ -243,23 +287,24 @@ static void model_of_image(struct thin_model *m)
 
 static void work_on_image(const uint8_t *image, uint64_t seed)
 {
-	struct thin_run r;
+	struct crowd c;
+	struct thin_run *r = &c.run;
 
-	start(&r, seed);
-	thin_run_close(&r);
-	put_file(r.meta, image, IMAGE_BYTES, IMAGE_BYTES);
-	put_file(r.data, image, 0, (uint64_t)IMAGE_DATA_BLOCKS * BLOCK);
-	model_of_image(&r.model);
-	thin_run_open(&r);
-	thin_run_check_contents(&r, 1);
-	assert_int_equal(thin_run_grow(&r, 0, 1000), 0);
-	assert_int_equal(thin_run_commit(&r), 0);
+	start(&c, &wide, seed);
+	thin_run_close(r);
+	put_file(r->meta, image, IMAGE_BYTES, IMAGE_BYTES);
+	put_file(r->data, image, 0, (uint64_t)IMAGE_DATA_BLOCKS * BLOCK);
+	model_of_image(&r->model);
+	thin_run_open(r);
+	thin_run_check_contents(r, 1);
+	assert_int_equal(thin_run_grow(r, 0, 1000), 0);
+	assert_int_equal(thin_run_commit(r), 0);
 	for (unsigned i = 0; i < 25; i++)
-		if (do_something(&r) < 0)
-			make_space(&r);
-	assert_int_equal(thin_run_commit(&r), 0);
-	take_down(&r);
-	thin_run_end(&r);
+		if (do_something(r) < 0)
+			make_space(r);
+	assert_int_equal(thin_run_commit(r), 0);
+	take_down(r);
+	thin_run_end(r);
 }
 
 /* Its wrong hints must be put right on the way: the strict check after each commit sees them. */
@@ -294,14 +339,26 @@ static void random_crowds_equal_the_model(void **state)
 	(void)state;
 	for (uint64_t s = seed ? seed : 1; s <= (seed ? seed : 3); s++) {
 		print_message("seed %llu\n", (unsigned long long)s);
-		random_rounds(s, rounds);
+		random_rounds(&wide, s, rounds);
 	}
+}
+
+static void random_deep_trees_equal_the_model(void **state)
+{
+	unsigned rounds = (unsigned)thin_run_environment("THINPULL_ROUNDS", 0);
+	uint64_t seed = thin_run_environment("THINPULL_SEED", 1);
+
+	(void)state;
+	if (!rounds)
+		skip(); /* takes a minute and hundreds of megabytes */
+	random_rounds(&deep, seed, rounds);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(random_crowds_equal_the_model),
+		cmocka_unit_test(random_deep_trees_equal_the_model),
 		cmocka_unit_test(a_pool_of_thin_restore_is_worked_on),
 		cmocka_unit_test(a_pool_with_a_metadata_snapshot_is_worked_on),
 	};
