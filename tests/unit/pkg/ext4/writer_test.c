@@ -386,7 +386,7 @@ static void the_kernel_reads_what_was_written(void **state)
 	struct edit *f = *state;
 	char *dir = scratch_new();
 	cleanup_free char *output = NULL;
-	char path[64];
+	char path[512];
 	int status;
 
 	if (!can_loop_mount()) {
@@ -399,7 +399,7 @@ static void the_kernel_reads_what_was_written(void **state)
 		edit_bytes(f->w, path, (size_t)i % 100 * 100, (uint32_t)i);
 	}
 	edit_symlink(f->w, "short", "d/file-number-7");
-	memset(path, '/', sizeof(path));
+	memset(path, '/', 63);
 	path[63] = 0;
 	edit_symlink(f->w, "long", path);
 	edit_link(f->w, "hard", "d/file-number-1999");
