@@ -146,12 +146,12 @@ fuzz: ## run each fuzz target: make fuzz FUZZ_SECONDS=60
 
 .PHONY: bench
 bench: deps ## pull a large image beside skopeo and umoci, medians
-	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@$(MAKE) --no-print-directory -s -j$(JOBS) all
 	@bash tests/bench/pull.sh
 
 .PHONY: demo
 demo: deps ## set up everything, pull a real image from a real registry, run a container of it
-	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@$(MAKE) --no-print-directory -s -j$(JOBS) all
 	@bash tests/demo/demo.sh
 
 # --- machine -------------------------------------------------------------------------------------
