@@ -8,6 +8,12 @@
 
 FAULT_SO=$TOP/build/release/tests/tools/fault.so
 
+killed_at() { # n arguments...
+    local n=$1
+    shift
+    LD_PRELOAD=$FAULT_SO FAULT=kill FAULT_AT=$n "$PROGRAM" --root "$WORK/e" "$@"
+}
+
 # sums ROOT IMAGE LAYERS: one word for each layer, lowest first
 sums() {
     local i ref
@@ -55,8 +61,7 @@ try() { # image layers asan
     n=$(cat "$WORK/count")
     rm -rf "$WORK/e"
     for i in $(seq 8); do
-        LD_PRELOAD=$FAULT_SO FAULT=kill FAULT_AT=$((n * i / 12 + 1)) \
-            "$PROGRAM" --root "$WORK/e" -q pull "$image" >/dev/null 2>&1 || true
+        killed_at $((n * i / 12 + 1)) -q pull "$image" >/dev/null 2>&1 || true
     done
     same 'killed eight times and resumed' "$WORK/e" "$image" "$layers"
 
