@@ -171,7 +171,8 @@ static void check_metadata_size(struct fsck *f)
 		fsck_report(f, FSCK_METADATA_SHORT, here,
 			    "%" PRIu64 " bytes, the pool has %" PRIu64, have,
 			    want * TF_BLOCK_BYTES);
-	} else if (have > want * TF_BLOCK_BYTES) {
+	} else if (have > want * TF_BLOCK_BYTES && want < TF_METADATA_BLOCKS_MAX) {
+		/* What lies past the format's limit is left alone by everyone. */
 		fsck_report(f, FSCK_METADATA_LONG, here, "%" PRIu64 " bytes, the pool has %" PRIu64,
 			    have, want * TF_BLOCK_BYTES);
 	}
