@@ -16,28 +16,30 @@
 #include "tests/support/thin_run.h"
 
 enum {
-	BLOCK = 65536,
 	VOLUME_BLOCKS = 330, /* more than 252: the mappings need two levels */
 	DATA_BLOCKS = 700,
-	WRITE_MAX = 12 * BLOCK,
+	WRITE_MAX = 12 * 196608,
 };
 
 static uint8_t bytes[WRITE_MAX];
 
 static void start(struct thin_run *r, uint64_t seed)
 {
+	/* A block need not be a power of two. */
+	uint32_t block_bytes = seed % 5 == 4 ? 196608 : 65536;
+
 	*r = (struct thin_run){
 		.seed = seed,
-		.block_bytes = BLOCK,
-		.data_bytes = (uint64_t)DATA_BLOCKS * BLOCK,
+		.block_bytes = block_bytes,
+		.data_bytes = (uint64_t)DATA_BLOCKS * block_bytes,
 		.metadata_bytes = 2 << 20,
 		.check_every = 6,
 		.stride = 16,
 		/* The last block of each device is a partial one. */
 		.model = {.nr_thins = 24,
-			  .size_bytes = (uint64_t)VOLUME_BLOCKS * BLOCK - 512 * 5,
-			  .block_bytes = BLOCK,
-			  .kept_bytes = BLOCK},
+			  .size_bytes = (uint64_t)VOLUME_BLOCKS * block_bytes - 512 * 5,
+			  .block_bytes = block_bytes,
+			  .kept_bytes = block_bytes},
 	};
 	thin_run_start(r);
 }
@@ -118,18 +120,21 @@ static int write_pattern(struct thin_run *r, struct thin_volume *v, uint32_t id,
 
 	if (pattern == PARTIAL) {
 		uint64_t offset = thin_run_random(r, size);
-		uint64_t len = 1 + thin_run_random(r, thin_run_random(r, 2) ? 3000 : 3 * BLOCK);
+		uint64_t len =
+			1 + thin_run_random(r, thin_run_random(r, 2) ? 3000 : 3 * r->block_bytes);
 
 		return write_at(r, v, id, offset,
 				(size_t)(len < size - offset ? len : size - offset));
 	}
 	if (pattern == WHOLE)
-		return write_at(r, v, id, at * BLOCK, (size_t)(n * BLOCK));
+		return write_at(r, v, id, at * r->block_bytes, (size_t)(n * r->block_bytes));
 	for (uint64_t i = 0; i < n; i++) {
 		uint64_t block = pattern == APPEND ? (at + i) % VOLUME_BLOCKS
 						   : thin_run_random(r, VOLUME_BLOCKS);
 
-		if (write_at(r, v, id, block * BLOCK + thin_run_random(r, 100), 1 + i % 600) < 0)
+		if (write_at(r, v, id, block * r->block_bytes + thin_run_random(r, 100),
+			     1 + i % 600)
+		    < 0)
 			return -1;
 	}
 	return 0;
@@ -171,7 +176,7 @@ static int do_wrong(struct thin_run *r)
 	assert_int_equal(thin_pool_create_snap(r->pool, none, none, &err), -1);
 	assert_int_equal(thin_pool_delete(r->pool, none, &err), -1);
 	assert_int_equal(err.kind, ERR_NOT_FOUND);
-	assert_int_equal(thin_pool_open_volume(r->pool, none, BLOCK, false, &v, &err), -1);
+	assert_int_equal(thin_pool_open_volume(r->pool, none, r->block_bytes, false, &v, &err), -1);
 	assert_ok(thin_pool_open_volume(r->pool, id, r->model.size_bytes, true, &v, &err), &err);
 	assert_int_equal(thin_pool_delete(r->pool, id, &err), -1);
 	assert_int_equal(err.kind, ERR_BUSY);
@@ -289,11 +294,11 @@ static int script_write(struct thin_run *r, uint32_t id, uint64_t block)
 
 	if (!r->pool) {
 		fill_bytes(r, 3000);
-		thin_model_write(&r->model, id, bytes, 3000, block * BLOCK + 17);
+		thin_model_write(&r->model, id, bytes, 3000, block * r->block_bytes + 17);
 		return 0;
 	}
 	assert_ok(thin_pool_open_volume(r->pool, id, r->model.size_bytes, true, &v, &err), &err);
-	rc = write_at(r, v, id, block * BLOCK + 17, 3000);
+	rc = write_at(r, v, id, block * r->block_bytes + 17, 3000);
 	thin_volume_close(v);
 	return rc;
 }
@@ -328,7 +333,7 @@ static void base_for_script(struct thin_run *r)
 		assert_ok(thin_pool_open_volume(r->pool, id, r->model.size_bytes, true, &v, &err),
 			  &err);
 		for (uint64_t i = 0; i < 300; i++)
-			assert_int_equal(write_at(r, v, id, i * BLOCK, 100), 0);
+			assert_int_equal(write_at(r, v, id, i * r->block_bytes, 100), 0);
 		thin_volume_close(v);
 		assert_int_equal(thin_run_commit(r), 0);
 	}
