@@ -46,7 +46,8 @@ log: {level: info}
 storage: {filesystem: {rootdirectory: $state/registry}}
 http: {addr: "127.0.0.1:0"}
 YML
-    docker-registry serve "$state/registry.yml" >"$state/registry.log" 2>&1 &
+    : >"$state/registry.log"
+    docker-registry serve "$state/registry.yml" >>"$state/registry.log" 2>&1 &
     registry_pid=$!
     local port='' i
     for i in $(seq 100); do
