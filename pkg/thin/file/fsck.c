@@ -10,17 +10,13 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "pkg/base/alloc.h"
-#include "pkg/base/buffer.h"
 #include "pkg/base/cleanup.h"
-#include "pkg/base/fdio.h"
-#include "pkg/base/interrupt.h"
 #include "pkg/thin/file/fsck_internal.h"
+#include "pkg/thin/file/lock.h"
 
 /* Repairable: the trees, which are the data, can be kept and the rest be computed from them. */
 static const struct {
@@ -184,7 +180,7 @@ static void check_data_size(struct fsck *f)
 	struct fsck_place here = fsck_at("data file");
 	uint64_t want;
 
-	if (!f->data_bytes)
+	if (!f->data_known)
 		return;
 	if (__builtin_mul_overflow(f->sb.data_sm.nr_blocks,
 				   (uint64_t)f->sb.data_block_sectors * TF_SECTOR_BYTES, &want))
@@ -243,12 +239,17 @@ static void fsck_release(struct fsck *f)
 	free(f->nodes);
 }
 
-static int check_fd(int fd, const char *path, uint64_t data_bytes, struct thin_findings *ret,
+/* @data_bytes: NULL = not known. */
+static int check_fd(int fd, const char *path, const uint64_t *data_bytes, struct thin_findings *ret,
 		    struct error *err)
 {
 	struct thin_findings found = {0};
-	struct fsck f = {
-		.fd = fd, .path = path, .findings = &found, .err = err, .data_bytes = data_bytes};
+	struct fsck f = {.fd = fd,
+			 .path = path,
+			 .findings = &found,
+			 .err = err,
+			 .data_known = data_bytes != NULL,
+			 .data_bytes = data_bytes ? *data_bytes : 0};
 	off_t end = lseek(fd, 0, SEEK_END);
 
 	if (end < 0)
@@ -289,48 +290,30 @@ int thin_file_fsck(const char *meta_path, uint64_t data_bytes, struct thin_findi
 
 	if (open_metadata(meta_path, &fd, err) < 0)
 		return -1;
-	return check_fd(fd, meta_path, data_bytes, ret, err);
+	return check_fd(fd, meta_path, data_bytes ? &data_bytes : NULL, ret, err);
 }
 
 /* ---- a pool folder ---- */
 
-static uint64_t now_ms(void)
+/* A kernel that has the files on loop devices takes no lock. */
+static int keep_others_out(const char *dir, int meta_fd, const char *meta, int data_fd,
+			   const char *data, unsigned timeout_ms, struct error *err)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+	if (tf_lock_take_shared(dir, meta_fd, timeout_ms, err) < 0
+	    || tf_lock_check_loops(meta_fd, meta, err) < 0)
+		return -1;
+	return tf_lock_check_loops(data_fd, data, err);
 }
 
-/* DIR/owner in one line; the file may be gone, or not be written yet. */
-static int report_busy(const char *dir, struct error *err)
+static int open_data(const char *path, int *ret, struct error *err)
 {
-	cleanup_free char *path = xasprintf("%s/owner", dir);
-	cleanup_buffer struct buffer owner = {0};
-	struct error ignored = {0};
+	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
-	if (fdio_read_file(path, 4096, &owner, &ignored) < 0 || !owner.len)
-		return error_set(err, ERR_BUSY, "pool %s is in use", dir);
-	for (size_t i = 0; i < owner.len; i++)
-		if (owner.data[i] == '\n')
-			owner.data[i] = i + 1 < owner.len ? ' ' : '\0';
-	return error_set(err, ERR_BUSY, "pool %s is in use by %s", dir, (const char *)owner.data);
-}
-
-static int lock_shared(int fd, const char *dir, unsigned timeout_ms, struct error *err)
-{
-	const struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};
-	uint64_t end = now_ms() + timeout_ms;
-
-	while (flock(fd, LOCK_SH | LOCK_NB) < 0) {
-		if (errno != EWOULDBLOCK && errno != EINTR)
-			return error_sys(err, "lock %s/meta", dir);
-		if (interrupt_check(err) < 0)
-			return -1;
-		if (now_ms() >= end)
-			return report_busy(dir, err);
-		nanosleep(&pause, NULL);
-	}
+	if (fd < 0 && errno == ENOENT)
+		return error_set(err, ERR_INCONSISTENT, "%s is missing", path);
+	if (fd < 0)
+		return error_sys(err, "open %s", path);
+	*ret = steal_fd(&fd);
 	return 0;
 }
 
@@ -339,14 +322,17 @@ int thin_file_check(const char *dir, unsigned lock_timeout_ms, struct thin_findi
 {
 	cleanup_free char *meta = xasprintf("%s/meta", dir);
 	cleanup_free char *data = xasprintf("%s/data", dir);
-	cleanup_fd int fd = -1;
-	struct stat st;
+	cleanup_fd int meta_fd = -1;
+	cleanup_fd int data_fd = -1;
+	uint64_t data_bytes;
+	off_t end;
 
-	if (open_metadata(meta, &fd, err) < 0 || lock_shared(fd, dir, lock_timeout_ms, err) < 0)
+	if (open_metadata(meta, &meta_fd, err) < 0 || open_data(data, &data_fd, err) < 0
+	    || keep_others_out(dir, meta_fd, meta, data_fd, data, lock_timeout_ms, err) < 0)
 		return -1;
-	if (stat(data, &st) < 0 && errno == ENOENT)
-		return error_set(err, ERR_INCONSISTENT, "pool %s has no data file", dir);
-	if (stat(data, &st) < 0)
-		return error_sys(err, "stat %s", data);
-	return check_fd(fd, meta, (uint64_t)st.st_size, ret, err);
+	end = lseek(data_fd, 0, SEEK_END);
+	if (end < 0)
+		return error_sys(err, "size of %s", data);
+	data_bytes = (uint64_t)end;
+	return check_fd(meta_fd, meta, &data_bytes, ret, err);
 }

@@ -124,6 +124,7 @@ struct fsck {
 	bool failed; /* the file could not be read, *err says why */
 
 	uint64_t file_bytes, data_bytes;
+	bool data_known;    /* the size of the data file */
 	uint64_t nr_blocks; /* blocks that are both in the file and in the space map */
 	struct tf_superblock sb;
 	struct fsck_block *blocks;

@@ -66,12 +66,12 @@ static int busy_error(const char *dir, struct error *err)
 			 verb, since);
 }
 
-int tf_lock_take(const char *dir, int meta_fd, unsigned timeout_ms, struct error *err)
+static int take(const char *dir, int meta_fd, int operation, unsigned timeout_ms, struct error *err)
 {
 	int64_t end = now_ms() + timeout_ms;
 	long pause = POLL_FIRST_MS;
 
-	while (flock(meta_fd, LOCK_EX | LOCK_NB) < 0) {
+	while (flock(meta_fd, operation | LOCK_NB) < 0) {
 		int64_t left = end - now_ms();
 
 		if (errno == EINTR)
@@ -86,6 +86,16 @@ int tf_lock_take(const char *dir, int meta_fd, unsigned timeout_ms, struct error
 		pause = pause * 2 < POLL_LAST_MS ? pause * 2 : POLL_LAST_MS;
 	}
 	return 0;
+}
+
+int tf_lock_take(const char *dir, int meta_fd, unsigned timeout_ms, struct error *err)
+{
+	return take(dir, meta_fd, LOCK_EX, timeout_ms, err);
+}
+
+int tf_lock_take_shared(const char *dir, int meta_fd, unsigned timeout_ms, struct error *err)
+{
+	return take(dir, meta_fd, LOCK_SH, timeout_ms, err);
 }
 
 /* Not synced: after a power cut nobody needs to be told that the owner is gone. */

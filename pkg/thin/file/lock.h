@@ -14,6 +14,10 @@
  * who), ERR_INTERRUPTED. */
 MUST_CHECK int tf_lock_take(const char *dir, int meta_fd, unsigned timeout_ms, struct error *err);
 
+/* As above, for a look that writers have to wait for and other looks do not. */
+MUST_CHECK int tf_lock_take_shared(const char *dir, int meta_fd, unsigned timeout_ms,
+				   struct error *err);
+
 /* With the lock held: write down who holds it. @ret_dead_owner: the last owner was killed. */
 MUST_CHECK int tf_lock_set_owner(const char *dir, const char *verb, bool *ret_dead_owner,
 				 struct error *err);

@@ -192,6 +192,7 @@ static void size_of_the_data_file_is_compared(void **state)
 		const char *kind;
 	} cases[] = {
 		{IMAGE_DATA_BLOCKS * 65536ull, NULL},
+		{0, "data_short"},
 		{IMAGE_DATA_BLOCKS * 65536ull - 1, "data_short"},
 		{IMAGE_DATA_BLOCKS * 65536ull + 65536, "data_long"},
 	};
@@ -223,11 +224,11 @@ static void a_writer_keeps_the_check_out_and_is_named(void **state)
 	assert_int_equal(flock(writer, LOCK_EX | LOCK_NB), 0);
 	assert_int_equal(thin_file_check(fix->folder, 30, &findings, &err), -1);
 	assert_int_equal(err.kind, ERR_BUSY);
-	assert_int_equal(fdio_replace_file(owner, "4711 pull", 9, &err), 0);
+	assert_int_equal(fdio_replace_file(owner, "4711 pull 2026-01-01T00:00:00Z", 30, &err), 0);
 	assert_int_equal(thin_file_check(fix->folder, 0, &findings, &err), -1);
 	assert_int_equal(err.kind, ERR_BUSY);
 	error_text(&err, text, sizeof(text));
-	assert_non_null(strstr(text, "4711 pull"));
+	assert_non_null(strstr(text, "4711 (pull)"));
 	assert_int_equal(flock(writer, LOCK_UN), 0);
 	assert_int_equal(thin_file_check(fix->folder, 0, &findings, &err), 0);
 	assert_int_equal(findings.total, 0);
