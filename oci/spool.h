@@ -16,7 +16,8 @@ struct spool;
 typedef void spool_progress_fn(size_t i, uint64_t bytes, void *arg);
 
 /*
- * Start fetching blobs in order, in a thread of its own; at most SPOOL_AHEAD wait to be taken.
+ * Start fetching blobs in order, in a thread of its own; at most SPOOL_AHEAD wait to be taken. A
+ * blob whose transfer breaks in the middle (ERR_NETWORK) is fetched anew, up to three times in all.
  * @source: borrowed, used by nobody else until spool_close().  @blobs: borrowed.  @dir: copied.
  */
 enum { SPOOL_AHEAD = 2 };
