@@ -4,7 +4,9 @@
 
 #include <stdlib.h>
 
+#include "oci/spool.h"
 #include "pkg/base/alloc.h"
+#include "registry/source.h"
 #include "tests/support/cmocka.h"
 #include "tests/support/fake_registry.h"
 
@@ -115,6 +117,36 @@ static void f59_a_foreign_layer_is_only_asked_of_the_registry(void **state)
 	fails("status-404", &foreign, ERR_NOT_FOUND, "foreign layer");
 }
 
+static void no_progress(size_t i, uint64_t bytes, void *arg)
+{
+	(void)i;
+	(void)bytes;
+	(void)arg;
+}
+
+/* Fetch the blob of a repository by way of the spool. */
+static int spool(const char *path, struct error *err)
+{
+	cleanup_free char *text = xasprintf("127.0.0.1:%u/%s", server.port, path);
+	cleanup(source_close_ptr) struct source *source = NULL;
+	cleanup(spool_close_ptr) struct spool *s = NULL;
+	cleanup(stream_close_ptr) struct stream *in = NULL;
+
+	assert_ok(registry_source_open(text, &source, err), err);
+	s = spool_open("/tmp", source, &blob, 1, no_progress, NULL);
+	return spool_take(s, &in, err);
+}
+
+static void f64_a_cut_body_is_fetched_anew_by_the_spool(void **state)
+{
+	struct error err = {0};
+
+	(void)state;
+	assert_ok(spool("cut-2/spool", &err), &err);
+	assert_int_equal(spool("cut-9/spool", &err), -1);
+	assert_error(&err, ERR_NETWORK, "tried 3 times");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -122,6 +154,7 @@ int main(void)
 		cmocka_unit_test(b08_f64_another_announced_size_fails_before_anything_is_read),
 		cmocka_unit_test(b08_f64_an_endless_body_is_read_to_its_size_only),
 		cmocka_unit_test(f64_a_cut_body_is_a_network_error),
+		cmocka_unit_test(f64_a_cut_body_is_fetched_anew_by_the_spool),
 		cmocka_unit_test(f65_other_content_fails_verification),
 		cmocka_unit_test(f59_a_foreign_layer_is_only_asked_of_the_registry),
 	};
