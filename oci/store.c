@@ -26,13 +26,14 @@ enum { DEFAULT_BLOCK_BYTES = 64 << 10, METADATA_BLOCK_BYTES = 4096, MAPPING_BYTE
 
 /* --- names and folders ------------------------------------------------------------------------ */
 
-static bool name_is_valid(const char *name)
+bool store_is_name(const char *text)
 {
 	static const char chars[] =
 		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
-	size_t len = strlen(name);
+	size_t len = strlen(text);
 
-	return len > 0 && len <= 128 && !strchr("_.-", name[0]) && strspn(name, chars) == len;
+	return len > 0 && len <= STORE_NAME_MAX && !strchr("_.-", text[0])
+	       && strspn(text, chars) == len;
 }
 
 static char *absolute_path(const char *path, struct error *err)
@@ -53,7 +54,7 @@ int store_open(const struct store_options *o, struct store **ret, struct error *
 {
 	cleanup(store_close_ptr) struct store *s = xcalloc(1, sizeof(*s));
 
-	if (!name_is_valid(o->pool))
+	if (!store_is_name(o->pool))
 		return error_set(err, ERR_USAGE, "\"%s\" is no name for a pool", o->pool);
 	s->root = absolute_path(o->root, err);
 	if (!s->root)

@@ -20,6 +20,10 @@
 
 struct store;
 
+/* Names of pools and containers: letters, digits and _.- after the first. */
+enum { STORE_NAME_MAX = 128 };
+bool store_is_name(const char *text);
+
 struct store_options {
 	const char *root; /* made when missing */
 	const char *pool; /* name: [a-zA-Z0-9][a-zA-Z0-9_.-]* */

@@ -11,9 +11,10 @@
 #include "oci/manifest.h"
 #include "oci/store_internal.h"
 #include "pkg/base/alloc.h"
+#include "pkg/base/timestamp.h"
 
-/* Half a megabyte: what a container's first mount may write before anything useful happens. */
-enum { CONTAINER_NEED_BYTES = 1 << 20 };
+/* What the new superblock and a first mount write, with room to spare. */
+enum { CONTAINER_NEED_BYTES = 1 << 20, NAME_WORD_MAX = 100 };
 
 /* --- what an image consists of ---------------------------------------------------------------- */
 
@@ -129,15 +130,6 @@ int store_is_container(struct store *s, const char *name, bool *ret, struct erro
 	return 0;
 }
 
-static bool container_name_is_valid(const char *name)
-{
-	static const char chars[] =
-		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
-	size_t len = strlen(name);
-
-	return len > 0 && len <= 128 && !strchr("_.-", name[0]) && strspn(name, chars) == len;
-}
-
 /* "debian-3f9a2c" from docker.io/library/debian:12: the last word of the reference and chance. */
 static char *make_name(const struct record *r, const char *ref)
 {
@@ -149,6 +141,8 @@ static char *make_name(const struct record *r, const char *ref)
 		word++;
 		len--;
 	}
+	if (len > NAME_WORD_MAX)
+		len = NAME_WORD_MAX;
 	for (;;) {
 		uint32_t chance = 0;
 		char *name;
@@ -163,34 +157,24 @@ static char *make_name(const struct record *r, const char *ref)
 	}
 }
 
-static void format_now(char *buf, size_t size)
-{
-	time_t now = time(NULL);
-	struct tm tm;
-
-	gmtime_r(&now, &tm);
-	strftime(buf, size, "%Y-%m-%dT%H:%M:%SZ", &tm);
-}
-
 static int create_in_session(struct store *s, struct snapshots *snapshots,
 			     const struct content_image *image,
 			     const struct store_container_options *o, const char *name,
 			     struct error *err)
 {
 	cleanup_free struct digest *chain = NULL;
-	char created[32];
+	char created[TIMESTAMP_BYTES];
 	size_t n;
 	struct container_spec spec = {
 		.name = name,
 		.image = image->ref,
 		.manifest = image->manifest,
-		.created = created,
+		.created = timestamp_now(created),
 		.read_only = o->read_only,
 		.labels = o->labels,
 		.n_labels = o->n_labels,
 	};
 
-	format_now(created, sizeof(created));
 	if (store_image_chain(s, &image->manifest, &chain, &n, err) < 0)
 		return error_wrap(err, "image %s", image->ref);
 	if (n > 0)
@@ -208,7 +192,7 @@ int store_create_container(struct store *s, const char *ref,
 	cleanup(free_image_ptr) struct content_image *image = NULL;
 	cleanup_free char *name = NULL;
 
-	if (o->name && !container_name_is_valid(o->name))
+	if (o->name && !store_is_name(o->name))
 		return error_set(err, ERR_USAGE,
 				 "\"%s\" is no name for a container: letters, digits, _ . - and "
 				 "no sign in front",

@@ -4,7 +4,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "oci/chain.h"
 #include "oci/image.h"
@@ -12,6 +11,7 @@
 #include "oci/spool.h"
 #include "pkg/base/alloc.h"
 #include "pkg/base/log.h"
+#include "pkg/base/timestamp.h"
 #include "pkg/base/uuid.h"
 
 enum {
@@ -282,23 +282,19 @@ static int put_documents(struct unpack *u, struct content *content, struct error
 
 static int set_image(struct unpack *u, struct content *content, struct error *err)
 {
-	char platform[112], created[32];
-	time_t now = time(NULL);
-	struct tm tm;
+	char platform[112], created[TIMESTAMP_BYTES];
 	struct content_image entry = {
 		.ref = u->source->name,
 		.target = u->image.target.digest,
 		.manifest = u->image.descriptor.digest,
 		.manifest_bytes = u->image.descriptor.size_bytes,
 		.platform = platform,
-		.created = created,
+		.created = timestamp_now(created),
 		.pool = xstrdup(store_pool_name(u->store)),
 	};
 	int status;
 
 	oci_platform_format(&u->image.config.platform, platform, sizeof(platform));
-	gmtime_r(&now, &tm);
-	strftime(created, sizeof(created), "%Y-%m-%dT%H:%M:%SZ", &tm);
 	status = content_set_image(content, &entry, err);
 	free(entry.pool);
 	return status;

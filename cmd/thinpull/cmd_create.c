@@ -129,7 +129,7 @@ static int create(const struct context *context, struct error *err)
 	};
 	enum pull_policy policy;
 
-	if (options.name && !settings_is_name(options.name))
+	if (options.name && !store_is_name(options.name))
 		return error_set(err, ERR_USAGE,
 				 "'%.60s' is not a name: letters, digits, and _.- after the first",
 				 options.name);

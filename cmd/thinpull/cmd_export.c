@@ -82,7 +82,7 @@ static int find_volume(struct store *store, const char *text, char **ret, struct
 {
 	bool is_container = false;
 
-	if (settings_is_name(text) && store_is_container(store, text, &is_container, err) < 0)
+	if (store_is_name(text) && store_is_container(store, text, &is_container, err) < 0)
 		return -1;
 	if (is_container) {
 		*ret = xstrdup(text);

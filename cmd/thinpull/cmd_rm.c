@@ -4,13 +4,14 @@
 
 #include "cmd/thinpull/context.h"
 #include "cmd/thinpull/output.h"
+#include "oci/store.h"
 
 static int remove_one(const struct context *context, struct store *store, const char *name,
 		      struct jout *o, struct error *err)
 {
 	bool force = args_has(context->args, "force");
 
-	if (!settings_is_name(name))
+	if (!store_is_name(name))
 		return error_set(err, ERR_USAGE, "'%.60s' is not the name of a container", name);
 	if (store_remove_container(store, name, err) < 0) {
 		if (!force || err->kind != ERR_NOT_FOUND)

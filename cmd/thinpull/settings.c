@@ -11,6 +11,7 @@
 
 #include "cmd/thinpull/sizes.h"
 #include "cmd/thinpull/suggest.h"
+#include "oci/store.h"
 #include "pkg/base/alloc.h"
 #include "pkg/base/fdio.h"
 #include "pkg/json/jdoc.h"
@@ -18,7 +19,6 @@
 #define SETTINGS_CONFIG_MAX_BYTES (1 << 20)
 #define SETTINGS_LOCK_TIMEOUT_MS  (60 * 1000)
 #define SETTINGS_LOCK_TIMEOUT_MAX (30 * 24 * 3600) /* in ms it fits 32 bits */
-#define SETTINGS_NAME_MAX	  128
 #define SETTINGS_MIN_FREE_PERCENT 10
 
 const struct option_spec settings_options[] = {
@@ -35,18 +35,6 @@ const struct option_spec settings_options[] = {
 	{"version", 0, NULL, "same as the verb version", 0},
 	{0},
 };
-
-bool settings_is_name(const char *text)
-{
-	static const char first[] =
-		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
-	size_t len = strlen(text);
-
-	if (len == 0 || len > SETTINGS_NAME_MAX || !strchr(first, text[0]))
-		return false;
-	return strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
-	       == len;
-}
 
 /* --- one setting: text from any of the three places ------------------------------------------- */
 
@@ -71,7 +59,7 @@ static int set_root(struct settings *s, const char *text, const char *what, stru
 
 static int set_pool(struct settings *s, const char *text, const char *what, struct error *err)
 {
-	if (!settings_is_name(text))
+	if (!store_is_name(text))
 		return error_set(err, ERR_USAGE,
 				 "%s: '%.60s' is not a name: letters, digits, and _.- after the "
 				 "first",

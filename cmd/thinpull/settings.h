@@ -32,6 +32,3 @@ extern const struct option_spec settings_options[];
 MUST_CHECK int settings_load(const struct args *args, const char *config_path, struct settings *ret,
 			     struct error *err);
 void settings_release(struct settings *s);
-
-/* Is it a name for a pool or a container: [a-zA-Z0-9][a-zA-Z0-9_.-]* */
-bool settings_is_name(const char *text);

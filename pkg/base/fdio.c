@@ -136,8 +136,9 @@ int fdio_replace_file(const char *path, const void *data, size_t len, struct err
 	return fdio_sync_dir(!slash ? "." : *folder ? folder : "/", err);
 }
 
-int fdio_read_file(const char *path, size_t max, struct buffer *ret, struct error *err)
+int fdio_open_regular(const char *path, int *ret_fd, uint64_t *ret_bytes, struct error *err)
 {
+	/* O_NONBLOCK: a FIFO put in the place of a file must not hang us. */
 	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	struct stat st;
 
@@ -152,15 +153,25 @@ int fdio_read_file(const char *path, size_t max, struct buffer *ret, struct erro
 		return error_sys(err, "stat %s", path);
 	if (!S_ISREG(st.st_mode))
 		return error_set(err, ERR_INVALID, "%s is not a regular file", path);
-	if ((uint64_t)st.st_size > max)
-		return error_set(err, ERR_INVALID, "%s has %lld bytes, at most %zu are allowed",
-				 path, (long long)st.st_size, max);
-	buffer_clear(ret);
-	if (fdio_pread(fd, buffer_reserve(ret, (size_t)st.st_size), (size_t)st.st_size, 0, path,
-		       err)
-	    < 0)
+	*ret_bytes = (uint64_t)st.st_size;
+	*ret_fd = steal_fd(&fd);
+	return 0;
+}
+
+int fdio_read_file(const char *path, size_t max, struct buffer *ret, struct error *err)
+{
+	cleanup_fd int fd = -1;
+	uint64_t bytes;
+
+	if (fdio_open_regular(path, &fd, &bytes, err) < 0)
 		return -1;
-	buffer_grew(ret, (size_t)st.st_size);
+	if (bytes > max)
+		return error_set(err, ERR_INVALID, "%s has %llu bytes, at most %zu are allowed",
+				 path, (unsigned long long)bytes, max);
+	buffer_clear(ret);
+	if (fdio_pread(fd, buffer_reserve(ret, (size_t)bytes), (size_t)bytes, 0, path, err) < 0)
+		return -1;
+	buffer_grew(ret, (size_t)bytes);
 	return 0;
 }
 

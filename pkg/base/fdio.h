@@ -30,6 +30,13 @@ MUST_CHECK int fdio_sync_dir(const char *path, struct error *err);
 MUST_CHECK int fdio_replace_file(const char *path, const void *data, size_t len, struct error *err);
 
 /*
+ * Open a regular file for reading; links are not followed. Errors: ERR_NOT_FOUND, ERR_INVALID (not
+ * a regular file).
+ */
+MUST_CHECK int fdio_open_regular(const char *path, int *ret_fd, uint64_t *ret_bytes,
+				 struct error *err);
+
+/*
  * Read a whole regular file of at most max bytes. A missing file is ERR_NOT_FOUND, a larger one or
  * one that is not a regular file (links are not followed) ERR_INVALID.
  */

@@ -3,10 +3,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "pkg/base/alloc.h"
+#include "pkg/base/cleanup.h"
+#include "pkg/base/fdio.h"
 #include "pkg/base/interrupt.h"
 #include "pkg/stream/stage.h"
 
@@ -71,21 +72,11 @@ struct stream *stream_from_fd(int fd, const char *name)
 
 int stream_open_file(const char *path, struct stream **ret, struct error *err)
 {
-	/* O_NONBLOCK: a FIFO put in the place of a blob must not hang us. */
-	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	struct stat st;
+	cleanup_fd int fd = -1;
+	uint64_t bytes;
 
-	if (fd < 0 && errno == ENOENT)
-		return error_set(err, ERR_NOT_FOUND, "%s: no such file", path);
-	if (fd < 0 && errno == ELOOP)
-		return error_set(err, ERR_INVALID, "%s is a symlink, a regular file is needed",
-				 path);
-	if (fd < 0)
-		return error_sys(err, "open %s", path);
-	if (fstat(fd, &st) < 0)
-		return error_sys(err, "stat %s", path);
-	if (!S_ISREG(st.st_mode))
-		return error_set(err, ERR_INVALID, "%s is not a regular file", path);
+	if (fdio_open_regular(path, &fd, &bytes, err) < 0)
+		return -1;
 	posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 	*ret = stream_from_fd(steal_fd(&fd), path);
 	return 0;

@@ -16,6 +16,7 @@
 #include "pkg/base/alloc.h"
 #include "pkg/base/cleanup.h"
 #include "pkg/base/fdio.h"
+#include "pkg/base/timestamp.h"
 #include "pkg/base/interrupt.h"
 
 enum {
@@ -103,13 +104,9 @@ static int write_owner(const char *path, const char *verb, struct error *err)
 {
 	cleanup_fd int fd = -1;
 	cleanup_buffer struct buffer text = {0};
-	time_t now = time(NULL);
-	struct tm utc;
-	char since[32];
+	char since[TIMESTAMP_BYTES];
 
-	gmtime_r(&now, &utc);
-	strftime(since, sizeof(since), "%Y-%m-%dT%H:%M:%SZ", &utc);
-	buffer_printf(&text, "%ld %.100s %s\n", (long)getpid(), verb, since);
+	buffer_printf(&text, "%ld %.100s %s\n", (long)getpid(), verb, timestamp_now(since));
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (fd < 0)
 		return error_sys(err, "create %s", path);
