@@ -268,6 +268,12 @@ static enum http_problem problem_of(const struct transfer *t)
 	}
 }
 
+bool http_problem_may_pass(enum http_problem problem)
+{
+	return problem == HTTP_PROBLEM_CONNECT || problem == HTTP_PROBLEM_BROKEN
+	       || problem == HTTP_PROBLEM_NO_TLS;
+}
+
 static int fail(const struct transfer *t, struct error *err)
 {
 	const char *why = t->why[0] ? t->why : curl_easy_strerror(t->code);
@@ -406,6 +412,7 @@ static void set_options(struct transfer *t, const struct http_request *request)
 	curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
 	curl_easy_setopt(e, CURLOPT_BUFFERSIZE, (long)CURL_BUFFER_BYTES);
 	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, options->connect_ms);
+	curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, request->total_ms);
 	curl_easy_setopt(e, CURLOPT_LOW_SPEED_LIMIT, options->low_speed_bytes);
 	curl_easy_setopt(e, CURLOPT_LOW_SPEED_TIME, options->low_speed_s);
 	curl_easy_setopt(e, CURLOPT_ERRORBUFFER, t->why);

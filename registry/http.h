@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "pkg/base/cleanup.h"
@@ -30,6 +31,7 @@ struct http_request {
 	const char *url;
 	const char *accept;	   /* or NULL */
 	const char *authorization; /* whole header value, or NULL */
+	long total_ms;		   /* for all of it, the body too; 0: no limit */
 };
 
 #define HTTP_LENGTH_UNKNOWN UINT64_MAX
@@ -55,6 +57,8 @@ enum http_problem {
 	HTTP_PROBLEM_NO_TLS,  /* the handshake failed: perhaps no TLS is spoken there */
 	HTTP_PROBLEM_OTHER,   /* certificate, protocol, limits: trying again is no use */
 };
+
+bool http_problem_may_pass(enum http_problem problem);
 
 /*
  * Returns when the headers are there, whatever the status.

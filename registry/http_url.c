@@ -110,6 +110,23 @@ int http_url_join(const char *base, const char *location, char **ret, struct err
 	return *ret ? 0 : refuse(location, "not a URL", err);
 }
 
+int http_url_add_query(const char *url, const char *name, const char *value, char **ret,
+		       struct error *err)
+{
+	cleanup(release_handle) CURLU *handle = new_handle();
+	cleanup_free char *pair = xasprintf("%s=%s", name, value);
+
+	if (set(handle, url, err) < 0)
+		return -1;
+	/* Only the first '=' stays as it is, so names must be without. */
+	if (curl_url_set(handle, CURLUPART_QUERY, pair, CURLU_APPENDQUERY | CURLU_URLENCODE)
+		    != CURLUE_OK
+	    || curl_url_set(handle, CURLUPART_FRAGMENT, NULL, 0) != CURLUE_OK)
+		return refuse(url, "its query cannot be extended", err);
+	*ret = get_part(handle, CURLUPART_URL, 0);
+	return *ret ? 0 : refuse(url, "not a URL", err);
+}
+
 char *http_url_shown(const char *text)
 {
 	return xstrndup(text, strcspn(text, "?#"));
@@ -138,14 +155,23 @@ static bool is_localhost_name(const char *host)
 /* The address that the text is, as IPv4 if it can be. */
 static bool parse_address(const char *host, uint32_t *ret_v4, struct in6_addr *ret_v6, bool *is_v4)
 {
+	char text[INET6_ADDRSTRLEN];
+	size_t len = strlen(host);
 	struct in_addr v4;
 
-	*is_v4 = inet_pton(AF_INET, host, &v4) == 1;
+	*is_v4 = false;
+	if (len > 0 && host[len - 1] == '.') /* some resolvers take that for the same */
+		len--;
+	if (len >= sizeof(text))
+		return false;
+	memcpy(text, host, len);
+	text[len] = '\0';
+	*is_v4 = inet_pton(AF_INET, text, &v4) == 1;
 	if (*is_v4) {
 		*ret_v4 = ntohl(v4.s_addr);
 		return true;
 	}
-	if (inet_pton(AF_INET6, host, ret_v6) != 1)
+	if (inet_pton(AF_INET6, text, ret_v6) != 1)
 		return false;
 	if (IN6_IS_ADDR_V4MAPPED(ret_v6)) {
 		memcpy(&v4, &ret_v6->s6_addr[12], sizeof(v4));
@@ -179,4 +205,20 @@ bool http_host_is_local(const char *host)
 	if (is_v4)
 		return v4 >> 24 == 0 || v4 >> 16 == 0xa9fe;
 	return IN6_IS_ADDR_UNSPECIFIED(&v6) || IN6_IS_ADDR_LINKLOCAL(&v6);
+}
+
+bool http_host_is_private(const char *host)
+{
+	struct in6_addr v6;
+	uint32_t v4;
+	bool is_v4;
+
+	if (http_host_is_local(host))
+		return true;
+	if (!parse_address(host, &v4, &v6, &is_v4))
+		return false;
+	if (is_v4)
+		return v4 >> 24 == 10 || v4 >> 22 == 0x6440U >> 6 || v4 >> 20 == 0xac1
+		       || v4 >> 16 == 0xc0a8;
+	return (v6.s6_addr[0] & 0xfe) == 0xfc;
 }

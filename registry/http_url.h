@@ -19,6 +19,13 @@ void http_url_release(struct http_url *url);
 /* @location: absolute or relative to base. @ret: owned. Errors: as above. */
 MUST_CHECK int http_url_join(const char *base, const char *location, char **ret, struct error *err);
 
+/*
+ * Add "name=value" to the query, percent-encoded, and drop the fragment.
+ * @ret: owned. Errors: as above.
+ */
+MUST_CHECK int http_url_add_query(const char *url, const char *name, const char *value, char **ret,
+				  struct error *err);
+
 /* Without query and fragment, which carry signatures. Owned. */
 char *http_url_shown(const char *text);
 
@@ -28,3 +35,5 @@ bool http_url_same_origin(const struct http_url *a, const struct http_url *b);
 bool http_host_is_loopback(const char *host);
 /* Those, and what only ever means "near this machine": 0/8, 169.254/16, ::, fe80::/10. */
 bool http_host_is_local(const char *host);
+/* Those, and addresses of private networks: 10/8, 100.64/10, 172.16/12, 192.168/16, fc00::/7. */
+bool http_host_is_private(const char *host);

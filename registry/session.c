@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One request with all that may go wrong before its body: choice of scheme (image-rules C19),
- * retries (C11), refusals (C12). Authentication has its place in ask(): a 401 from the registry
- * itself, never from where it redirected to, is to be answered there.
+ * tokens (C3), retries (C11), refusals (C12).
  */
 #include "registry/session.h"
 
@@ -17,11 +16,13 @@
 #include "registry/errors.h"
 #include "registry/http_url.h"
 #include "registry/redirect.h"
+#include "registry/token.h"
 
 enum { TRIES = 4, BACKOFF_MS = 500, WAIT_MAX_MS = 60000 };
 
 struct session {
 	struct http_client *http;
+	struct token_store *tokens;
 	char *host; /* with port */
 	char *path;
 	unsigned tries, backoff_ms;
@@ -91,6 +92,7 @@ struct session *session_new(const struct reference *ref, const struct session_op
 	if (!options)
 		options = &usual;
 	s->http = http_client_new(options->http);
+	s->tokens = token_store_new(s->http);
 	s->host = xstrdup(reference_api_host(ref));
 	s->path = xstrdup(ref->path);
 	s->tries = options->tries ? options->tries : TRIES;
@@ -102,6 +104,7 @@ struct session *session_new(const struct reference *ref, const struct session_op
 
 void session_free(struct session *s)
 {
+	token_store_free(s->tokens);
 	http_client_free(s->http);
 	pthread_mutex_destroy(&s->lock);
 	free(s->host);
@@ -122,29 +125,117 @@ unsigned session_tries(const struct session *s)
 /* --- one request ---------------------------------------------------------------------------------
  */
 
-static int ask_once(struct session *s, const char *kind, const char *name, const char *accept,
-		    struct http_response *ret, enum http_problem *problem, struct error *err)
+struct wish {
+	const char *kind, *name, *accept;
+};
+
+/* What a response is worth. */
+struct verdict {
+	bool left;	 /* it is not from the registry: no challenge to answer */
+	bool with_token; /* what was asked last */
+	enum http_problem problem;
+	bool may_pass; /* a failure that is worth another try */
+	unsigned retry_after_s;
+};
+
+static int ask_once(struct session *s, const struct wish *w, const char *authorization,
+		    struct http_response *ret, struct verdict *v, struct error *err)
 {
 	cleanup_free char *url =
-		xasprintf("%s://%s/v2/%s/%s/%s", scheme_of(s), s->host, s->path, kind, name);
-	struct http_request request = {.url = url, .accept = accept};
-	bool left;
+		xasprintf("%s://%s/v2/%s/%s/%s", scheme_of(s), s->host, s->path, w->kind, w->name);
+	struct http_request request = {.url = url,
+				       .accept = w->accept,
+				       .authorization = authorization};
 
-	return redirect_get(s->http, &request, ret, &left, problem, err);
+	return redirect_get(s->http, &request, ret, &v->left, &v->problem, err);
 }
 
-static int ask(struct session *s, const char *kind, const char *name, const char *accept,
-	       struct http_response *ret, enum http_problem *problem, struct error *err)
+static int ask(struct session *s, const struct wish *w, const char *authorization,
+	       struct http_response *ret, struct verdict *v, struct error *err)
 {
-	int rc = ask_once(s, kind, name, accept, ret, problem, err);
+	int rc = ask_once(s, w, authorization, ret, v, err);
 
-	if (rc < 0 && *problem == HTTP_PROBLEM_NO_TLS && fall_back_to_plain(s)) {
+	if (rc < 0 && v->problem == HTTP_PROBLEM_NO_TLS && fall_back_to_plain(s)) {
 		log_debug("%s speaks no TLS: using plain http on this machine", s->host);
-		rc = ask_once(s, kind, name, accept, ret, problem, err);
+		rc = ask_once(s, w, authorization, ret, v, err);
 	}
 	if (rc == 0)
 		stay_with_scheme(s);
+	v->may_pass = rc < 0 && http_problem_may_pass(v->problem);
 	return rc;
+}
+
+/* --- tokens --------------------------------------------------------------------------------------
+ */
+
+/* A short body that is read leaves its connection for the next request. */
+static void drain(struct http_response *r)
+{
+	enum { SHORT_BYTES = 16 << 10 };
+	cleanup_buffer struct buffer body = {0};
+	struct error ignored = {0};
+
+	if (r->content_length <= SHORT_BYTES
+	    && stream_read_all(r->body, SHORT_BYTES, &body, &ignored) < 0)
+		log_debug("http: %s: the body of a 401: %s", r->url, ignored.cause);
+}
+
+/* 0: a token to ask with, in the place of *authorization; -1. */
+static int answer(struct session *s, const struct challenge *c, const struct http_response *r,
+		  char **authorization, bool *ret_fresh, struct verdict *v, struct error *err)
+{
+	struct token_request request = {.registry_url = r->url,
+					.path = s->path,
+					.challenge = c,
+					.refused = *authorization};
+	struct token_answer token;
+	int rc = token_store_get(s->tokens, &request, &token, err);
+
+	v->may_pass = rc > 0;
+	v->retry_after_s = token.retry_after_s;
+	if (rc != 0)
+		return error_wrap(err, "token");
+	free(*authorization);
+	*authorization = token.authorization;
+	*ret_fresh = token.fresh;
+	return 0;
+}
+
+static bool wants_token(const struct http_response *r, struct challenge *ret)
+{
+	struct error ignored = {0};
+
+	if (r->status != 401 || challenge_parse(r->authenticate, ret, &ignored) < 0)
+		return false;
+	return ret->scheme == CHALLENGE_BEARER;
+}
+
+/*
+ * Ask with the token that did last, if any. A 401 of the registry itself is answered by another;
+ * when one that was made for this request is refused as well, that is the registry's last word.
+ */
+static int ask_with_token(struct session *s, const struct wish *w, struct http_response *ret,
+			  struct verdict *v, struct error *err)
+{
+	enum { ANSWERS_MAX = 3 }; /* other threads may have renewed it, too late for us */
+	cleanup_free char *authorization = token_store_last(s->tokens);
+	bool is_fresh = false;
+
+	for (int i = 0;; i++) {
+		cleanup(challenge_release) struct challenge c = {0};
+		int rc;
+
+		v->with_token = authorization != NULL;
+		if (ask(s, w, authorization, ret, v, err) < 0)
+			return -1;
+		if (is_fresh || i == ANSWERS_MAX || v->left || !wants_token(ret, &c))
+			return 0;
+		drain(ret);
+		rc = answer(s, &c, ret, &authorization, &is_fresh, v, err);
+		http_response_release(ret);
+		if (rc < 0)
+			return -1;
+	}
 }
 
 /* --- trying again --------------------------------------------------------------------------------
@@ -175,54 +266,49 @@ static unsigned backoff(const struct session *s, unsigned attempt, unsigned retr
 	return ms < WAIT_MAX_MS ? (unsigned)ms : WAIT_MAX_MS;
 }
 
-static bool is_worth_retrying(enum http_problem problem)
+/* A response that is no success, as an error. */
+static int refuse(struct http_response *r, struct verdict *v, struct error *err)
 {
-	return problem == HTTP_PROBLEM_CONNECT || problem == HTTP_PROBLEM_BROKEN
-	       || problem == HTTP_PROBLEM_NO_TLS;
+	v->may_pass = registry_may_retry(r->status);
+	v->retry_after_s = r->retry_after_s;
+	registry_refused(r, err);
+	if (err->kind == ERR_UNAUTHORIZED && v->with_token && !v->left)
+		error_wrap(err, "with an anonymous token");
+	error_wrap(err, "%s", r->url);
+	http_response_release(r);
+	return -1;
 }
 
-/* One try: 0 and a response of status 200, 1 = failed but may work later, -1. */
-static int try_once(struct session *s, const char *kind, const char *name, const char *accept,
-		    struct http_response *ret, unsigned *retry_after_s, struct error *err)
+/* One try: 0 and a response of status 200, or -1. */
+static int try_once(struct session *s, const struct wish *w, struct http_response *ret,
+		    struct verdict *v, struct error *err)
 {
 	struct http_response r = {0};
-	enum http_problem problem;
-	int status;
 
-	*retry_after_s = 0;
-	if (ask(s, kind, name, accept, &r, &problem, err) < 0)
-		return is_worth_retrying(problem) ? 1 : -1;
-	if (r.status == 200) {
-		*ret = r;
-		return 0;
-	}
-	status = r.status;
-	*retry_after_s = r.retry_after_s;
-	registry_refused(&r, err);
-	error_wrap(err, "%s", r.url);
-	http_response_release(&r);
-	return registry_may_retry(status) ? 1 : -1;
+	*v = (struct verdict){0};
+	if (ask_with_token(s, w, &r, v, err) < 0)
+		return -1;
+	if (r.status != 200)
+		return refuse(&r, v, err);
+	*ret = r;
+	return 0;
 }
 
 int session_get(struct session *s, const char *kind, const char *name, const char *accept,
 		struct http_response *ret, struct error *err)
 {
-	unsigned retry_after_s;
+	struct wish w = {kind, name, accept};
+	struct verdict v;
 	int rc;
 
 	for (unsigned attempt = 0;; attempt++) {
-		rc = try_once(s, kind, name, accept, ret, &retry_after_s, err);
-		if (rc <= 0)
+		rc = try_once(s, &w, ret, &v, err);
+		if (rc == 0 || !v.may_pass || attempt + 1 >= s->tries)
 			break;
-		if (attempt + 1 >= s->tries) {
-			rc = -1;
-			break;
-		}
 		log_debug("%s: trying again: %s", s->host, err->cause);
-		if (wait_ms(backoff(s, attempt, retry_after_s), err) < 0) {
-			rc = -1;
+		rc = wait_ms(backoff(s, attempt, v.retry_after_s), err);
+		if (rc < 0)
 			break;
-		}
 	}
 	return rc < 0 ? error_wrap(err, "%.*s from %s", (int)strlen(kind) - 1, kind, s->host) : 0;
 }

@@ -27,7 +27,7 @@ void fake_registry_start(struct fake_registry *r)
 	FILE *out;
 
 	r->folder = make_folder();
-	r->ca_file = xasprintf("%s/cert.pem", r->folder);
+	r->ca_file = xasprintf("%s/ca.pem", r->folder);
 	if (pipe(fds) < 0)
 		fail_msg("pipe failed");
 	r->pid = fork();
@@ -38,8 +38,9 @@ void fake_registry_start(struct fake_registry *r)
 	close(fds[1]);
 	out = fdopen(fds[0], "r");
 	if (!out
-	    || fscanf(out, "%u %u %u %u", &r->port, &r->other_port, &r->tls_port, &r->mute_port)
-		       != 4)
+	    || fscanf(out, "%u %u %u %u %u", &r->port, &r->other_port, &r->tls_port, &r->mute_port,
+		      &r->auth_port)
+		       != 5)
 		fail_msg("tests/support/fake_registry.py did not start");
 	fclose(out);
 }

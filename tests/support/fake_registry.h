@@ -6,9 +6,9 @@
 
 struct fake_registry {
 	pid_t pid;
-	unsigned port, other_port, tls_port, mute_port;
+	unsigned port, other_port, tls_port, mute_port, auth_port;
 	char *folder;
-	char *ca_file; /* the certificate of the TLS port, for "localhost" */
+	char *ca_file; /* trusts the TLS port, for "localhost", and auth_port, for 127.0.0.1 */
 };
 
 /* Fails the test when it does not start. */

@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A registry that misbehaves on demand: the repository's name says how.
 
-    fake_registry.py FOLDER    prints "PORT OTHER TLS MUTE", then serves until killed
+    fake_registry.py FOLDER    prints "PORT OTHER TLS MUTE AUTH", then serves until killed
 
 PORT and OTHER are two plain-http origins, TLS one with the certificate FOLDER/cert.pem, which is
-for "localhost" only, MUTE accepts connections and never says anything. Each connection serves one request and is closed.
+for "localhost" only, AUTH one with a certificate of the authority FOLDER/ca.pem, which is for the
+address 127.0.0.1 only (ca.pem holds both), MUTE accepts connections and never says anything. Each
+connection serves one request and is closed.
 """
 import hashlib
 import json
@@ -17,6 +19,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.parse
 
 TYPE = "application/vnd.oci.image.manifest.v1+json"
 MANIFEST = (b'{"schemaVersion":2,"mediaType":"' + TYPE.encode() +
@@ -28,6 +31,8 @@ BIG_BYTES = 48 << 20
 ports = {}
 counts = {}
 counts_lock = threading.Lock()
+tokens = {}  # text: the scopes, how many requests it is good for
+token_log = []  # heads of all requests for tokens
 
 
 def digest(data, algorithm="sha256"):
@@ -103,6 +108,10 @@ class Request:
 
     def serve(self):
         parts = self.path.split("?")[0].split("/")  # "", "v2", NAME, ...
+        if parts[1] == "token":
+            token_log.append(self.head)
+            getattr(self, "token_" + parts[2], self.token_good)()
+            return
         name, _, rest = parts[2].partition("-") if len(parts) > 2 else ("", "", "")
         getattr(self, "do_" + name, self.do_ok)(rest, "/".join(parts[3:]))
 
@@ -257,6 +266,145 @@ class Request:
     def do_nowhere(self, rest, tail):
         self.send(307, [], b"no location")
 
+    # --- tokens ---
+
+    def do_auth(self, rest, tail):
+        """auth-WHERE-HOW: wants a token of the token server HOW, which is at WHERE."""
+        where, _, how = rest.partition("-")
+        name = self.path[len("/v2/"):].rsplit("/", 2)[0]
+        scheme, _, token = self.headers.get("authorization", "").partition(" ")
+        with counts_lock:
+            scopes, left = tokens.get(token, ((), 0))
+            good = scheme == "Bearer" and left > 0 and f"repository:{name}:pull" in scopes
+            if good:
+                tokens[token] = scopes, left - 1
+        if not good or how == "never":
+            realm = {"plain": self.origin("plain"), "other": self.origin("other"),
+                     "name": self.origin("other", host="localhost"),
+                     "tls": self.origin("tls", "https", "localhost"),
+                     "auth": self.origin("auth", "https"),
+                     "wrong": self.origin("auth", "https", "localhost"),
+                     "far": "http://auth.example.com", "near": "https://169.254.169.254",
+                     }[where] + f"/token/{how}?own=a%20b&n={name}"
+            self.send(401, [("WWW-Authenticate", 'Basic realm="x"'),
+                            ("WWW-Authenticate", f'Bearer realm="{realm}",service="a fake&one",'
+                             f'scope="repository:{name}:pull also:this:one"')],
+                      json.dumps({"errors": [{"code": "UNAUTHORIZED",
+                                              "message": "authentication required"}]}).encode())
+        elif how == "away":
+            self.redirect(self.origin("other") + "/v2/echo/x")
+        elif how == "back":
+            self.redirect(self.origin("other") + "/v2/back/x")
+        elif how == "asks":
+            self.redirect(self.origin("other") + f"/v2/auth-plain-good/{tail}")
+        elif how == "echo":
+            self.do_echo(rest, tail)
+        else:
+            self.ok()
+
+    def do_basic(self, rest, tail):
+        self.send(401, [("WWW-Authenticate", 'Basic realm="x"')])
+
+    def do_realm(self, rest, tail):
+        """A challenge without a realm, or with a relative one."""
+        self.send(401, [("WWW-Authenticate", {"none": 'Bearer service="x"',
+                                              "relative": 'Bearer realm="/token/good"'}[rest])])
+
+    def do_log(self, rest, tail):
+        self.send(200, [], "\n".join(token_log).encode())
+
+    def token(self, uses=1 << 30, **more):
+        """A new token for what is asked; like real ones it holds characters of base64."""
+        query = urllib.parse.parse_qs(self.path.partition("?")[2])
+        with counts_lock:
+            text = f"SECRET/{len(tokens)}+x=="
+            tokens[text] = query.get("scope", []), uses
+        return dict({"token": text, "issued_at": "2024-01-01T00:00:00Z", "expires_in": 300},
+                    **more)
+
+    def give(self, answer, headers=()):
+        self.send(200, [("Content-Type", "application/json"), *headers],
+                  json.dumps(answer).encode())
+
+    def token_good(self):
+        self.give(self.token())
+
+    def token_access(self):
+        answer = self.token()
+        self.give({"access_token": answer["token"], "token": ""})
+
+    def token_three(self):
+        """Good for three requests only."""
+        self.give(self.token(3))
+
+    def token_twenty(self):
+        """The first one is good for twenty requests only."""
+        self.give(self.token(1 << 30 if count(self.path) else 20))
+
+    def token_narrow(self):
+        """Not for what was asked."""
+        self.give(self.token(0))
+
+    def token_same(self):
+        """The same token again, though its time is over."""
+        with counts_lock:
+            if "SECRET-same" not in tokens:
+                tokens["SECRET-same"] = [urllib.parse.parse_qs(self.path)["scope"][0]], 1
+        self.give({"token": "SECRET-same"})
+
+    def token_s401(self):
+        self.refuse(401, "who are you")
+
+    def token_s403(self):
+        self.refuse(403, "requested access to the resource is denied")
+
+    def token_s404(self):
+        self.refuse(404, "no such thing")
+
+    def token_busy(self):
+        """429 twice, then ok."""
+        if count(self.path) < 2:
+            self.refuse(429)
+        else:
+            self.token_good()
+
+    def token_down(self):
+        self.refuse(503)
+
+    def token_resets(self):
+        if count(self.path) < 2:
+            self.reset()
+        else:
+            self.token_good()
+
+    def token_cut(self):
+        """Half an answer, then a whole one."""
+        body = json.dumps(self.token()).encode()
+        if count(self.path) == 0:
+            self.send(200, [], body[:len(body) // 2], length=len(body))
+        else:
+            self.send(200, [], body)
+
+    def token_moved(self):
+        self.redirect(self.origin("other") + "/token/good?" + self.path.partition("?")[2])
+
+    def token_huge(self):
+        self.send(200, [("Transfer-Encoding", "chunked")], length="none")
+        while True:
+            self.sock.sendall(b"10000\r\n" + b" " * 65536 + b"\r\n")
+
+    def token_newline(self):
+        self.give({"token": "SECRET\r\nX-Injected: yes"})
+
+    def token_html(self):
+        self.send(200, [("Content-Type", "text/html")], b"<html>SECRET</html>")
+
+    def token_empty(self):
+        self.send(200, [])
+
+    def token_none(self):
+        self.give({"tokens": "SECRET"})
+
 
 def handle(sock, tls):
     with sock:
@@ -286,23 +434,52 @@ def listen(name, target, *args):
     threading.Thread(target=accept, daemon=True).start()
 
 
-def make_certificate(folder):
-    cert, key = os.path.join(folder, "cert.pem"), os.path.join(folder, "key.pem")
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-                    "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key, "-out", cert,
-                    "-days", "2", "-subj", "/CN=localhost", "-addext",
-                    "subjectAltName=DNS:localhost"], check=True, capture_output=True)
+def openssl(*args):
+    subprocess.run(["openssl", *args], check=True, capture_output=True)
+
+
+def context_of(cert, key):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(cert, key)
     return context
+
+
+KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+
+
+def make_certificate(folder):
+    cert, key = os.path.join(folder, "cert.pem"), os.path.join(folder, "key.pem")
+    openssl("req", "-x509", *KEY, "-keyout", key, "-out", cert, "-days", "2", "-subj",
+            "/CN=localhost", "-addext", "subjectAltName=DNS:localhost")
+    return context_of(cert, key)
+
+
+def make_authority(folder):
+    """An authority, and what it certifies; what is to be trusted is all in ca.pem."""
+    cert, key, request, ca, ca_key, names = (
+        os.path.join(folder, "auth-" + name)
+        for name in ("cert.pem", "key.pem", "request.pem", "ca.pem", "ca-key.pem", "names"))
+    openssl("req", "-x509", *KEY, "-keyout", ca_key, "-out", ca, "-days", "2", "-subj",
+            "/CN=authority of a test")
+    openssl("req", "-new", *KEY, "-keyout", key, "-out", request, "-subj", "/CN=tokens")
+    with open(names, "w", encoding="ascii") as f:
+        f.write("subjectAltName=IP:127.0.0.1\n")
+    openssl("x509", "-req", "-in", request, "-CA", ca, "-CAkey", ca_key, "-CAcreateserial",
+            "-out", cert, "-days", "2", "-extfile", names)
+    with open(os.path.join(folder, "ca.pem"), "wb") as out:
+        for path in (os.path.join(folder, "cert.pem"), ca):
+            with open(path, "rb") as f:
+                out.write(f.read())
+    return context_of(cert, key)
 
 
 def main():
     listen("plain", handle, False)
     listen("other", handle, False)
     listen("tls", tls_handle, make_certificate(sys.argv[1]))
+    listen("auth", tls_handle, make_authority(sys.argv[1]))
     listen("mute", lambda sock: time.sleep(60))
-    print(ports["plain"], ports["other"], ports["tls"], ports["mute"], flush=True)
+    print(*(ports[name] for name in ("plain", "other", "tls", "mute", "auth")), flush=True)
     threading.Event().wait()
 
 

@@ -2,6 +2,8 @@
 /* URLs, and the hosts that are this machine: image-rules C8, F66. */
 #include "registry/http_url.h"
 
+#include <strings.h>
+
 #include "pkg/base/alloc.h"
 #include "pkg/base/cleanup.h"
 #include "tests/support/cmocka.h"
@@ -177,6 +179,51 @@ static void hosts_of_this_machine_are_known(void **state)
 			fail_msg("%s", cases[i].host);
 }
 
+static void c05_queries_are_extended_and_encoded(void **state)
+{
+	static const char *const cases[][3] = {
+		{"https://x/t", "repository:a/b:pull", "https://x/t?n=repository%3Aa%2Fb%3Apull"},
+		{"https://x/t?a=b%20c", "d", "https://x/t?a=b%20c&n=d"},
+		{"https://x/t?", "d", "https://x/t?n=d"},
+		{"https://x", "d", "https://x/?n=d"},
+		{"https://x/t?a#f?g", "&b=c#d%\r\n", "https://x/t?a&n=%26b%3Dc%23d%25%0D%0A"},
+		{"https://x/t", "\xc3\xa9", "https://x/t?n=%C3%A9"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		cleanup_free char *url = NULL;
+		struct error err = {0};
+
+		assert_ok(http_url_add_query(cases[i][0], "n", cases[i][1], &url, &err), &err);
+		if (strcasecmp(url, cases[i][2]) != 0)
+			fail_msg("%s, expected %s", url, cases[i][2]);
+	}
+}
+
+static void c07_private_networks_are_known(void **state)
+{
+	static const char *const private[] = {
+		"10.0.0.1",	   "10.255.255.255", "172.16.0.1", "172.31.255.255", "192.168.0.1",
+		"100.64.0.1",	   "100.127.0.1",    "fc00::1",	   "fdff::1",	     "127.0.0.1",
+		"169.254.1.2",	   "localhost",	     "::1",	   "fe80::1",	     "0.0.0.0",
+		"::ffff:10.1.2.3", "10.0.0.1.",	     "127.0.0.1.", "localhost.",
+	};
+	static const char *const public[] = {
+		"11.0.0.1",	  "9.255.255.255",  "172.15.255.255", "172.32.0.1", "192.167.1.1",
+		"192.169.0.1",	  "100.63.255.255", "100.128.0.1",    "fe00::1",    "2001:db8::1",
+		"::ffff:8.8.8.8", "quay.io",	    "10.example.com", "",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(private); i++)
+		if (!http_host_is_private(private[i]))
+			fail_msg("%s is not seen as private", private[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(public); i++)
+		if (http_host_is_private(public[i]))
+			fail_msg("%s is seen as private", public[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -188,6 +235,8 @@ int main(void)
 		cmocka_unit_test(urls_are_shown_without_their_query),
 		cmocka_unit_test(c08_an_origin_is_scheme_host_and_port),
 		cmocka_unit_test(hosts_of_this_machine_are_known),
+		cmocka_unit_test(c05_queries_are_extended_and_encoded),
+		cmocka_unit_test(c07_private_networks_are_known),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Requests to a repository: scheme (C19), trying again (C11), refusals (C12). */
+/* Requests to a repository: scheme (C19), trying again (C11), refusals (C12), tokens (C3-C8). */
 #include "registry/session.h"
 
 #include <stdlib.h>
+#include <strings.h>
 #include <time.h>
 
 #include "pkg/base/alloc.h"
@@ -194,7 +195,7 @@ static void c11_the_rest_is_tried_once(void **state)
 {
 	(void)state;
 	fails("fails-400-1", "manifests", ERR_INVALID, "400");
-	fails("fails-401-1", "manifests", ERR_UNAUTHORIZED, "401");
+	fails("basic", "manifests", ERR_UNAUTHORIZED, "401");
 	fails("fails-403-1", "manifests", ERR_UNAUTHORIZED, "403");
 	fails("fails-404-1", "manifests", ERR_NOT_FOUND, "404");
 	fails("fails-405-1", "manifests", ERR_INVALID, "405");
@@ -222,7 +223,7 @@ static void c12_errors_name_registry_url_and_reason(void **state)
 			     "found: MANIFEST_UNKNOWN: refused for the [31mtest",
 			     server.port, server.port);
 	fails("status-404", "manifests", ERR_NOT_FOUND, expected);
-	fails("status-401", "manifests", ERR_UNAUTHORIZED, "(Bearer)");
+	fails("basic", "manifests", ERR_UNAUTHORIZED, "user name and password, not supported yet");
 	fails("status-403", "manifests", ERR_UNAUTHORIZED, "access denied: DENIED");
 	fails("html-404", "manifests", ERR_NOT_FOUND, "404 not found");
 	fails("errors-404", "manifests", ERR_NOT_FOUND, "404 not found");
@@ -235,6 +236,239 @@ static void c08_redirects_are_followed(void **state)
 	succeeds("hop-3", "blobs");
 	fails("loop", "blobs", ERR_NETWORK, "more than 10 redirects");
 	fails("asks", "blobs", ERR_UNAUTHORIZED, "401");
+}
+
+/* --- tokens --------------------------------------------------------------------------------------
+ */
+
+static char *get_text(struct session *s, const char *kind)
+{
+	struct buffer body = {0};
+	struct http_response r;
+	struct error err = {0};
+
+	assert_ok(session_get(s, kind, "x", NULL, &r, &err), &err);
+	assert_ok(stream_read_all(r.body, 1 << 20, &body, &err), &err);
+	http_response_release(&r);
+	return body.data ? buffer_detach(&body) : xstrdup("");
+}
+
+/* How often a token for the repository was asked for; the first request of all, if wanted. */
+static int tokens_asked(const char *path, char **ret_request)
+{
+	cleanup(session_free_ptr) struct session *s = open_session("127.0.0.1", server.port, "log");
+	cleanup_free char *log = get_text(s, "manifests");
+	cleanup_free char *mark = xasprintf("n=%s&", path);
+	int n = 0;
+
+	if (ret_request)
+		*ret_request = NULL;
+	for (char *p = log; (p = strstr(p, mark)); p += strlen(mark), n++) {
+		char *line = p;
+
+		while (line > log && line[-1] != '\n')
+			line--;
+		if (ret_request && !*ret_request)
+			*ret_request = xstrdup(line);
+	}
+	return n;
+}
+
+static void c03_c07_a_token_is_fetched_wherever_the_registry_says(void **state)
+{
+	static const struct {
+		const char *host;
+		bool tls;
+		const char *path;
+	} cases[] = {
+		{"127.0.0.1", false, "auth-plain-good/from-plain"}, /* the same host and port */
+		{"127.0.0.1", false, "auth-other-good/from-plain"}, /* another port */
+		{"127.0.0.1", false, "auth-name-good/from-plain"},  /* another host */
+		{"127.0.0.1", false, "auth-tls-good/from-plain"},
+		{"127.0.0.1", false, "auth-auth-good/from-plain"},
+		{"localhost", true, "auth-tls-good/from-tls"},
+		{"localhost", true, "auth-auth-good/from-tls"}, /* another host, as docker.io */
+		{"127.0.0.1", false, "auth-plain-access/from-plain"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		unsigned port = cases[i].tls ? server.tls_port : server.port;
+		struct http_response r;
+		struct error err = {0};
+
+		assert_ok(get(cases[i].host, port, cases[i].path, "manifests", &r, &err), &err);
+		http_response_release(&r);
+		assert_int_equal(tokens_asked(cases[i].path, NULL), 1);
+	}
+}
+
+static void c05_c06_tokens_are_asked_for_anonymously(void **state)
+{
+	cleanup_free char *request = NULL;
+	char *first_end, *next;
+
+	(void)state;
+	succeeds("auth-other-good/deep/er", "blobs");
+	assert_int_equal(tokens_asked("auth-other-good/deep/er", &request), 1);
+	first_end = strchr(request, '\n');
+	next = strstr(first_end, "\nGET ");
+	if (next)
+		*next = '\0';
+	assert_null(strcasestr(first_end, "\nauthorization:"));
+	assert_null(strcasestr(first_end, "\ncookie:"));
+	*first_end = '\0';
+	if (strcasecmp(request, "GET /token/good?own=a%20b&n=auth-other-good/deep/er"
+				"&service=a+fake%26one"
+				"&scope=repository%3Aauth-other-good%2Fdeep%2Fer%3Apull"
+				"&scope=also%3Athis%3Aone HTTP/1.1")
+	    != 0)
+		fail_msg("%s", request);
+}
+
+static void c05_a_token_serves_many_requests(void **state)
+{
+	cleanup(session_free_ptr) struct session *s =
+		open_session("127.0.0.1", server.port, "auth-other-echo/many");
+
+	(void)state;
+	for (int i = 0; i < 5; i++) {
+		cleanup_free char *seen = get_text(s, i % 2 ? "manifests" : "blobs");
+
+		assert_non_null(strstr(seen, "Authorization: Bearer SECRET/"));
+	}
+	assert_int_equal(tokens_asked("auth-other-echo/many", NULL), 1);
+}
+
+static void c03_a_token_that_expires_is_renewed(void **state)
+{
+	cleanup(session_free_ptr) struct session *s =
+		open_session("127.0.0.1", server.port, "auth-other-three/expires");
+
+	(void)state;
+	for (int i = 0; i < 10; i++)
+		free(get_text(s, "blobs"));
+	assert_int_equal(tokens_asked("auth-other-three/expires", NULL), 4);
+}
+
+static void f68_a_refused_token_is_renewed_once(void **state)
+{
+	static const char *const paths[] = {"auth-other-never/x", "auth-other-narrow/x"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+		fails(paths[i], "manifests", ERR_UNAUTHORIZED,
+		      "with an anonymous token: 401 authentication required (Bearer): "
+		      "UNAUTHORIZED");
+		assert_int_equal(tokens_asked(paths[i], NULL), 1);
+	}
+}
+
+static void f68_a_server_that_gives_the_same_again_ends_it(void **state)
+{
+	cleanup(session_free_ptr) struct session *s =
+		open_session("127.0.0.1", server.port, "auth-other-same/x");
+	struct http_response r;
+	struct error err = {0};
+
+	(void)state;
+	free(get_text(s, "blobs"));
+	assert_int_equal(session_get(s, "blobs", "x", NULL, &r, &err), -1);
+	assert_error(&err, ERR_UNAUTHORIZED, "with an anonymous token");
+	assert_int_equal(tokens_asked("auth-other-same/x", NULL), 2);
+}
+
+static void c08_tokens_stay_with_the_registry(void **state)
+{
+	static const char *const paths[] = {"auth-other-away", "auth-other-back"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+		cleanup(session_free_ptr) struct session *s =
+			open_session("127.0.0.1", server.port, paths[i]);
+
+		for (int n = 0; n < 2; n++) { /* when it is new, and when it is known */
+			cleanup_free char *seen = get_text(s, "blobs");
+
+			assert_non_null(strstr(seen, "GET /v2/echo/x"));
+			assert_null(strcasestr(seen, "authorization"));
+			assert_null(strstr(seen, "SECRET"));
+		}
+		assert_int_equal(tokens_asked(paths[i], NULL), 1);
+	}
+}
+
+static void f66_a_challenge_from_elsewhere_is_not_answered(void **state)
+{
+	(void)state;
+	fails("auth-other-asks", "blobs", ERR_UNAUTHORIZED, "401");
+	assert_int_equal(tokens_asked("auth-other-asks", NULL), 1);
+	assert_int_equal(tokens_asked("auth-plain-good", NULL), 0);
+}
+
+static void f67_hostile_realms_are_not_asked(void **state)
+{
+	struct http_response r;
+	struct error err = {0};
+
+	(void)state;
+	fails("auth-far-good", "blobs", ERR_INVALID, "auth.example.com is not https");
+	fails("auth-near-good", "blobs", ERR_INVALID, "169.254.169.254 is an address");
+	fails("auth-wrong-good", "blobs", ERR_NETWORK, "https://localhost");
+	fails("realm-none", "blobs", ERR_INVALID, "token: the registry names no token server");
+	fails("realm-relative", "blobs", ERR_INVALID, "/token/good");
+	/* From a registry with TLS not even this machine is asked in plain. */
+	assert_int_equal(get("localhost", server.tls_port, "auth-name-good/tls", "blobs", &r, &err),
+			 -1);
+	assert_error(&err, ERR_INVALID, "localhost is not https");
+	assert_int_equal(tokens_asked("auth-name-good/tls", NULL), 0);
+}
+
+static void f67_hostile_answers_end_it_and_are_not_shown(void **state)
+{
+	static const struct {
+		const char *path;
+		enum error_kind kind;
+		int asked;
+	} cases[] = {
+		{"auth-other-s401", ERR_UNAUTHORIZED, 1}, {"auth-other-s403", ERR_UNAUTHORIZED, 1},
+		{"auth-other-moved", ERR_INVALID, 1},	  {"auth-other-huge", ERR_INVALID, 1},
+		{"auth-other-newline", ERR_INVALID, 1},	  {"auth-other-html", ERR_INVALID, 1},
+		{"auth-other-none", ERR_INVALID, 1},	  {"auth-other-down", ERR_NETWORK, 3},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct http_response r;
+		struct error err = {0};
+		char text[1024];
+
+		assert_int_equal(get("127.0.0.1", server.port, cases[i].path, "manifests", &r,
+				     &err),
+				 -1);
+		assert_error(&err, cases[i].kind, "manifest from 127.0.0.1");
+		assert_error(&err, cases[i].kind, "token: http://127.0.0.1:");
+		error_text(&err, text, sizeof(text));
+		assert_null(strstr(text, "SECRET"));
+		assert_null(strchr(text, '&'));
+		assert_int_equal(tokens_asked(cases[i].path, NULL), cases[i].asked);
+	}
+}
+
+static void c11_token_servers_are_tried_again_too(void **state)
+{
+	(void)state;
+	succeeds("auth-other-busy", "manifests");
+	succeeds("auth-other-resets", "manifests");
+	succeeds("auth-other-cut", "manifests");
+	assert_int_equal(tokens_asked("auth-other-cut", NULL), 2);
+}
+
+static void without_bearer_there_is_no_token(void **state)
+{
+	(void)state;
+	fails("basic", "manifests", ERR_UNAUTHORIZED,
+	      "401 authentication required (Basic: user name and password, not supported yet)");
 }
 
 int main(void)
@@ -253,6 +487,18 @@ int main(void)
 		cmocka_unit_test(c11_retry_after_is_obeyed),
 		cmocka_unit_test(c12_errors_name_registry_url_and_reason),
 		cmocka_unit_test(c08_redirects_are_followed),
+		cmocka_unit_test(c03_c07_a_token_is_fetched_wherever_the_registry_says),
+		cmocka_unit_test(c05_c06_tokens_are_asked_for_anonymously),
+		cmocka_unit_test(c05_a_token_serves_many_requests),
+		cmocka_unit_test(c03_a_token_that_expires_is_renewed),
+		cmocka_unit_test(f68_a_refused_token_is_renewed_once),
+		cmocka_unit_test(f68_a_server_that_gives_the_same_again_ends_it),
+		cmocka_unit_test(c08_tokens_stay_with_the_registry),
+		cmocka_unit_test(f66_a_challenge_from_elsewhere_is_not_answered),
+		cmocka_unit_test(f67_hostile_realms_are_not_asked),
+		cmocka_unit_test(f67_hostile_answers_end_it_and_are_not_shown),
+		cmocka_unit_test(c11_token_servers_are_tried_again_too),
+		cmocka_unit_test(without_bearer_there_is_no_token),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);

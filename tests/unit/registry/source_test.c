@@ -139,12 +139,11 @@ static void *fetch_blobs(void *arg)
 	return NULL;
 }
 
-static void several_threads_may_fetch_at_once(void **state)
+static void fetch_from_six_threads(const char *name)
 {
-	cleanup(source_close_ptr) struct source *s = open_fake("ok:x");
+	cleanup(source_close_ptr) struct source *s = open_fake(name);
 	struct job jobs[6] = {0};
 
-	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(jobs); i++) {
 		jobs[i].source = s;
 		assert_int_equal(pthread_create(&jobs[i].thread, NULL, fetch_blobs, &jobs[i]), 0);
@@ -154,6 +153,39 @@ static void several_threads_may_fetch_at_once(void **state)
 		if (jobs[i].failure)
 			fail_msg("%s", jobs[i].failure);
 	}
+}
+
+static void several_threads_may_fetch_at_once(void **state)
+{
+	(void)state;
+	fetch_from_six_threads("ok:x");
+}
+
+static size_t tokens_asked(void)
+{
+	cleanup(source_close_ptr) struct source *s = open_fake("log:x");
+	struct oci_descriptor d = {.media_type = MEDIA_MANIFEST};
+	struct buffer log = {0};
+	struct stream *in;
+	struct error err = {0};
+	size_t n = 0;
+
+	d.digest.algorithm = DIGEST_SHA256;
+	assert_ok(source_fetch(s, &d, &in, &err), &err);
+	assert_ok(stream_read_all(in, 1 << 20, &log, &err), &err);
+	stream_close(in);
+	for (const char *p = (const char *)log.data; p && (p = strstr(p, "GET /token/")); p++)
+		n++;
+	buffer_release(&log);
+	return n;
+}
+
+/* The first token ends after twenty requests, in the middle of it. */
+static void several_threads_share_a_token_and_its_renewal(void **state)
+{
+	(void)state;
+	fetch_from_six_threads("auth-other-twenty:x");
+	assert_int_equal(tokens_asked(), 2);
 }
 
 /* --- a real registry -----------------------------------------------------------------------------
@@ -379,6 +411,7 @@ static int run_fake_tests(void)
 		cmocka_unit_test(documents_are_asked_for_as_manifests_and_the_rest_as_blobs),
 		cmocka_unit_test(a_cut_document_is_asked_for_again),
 		cmocka_unit_test(several_threads_may_fetch_at_once),
+		cmocka_unit_test(several_threads_share_a_token_and_its_renewal),
 	};
 
 	return cmocka_run_group_tests_name("fake registry", tests, start, stop);

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A realm is a URL that the registry chose and this machine will ask: it must not become a way to
+ * reach what only this machine can reach (CVE-2026-48978 and its like).
+ */
+#include "registry/realm.h"
+
+#include <stdbool.h>
+#include <string.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#include "pkg/base/alloc.h"
+#include "pkg/base/buffer.h"
+#include "pkg/base/cleanup.h"
+#include "registry/http_url.h"
+
+enum { REALM_MAX_BYTES = 4096, SERVICE_MAX_BYTES = 1024, SCOPE_MAX_BYTES = 4096, SCOPES_MAX = 16 };
+
+/* --- may it be asked? ----------------------------------------------------------------------------
+ */
+
+static int check_text(const char *realm, struct error *err)
+{
+	if (!realm || !*realm)
+		return error_set(err, ERR_INVALID, "the registry names no token server (realm)");
+	if (strlen(realm) > REALM_MAX_BYTES)
+		return error_set(err, ERR_INVALID, "the realm has more than %d bytes",
+				 REALM_MAX_BYTES);
+	for (const char *p = realm; *p; p++)
+		if ((unsigned char)*p <= 0x20 || (unsigned char)*p >= 0x7f)
+			return error_set(err, ERR_INVALID,
+					 "the realm has characters that no URL has");
+	return 0;
+}
+
+/* Plain http only beside a registry that is plain itself, which is one on this machine. */
+static int check_scheme(const struct http_url *registry, const struct http_url *realm,
+			struct error *err)
+{
+	if (!strcmp(realm->scheme, "https"))
+		return 0;
+	if (strcmp(registry->scheme, "https") != 0 && http_host_is_loopback(realm->host))
+		return 0;
+	return error_set(err, ERR_INVALID, "the token server %.100s is not https, not asked",
+			 realm->host);
+}
+
+/* All names of this machine are one host. */
+static int check_host(const struct http_url *registry, const struct http_url *realm,
+		      struct error *err)
+{
+	if (!http_host_is_private(realm->host) || !strcasecmp(registry->host, realm->host))
+		return 0;
+	if (http_host_is_loopback(registry->host) && http_host_is_loopback(realm->host))
+		return 0;
+	return error_set(err, ERR_INVALID,
+			 "the token server %.100s is an address of a private network, not asked",
+			 realm->host);
+}
+
+static int check_realm(const char *registry_url, const char *text, struct error *err)
+{
+	cleanup(http_url_release) struct http_url registry = {0}, realm = {0};
+
+	if (check_text(text, err) < 0 || http_url_parse(text, &realm, err) < 0
+	    || http_url_parse(registry_url, &registry, err) < 0)
+		return -1;
+	if (check_scheme(&registry, &realm, err) < 0)
+		return -1;
+	return check_host(&registry, &realm, err);
+}
+
+/* --- its URL -------------------------------------------------------------------------------------
+ */
+
+static int add(char **url, const char *name, const char *value, struct error *err)
+{
+	char *next;
+
+	if (http_url_add_query(*url, name, value, &next, err) < 0)
+		return -1;
+	free(*url);
+	*url = next;
+	return 0;
+}
+
+/* Each scope of a list with spaces, but for what was asked for anyway. */
+static int add_scopes(char **url, const char *list, const char *known, struct error *err)
+{
+	static const char space[] = " \t";
+	int n = 0;
+
+	for (const char *p = list + strspn(list, space); *p; p += strspn(p, space)) {
+		size_t len = strcspn(p, space);
+		cleanup_free char *scope = xstrndup(p, len);
+
+		p += len;
+		if (!strcmp(scope, known))
+			continue;
+		if (++n > SCOPES_MAX)
+			return error_set(err, ERR_INVALID, "more than %d scopes", SCOPES_MAX);
+		if (add(url, "scope", scope, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int check_length(const char *text, size_t max, const char *what, struct error *err)
+{
+	if (text && strlen(text) > max)
+		return error_set(err, ERR_INVALID, "the %s has more than %zu bytes", what, max);
+	return 0;
+}
+
+int realm_url(const char *registry_url, const struct challenge *c, const char *path, char **ret,
+	      struct error *err)
+{
+	cleanup_free char *scope = xasprintf("repository:%s:pull", path);
+	cleanup_free char *url = NULL;
+
+	if (check_realm(registry_url, c->realm, err) < 0
+	    || check_length(c->service, SERVICE_MAX_BYTES, "service", err) < 0
+	    || check_length(c->scope, SCOPE_MAX_BYTES, "scope", err) < 0)
+		return -1;
+	url = xstrdup(c->realm);
+	if (c->service && *c->service && add(&url, "service", c->service, err) < 0)
+		return -1;
+	if (add(&url, "scope", scope, err) < 0
+	    || add_scopes(&url, c->scope ? c->scope : "", scope, err) < 0)
+		return -1;
+	*ret = steal(&url);
+	return 0;
+}

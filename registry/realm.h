@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whether the token server that a challenge names may be asked, and with what URL. */
+#pragma once
+
+#include "pkg/base/error.h"
+#include "registry/challenge.h"
+
+/*
+ * The URL of a token to pull a repository: the realm, with its own query, the service, and a scope
+ * parameter for "repository:<path>:pull" and for each scope of the challenge.
+ *
+ * @registry_url: of the registry that made the challenge.   @c: a Bearer challenge.
+ * @ret: owned; the same for the same realm, service and scopes.
+ *
+ * Errors: ERR_INVALID: no realm, or one that must not be asked.
+ * Spec: distribution's token specification; image-rules C5-C7, F67.
+ */
+MUST_CHECK int realm_url(const char *registry_url, const struct challenge *c, const char *path,
+			 char **ret, struct error *err);
