@@ -99,7 +99,7 @@ expect_error "oci:$IMAGES/debian:debian"
 if [ -d "$ROOT/pools" ]; then check_pool; fi
 expect 0 tp -q pull "oci:$IMAGES/tools:umoci"
 check_pool
-mount -o remount,size=1500m "$1"
+mount -t tmpfs -o remount,size=1500m none "$1"
 expect 0 tp -q pull "oci:$IMAGES/debian:debian"
 check_pool
 umount "$1"

@@ -136,6 +136,7 @@ log: {level: info, accesslog: {disabled: false}}
 storage: {filesystem: {rootdirectory: $WORK/registry}, delete: {enabled: true}}
 http: {addr: "127.0.0.1:${1:-0}"}
 YML
+    touch "$WORK/registry.log"
     docker-registry serve "$WORK/registry.yml" >>"$WORK/registry.log" 2>&1 &
     registry_pid=$!
     local i port=
