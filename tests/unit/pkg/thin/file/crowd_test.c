@@ -56,7 +56,7 @@ static void start(struct crowd *c, const struct crowd *like, uint64_t seed)
 	r->seed = seed;
 	r->block_bytes = BLOCK;
 	r->metadata_bytes += (seed % 3 * 2) << 20; /* the least is soon full */
-	r->check_every = 3;
+	r->check_every = 6;
 	r->stride = 397;
 	r->model = (struct thin_model){.nr_thins = c->thins,
 				       .size_bytes = c->volume_blocks * BLOCK,
