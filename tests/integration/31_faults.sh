@@ -28,11 +28,6 @@ fresh() {
     cp -a --sparse=always "$start" "$ROOT"
 }
 
-# points TOTAL COUNT: numbers spread over 1..TOTAL
-points() {
-    seq 1 $((($1 + $2 - 1) / $2)) "$1"
-}
-
 ROOT=$start
 expect 0 tp pool create --base-size 1G
 ROOT=$WORK/root
@@ -57,7 +52,7 @@ for how in enospc eio; do
         raw "$image" "$WORK/got.ext4"
         [ "$(content "$WORK/got.ext4")" = "$want" ] || fail "$how at $n: other bytes afterwards"
     done
-    say "pull: $how at 14 points"
+    say "pull: $how at up to 14 points"
 done
 
 ROOT=$start

@@ -25,10 +25,6 @@ fresh() {
     cp -a --sparse=always "$start" "$ROOT"
 }
 
-points() {
-    seq 1 $((($1 + $2 - 1) / $2)) "$1"
-}
-
 # The next command mends; which one it is must not matter.
 mend() { # n
     case $(($1 % 5)) in
@@ -62,7 +58,7 @@ for n in $(points "$total" 40); do
     raw "$image" "$WORK/got.ext4"
     [ "$(content "$WORK/got.ext4")" = "$want" ] || fail "killed at call $n: other bytes"
 done
-say "pull: killed at 40 of $total calls"
+say "pull: killed at up to 40 of $total calls"
 
 ROOT=$start
 expect 0 tp -q pull "$image"
@@ -121,7 +117,9 @@ expect 0 tp -q pull "$image"
 took_ms=$((($(date +%s%N) - started) / 1000000))
 raw "$image" "$WORK/want.ext4"
 want=$(content "$WORK/want.ext4")
-for i in 1 2 3 4 5 6; do
+rounds=6
+[ -z "${THINPULL_AGAIN:-}" ] || rounds=2
+for i in $(seq $rounds); do
     rm -rf "$ROOT"
     for _ in 1 2 3; do
         tp -q pull "$image" >/dev/null 2>&1 &

@@ -121,6 +121,13 @@ raw() {
     e2fsck -fn "$2" >"$WORK/e2fsck" 2>&1 || { cat "$WORK/e2fsck"; fail "e2fsck of $1"; }
 }
 
+# points TOTAL COUNT: at most that many numbers, spread over 1..TOTAL. In the second run, as an
+# ordinary user, a third of them, others than in the first.
+points() {
+    local step=$((($1 + $2 - 1) / $2))
+    if [ -n "${THINPULL_AGAIN:-}" ]; then seq 2 $((step * 3)) "$1"; else seq 1 $step "$1"; fi
+}
+
 # One word for the content of a sparse file, quickly.
 content() {
     python3 "$SUPPORT/sparse_sum.py" "$@"
