@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "pkg/base/alloc.h"
 #include "pkg/base/bytes.h"
@@ -19,6 +20,8 @@ enum {
 	HEADER_HASH_BYTES = 32,
 	RECORD_VERSION = 1,
 	SLOTS = 2,
+	LOAD_TRIES = 100,
+	LOAD_PAUSE_MS = 2,
 };
 
 #define SLOT_BYTES	 (UINT64_C(64) << 20)
@@ -116,15 +119,14 @@ static int choose_copy(struct thin_volume *volume, uint64_t committed, struct re
 	return 0;
 }
 
-int record_load(struct thin_pool *pool, struct record *ret, struct error *err)
+/* The record of a pool that was at this transaction before. */
+static int load_once(struct thin_pool *pool, uint64_t committed, struct record *ret,
+		     struct error *err)
 {
 	cleanup(thin_volume_close_ptr) struct thin_volume *volume = NULL;
 	cleanup_buffer struct buffer text = {0};
-	struct thin_pool_status status;
 	struct record r = {0};
 
-	if (thin_pool_status(pool, &status, err) < 0)
-		return -1;
 	if (thin_pool_open_volume(pool, RECORD_THIN_ID, SLOTS * SLOT_BYTES, false, &volume, err)
 	    < 0) {
 		if (err->kind == ERR_NOT_FOUND)
@@ -132,7 +134,7 @@ int record_load(struct thin_pool *pool, struct record *ret, struct error *err)
 				  "the pool has no record (thin device 0): not made by thinpull");
 		return -1;
 	}
-	if (choose_copy(volume, status.transaction_id, &r, &text, err) < 0)
+	if (choose_copy(volume, committed, &r, &text, err) < 0)
 		return -1;
 	if (record_text_parse(text.data, text.len, &r, err) < 0) {
 		record_release(&r);
@@ -140,6 +142,33 @@ int record_load(struct thin_pool *pool, struct record *ret, struct error *err)
 	}
 	*ret = r;
 	return 0;
+}
+
+/*
+ * A reader has no lock: writers that commit meanwhile overwrite first the one copy, then the other,
+ * and what it found is nothing, or too old.
+ */
+int record_load(struct thin_pool *pool, struct record *ret, struct error *err)
+{
+	struct timespec pause = {.tv_nsec = LOAD_PAUSE_MS * 1000000};
+	struct thin_pool_status before, after;
+
+	if (thin_pool_status(pool, &before, err) < 0)
+		return -1;
+	for (unsigned tries = 1;; tries++) {
+		int status = load_once(pool, before.transaction_id, ret, err);
+		struct error ignored = {0};
+
+		if (status == 0 && ret->transaction_id == before.transaction_id)
+			return 0;
+		if (tries == LOAD_TRIES || thin_pool_status(pool, &after, &ignored) < 0
+		    || after.transaction_id == before.transaction_id)
+			return status;
+		if (status == 0)
+			record_release(ret);
+		before = after;
+		nanosleep(&pause, NULL);
+	}
 }
 
 int record_store(struct record *r, struct thin_pool *pool, uint64_t transaction_id,

@@ -8,6 +8,7 @@
 
 #include "pkg/base/alloc.h"
 #include "pkg/ext4/base.h"
+#include "pkg/thin/engine.h"
 #include "pkg/thin/file/engine.h"
 #include "pkg/thin/file/fsck.h"
 #include "tests/support/cmocka.h"
@@ -397,6 +398,80 @@ static void readers_see_what_was_committed_while_a_writer_works(void **state)
 	snapshots_close(s);
 }
 
+/* --- a reader that writers overtake --- */
+
+/* A pool for reading; before a volume is opened, a writer makes some commits, once. */
+struct overtaken {
+	struct thin_pool base;
+	struct thin_pool *inner;
+	unsigned commits;
+};
+
+static struct thin_pool *inner_of(struct thin_pool *pool)
+{
+	return ((struct overtaken *)pool)->inner;
+}
+
+static int overtaken_status(struct thin_pool *pool, struct thin_pool_status *ret, struct error *e)
+{
+	return thin_pool_status(inner_of(pool), ret, e);
+}
+
+static int overtaken_open_volume(struct thin_pool *pool, uint32_t id, uint64_t size_bytes,
+				 bool writable, struct thin_volume **ret, struct error *e)
+{
+	struct overtaken *o = (struct overtaken *)pool;
+
+	for (; o->commits > 0; o->commits--) {
+		struct snapshots *s = open_writable("");
+		char name[16];
+
+		snprintf(name, sizeof(name), "box%u", o->commits);
+		assert_ok(create_container(s, name, 1), &err);
+		snapshots_close(s);
+	}
+	return thin_pool_open_volume(o->inner, id, size_bytes, writable, ret, e);
+}
+
+static void overtaken_close(struct thin_pool *pool)
+{
+	thin_pool_close(inner_of(pool));
+}
+
+static void writers_that_overtake_a_reader_do_not_harm_it(void **state)
+{
+	static const struct thin_pool_ops ops = {
+		.status = overtaken_status,
+		.open_volume = overtaken_open_volume,
+		.close = overtaken_close,
+	};
+	struct snapshots *s = open_writable("");
+
+	(void)state;
+	add_layer(s, 1, 0);
+	snapshots_close(s);
+	for (unsigned commits = 1; commits <= 5; commits++) {
+		struct overtaken o = {{&ops}, open_pool(THIN_FILE_READ), commits};
+		struct thin_pool *pool = &o.base;
+		struct snapshots *reader;
+
+		assert_ok(snapshots_open(&pool, &reader, &err), &err);
+		assert_true(has_layer(reader, 1));
+		/* One commit leaves the copy that was newest at first. */
+		if (commits > 1)
+			assert_non_null(record_find_container(snapshots_record(reader), "box1"));
+		snapshots_close(reader);
+		s = open_writable("");
+		for (unsigned i = 1; i <= commits; i++) {
+			char name[16];
+
+			snprintf(name, sizeof(name), "box%u", i);
+			assert_ok(snapshots_remove_container(s, name, &err), &err);
+		}
+		snapshots_close(s);
+	}
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, make_pool, remove_pool)
 
 int main(void)
@@ -414,6 +489,7 @@ int main(void)
 		CASE(a_removal_whose_image_is_still_named_is_undone),
 		CASE(a_copy_of_a_transaction_that_never_committed_is_passed_over),
 		CASE(readers_see_what_was_committed_while_a_writer_works),
+		CASE(writers_that_overtake_a_reader_do_not_harm_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
