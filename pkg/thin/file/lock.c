@@ -118,8 +118,12 @@ int tf_lock_set_owner(const char *dir, const char *verb, bool *ret_dead_owner, s
 	cleanup_free char *path = owner_path(dir);
 	bool dead = access(path, F_OK) == 0;
 
-	if (write_owner(path, verb, err) < 0)
+	if (write_owner(path, verb, err) < 0) {
+		/* Half a name would be taken for that of a dead owner. */
+		if (!dead)
+			unlink(path);
 		return -1;
+	}
 	*ret_dead_owner = dead;
 	return 0;
 }

@@ -18,6 +18,9 @@ struct tf_volume {
 	struct thin_volume base; /* first */
 	struct tf_pool *pool;
 	uint32_t id;
+	/* Ids are used again: which of the devices that had this one it is. */
+	uint64_t transaction_id;
+	uint32_t creation_time;
 	struct tf_volume *next; /* in pool->volumes */
 };
 
@@ -77,6 +80,9 @@ static int find_device(const struct tf_volume *v, struct tf_device *ret, uint64_
 
 	if (rc == 1)
 		return error_set(err, ERR_NOT_FOUND, "thin %u does not exist", v->id);
+	if (rc == 0
+	    && (ret->transaction_id != v->transaction_id || ret->creation_time != v->creation_time))
+		return error_set(err, ERR_NOT_FOUND, "thin %u was removed meanwhile", v->id);
 	return rc;
 }
 
@@ -395,6 +401,8 @@ int tf_volume_open(struct thin_pool *pool, uint32_t id, uint64_t size_bytes, boo
 	v->base.writable = writable;
 	v->pool = p;
 	v->id = id;
+	v->transaction_id = device.transaction_id;
+	v->creation_time = device.creation_time;
 	v->next = p->volumes;
 	p->volumes = v;
 	*ret = &v->base;

@@ -208,6 +208,39 @@ static void a_reader_sees_each_commit_and_nothing_between(void **state)
 	thin_fixture_release(&f);
 }
 
+/* Ids are given again: what a reader has open does not turn into something else. */
+static void a_volume_whose_id_was_given_to_another_is_gone(void **state)
+{
+	struct thin_file_open how = {.mode = THIN_FILE_READ};
+	struct thin_volume *volume;
+	struct thin_fixture f;
+	struct thin_pool *reader;
+	struct error err = {0};
+	uint64_t at, len;
+	uint8_t byte;
+
+	(void)state;
+	thin_fixture_init(&f, 1000, 0);
+	assert_int_equal(thin_pool_create_thin(f.pool, 1, &err), 0);
+	thin_fixture_write(&f, 1, 0, BLOCK, 1);
+	assert_int_equal(thin_pool_commit(f.pool, 10, &err), 0);
+	assert_int_equal(thin_file_open(f.dir, &how, &reader, &err), 0);
+	assert_int_equal(thin_pool_open_volume(reader, 1, BLOCK, false, &volume, &err), 0);
+	assert_int_equal(thin_volume_read(volume, &byte, 1, 0, &err), 0);
+	assert_int_equal(thin_pool_delete(f.pool, 1, &err), 0);
+	assert_int_equal(thin_pool_commit(f.pool, 11, &err), 0);
+	assert_int_equal(thin_pool_create_thin(f.pool, 1, &err), 0);
+	thin_fixture_write(&f, 1, 0, BLOCK, 2);
+	assert_int_equal(thin_pool_commit(f.pool, 12, &err), 0);
+	assert_int_equal(thin_volume_read(volume, &byte, 1, 0, &err), -1);
+	assert_int_equal(err.kind, ERR_NOT_FOUND);
+	assert_int_equal(thin_volume_next_mapped(volume, 0, &at, &len, &err), -1);
+	assert_int_equal(err.kind, ERR_NOT_FOUND);
+	thin_volume_close(volume);
+	thin_pool_close(reader);
+	thin_fixture_release(&f);
+}
+
 /* Device 1 always has one seed all over, another after each commit, in new blocks each time. */
 static void rewrite_for_ever(struct thin_fixture *f)
 {
@@ -329,6 +362,7 @@ int main(void)
 		cmocka_unit_test(what_a_killed_owner_left_is_cleaned_up),
 		cmocka_unit_test(a_growth_cut_short_leaves_files_of_the_right_length),
 		cmocka_unit_test(a_reader_sees_each_commit_and_nothing_between),
+		cmocka_unit_test(a_volume_whose_id_was_given_to_another_is_gone),
 		cmocka_unit_test(a_reader_beside_a_busy_writer_never_sees_a_mixture),
 		cmocka_unit_test(files_on_a_loop_device_are_busy),
 	};
