@@ -212,6 +212,44 @@ int content_get(struct content *c, const struct digest *d, struct buffer *ret, s
 	return 0;
 }
 
+/* --- temporary files -------------------------------------------------------------------------- */
+
+static bool is_temporary(const char *name)
+{
+	return strstr(name, ".tmp.") != NULL;
+}
+
+static void remove_temporary_in(const struct content *c, const char *name)
+{
+	cleanup_free char *folder = content_path(c, name);
+	DIR *dir = opendir(folder);
+	struct dirent *entry;
+
+	if (!dir)
+		return;
+	while ((entry = readdir(dir)))
+		if (is_temporary(entry->d_name)) {
+			log_debug("mending: %s/%s was left unfinished", folder, entry->d_name);
+			unlinkat(dirfd(dir), entry->d_name, 0);
+		}
+	closedir(dir);
+}
+
+/* They are written under the lock only. */
+void content_mend(struct content *c)
+{
+	struct error ignored = {0};
+
+	if (c->lock_fd < 0)
+		c->lock_fd = open_lock(c, "lock", &ignored);
+	if (c->lock_fd < 0 || flock(c->lock_fd, LOCK_EX | LOCK_NB) < 0)
+		return;
+	remove_temporary_in(c, ".");
+	remove_temporary_in(c, "blobs/sha256");
+	remove_temporary_in(c, "blobs/sha512");
+	content_unlock(c);
+}
+
 /* --- sweeping --------------------------------------------------------------------------------- */
 
 struct digest_list {
@@ -271,7 +309,7 @@ static bool is_garbage(const struct digest_list *kept, const char *algorithm, co
 	struct error err = {0};
 	struct digest d;
 
-	if (strstr(name, ".tmp."))
+	if (is_temporary(name))
 		return true;
 	if (digest_parse(text, &d, &err) < 0)
 		return false;

@@ -46,17 +46,23 @@ MUST_CHECK int content_images(struct content *c, struct content_image **ret, siz
 			      struct error *err);
 void content_images_free(struct content_image *images, size_t n);
 
-/* Add or replace by ref (its manifest must have been put); remove by ref (ERR_NOT_FOUND).
- * Serialised between processes by a lock in the folder. */
+/*
+ * Add or replace by ref and pool (its manifest must have been put); remove by both (ERR_NOT_FOUND).
+ * Serialised between processes by a lock in the folder.
+ */
 MUST_CHECK int content_set_image(struct content *c, const struct content_image *image,
 				 struct error *err);
-MUST_CHECK int content_remove_image(struct content *c, const char *ref, struct error *err);
+MUST_CHECK int content_remove_image(struct content *c, const char *ref, const char *pool,
+				    struct error *err);
 
 /*
  * Remove blobs that no image names, and temporary files of dead writers. Nothing is done while
  * another process is adding an image; what this handle has put and not named goes, too.
  */
 MUST_CHECK int content_sweep(struct content *c, struct error *err);
+
+/* Remove the temporary files that killed writers left, unless somebody is writing just now. */
+void content_mend(struct content *c);
 
 /* The bytes of index.json hashed: changes with each change of the list. */
 MUST_CHECK int content_generation(struct content *c, struct digest *ret, struct error *err);

@@ -116,8 +116,11 @@ static int parse_list(const struct buffer *text, struct image_list *list, struct
 
 static int compare_refs(const void *a, const void *b)
 {
-	return strcmp(((const struct list_entry *)a)->image.ref,
-		      ((const struct list_entry *)b)->image.ref);
+	const struct content_image *x = &((const struct list_entry *)a)->image;
+	const struct content_image *y = &((const struct list_entry *)b)->image;
+	int order = strcmp(x->ref, y->ref);
+
+	return order ? order : strcmp(x->pool, y->pool);
 }
 
 static void sort_list(struct image_list *list)
@@ -228,10 +231,11 @@ static int write_list(struct content *c, const struct image_list *list, struct e
 	return fdio_replace_file(path, o.text.data, o.text.len, err);
 }
 
-static struct list_entry *find(struct image_list *list, const char *ref)
+static struct list_entry *find(struct image_list *list, const char *ref, const char *pool)
 {
 	for (size_t i = 0; i < list->n; i++)
-		if (!strcmp(list->items[i].image.ref, ref))
+		if (!strcmp(list->items[i].image.ref, ref)
+		    && !strcmp(list->items[i].image.pool, pool))
 			return &list->items[i];
 	return NULL;
 }
@@ -260,7 +264,7 @@ static int set_locked(struct content *c, const struct content_image *image, stru
 
 	if (read_list(c, &list, err) < 0 || media_type_of(c, image, type, sizeof(type), err) < 0)
 		return -1;
-	old = find(&list, image->ref);
+	old = find(&list, image->ref, image->pool ? image->pool : "");
 	if (old) {
 		release_entry(old);
 	} else {
@@ -286,14 +290,14 @@ int content_set_image(struct content *c, const struct content_image *image, stru
 	return 0;
 }
 
-static int remove_locked(struct content *c, const char *ref, struct error *err)
+static int remove_locked(struct content *c, const char *ref, const char *pool, struct error *err)
 {
 	cleanup(release_list) struct image_list list = {0};
 	struct list_entry *entry;
 
 	if (read_list(c, &list, err) < 0)
 		return -1;
-	entry = find(&list, ref);
+	entry = find(&list, ref, pool);
 	if (!entry)
 		return error_set(err, ERR_NOT_FOUND, "no image %s", ref);
 	release_entry(entry);
@@ -302,13 +306,13 @@ static int remove_locked(struct content *c, const char *ref, struct error *err)
 	return write_list(c, &list, err);
 }
 
-int content_remove_image(struct content *c, const char *ref, struct error *err)
+int content_remove_image(struct content *c, const char *ref, const char *pool, struct error *err)
 {
 	int rc;
 
 	if (content_lock(c, err) < 0)
 		return error_wrap(err, "content");
-	rc = remove_locked(c, ref, err);
+	rc = remove_locked(c, ref, pool, err);
 	content_unlock(c);
 	return rc;
 }

@@ -4,10 +4,11 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <signal.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -15,14 +16,17 @@
 #include "oci/store_internal.h"
 #include "pkg/base/alloc.h"
 #include "pkg/base/fdio.h"
+#include "pkg/base/interrupt.h"
 #include "pkg/base/log.h"
 #include "pkg/base/uuid.h"
 #include "pkg/thin/file/engine.h"
 #include "pkg/thin/file/fsck.h"
 
+#define NEW_PREFIX	   ".new-" /* of a pool that is being made */
 #define DEFAULT_DATA_BYTES (UINT64_C(100) << 30)
 #define DEFAULT_BASE_BYTES (UINT64_C(64) << 30)
 enum { DEFAULT_BLOCK_BYTES = 64 << 10, METADATA_BLOCK_BYTES = 4096, MAPPING_BYTES = 48 };
+enum { CHECK_TRIES = 50 };
 
 /* --- names and folders ------------------------------------------------------------------------ */
 
@@ -128,7 +132,7 @@ bool store_pool_exists(const struct store *s)
 
 static void remove_pool_files(const char *dir)
 {
-	static const char *const names[] = {"meta", "data", "owner"};
+	static const char *const names[] = {"meta", "data", "owner", "meta.tmp", "data.tmp"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		cleanup_free char *path = xasprintf("%s/%s", dir, names[i]);
@@ -138,8 +142,18 @@ static void remove_pool_files(const char *dir)
 	rmdir(dir);
 }
 
-/* Pools that a killed process had not finished: ".new-PID-NAME" of a process that is gone. */
-static void remove_unfinished(struct store *s)
+/* The folder of the pools is the lock among those who make one: -1 with errno, or a descriptor. */
+static int lock_pools(const struct store *s, int how)
+{
+	cleanup_fd int fd = open(s->pools_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 || flock(fd, how) < 0)
+		return -1;
+	return steal_fd(&fd);
+}
+
+/* Under that lock: whatever is unfinished, its maker was killed. */
+static void remove_unfinished(const struct store *s)
 {
 	DIR *dir = opendir(s->pools_dir);
 	struct dirent *entry;
@@ -147,18 +161,27 @@ static void remove_unfinished(struct store *s)
 	if (!dir)
 		return;
 	while ((entry = readdir(dir))) {
-		long pid;
+		cleanup_free char *path = xasprintf("%s/%s", s->pools_dir, entry->d_name);
 
-		if (sscanf(entry->d_name, ".new-%ld-", &pid) != 1)
+		if (strncmp(entry->d_name, NEW_PREFIX, strlen(NEW_PREFIX)) != 0)
 			continue;
-		if (kill((pid_t)pid, 0) < 0 && errno == ESRCH) {
-			cleanup_free char *path = xasprintf("%s/%s", s->pools_dir, entry->d_name);
-
-			log_debug("mending: %s was left unfinished", path);
-			remove_pool_files(path);
-		}
+		log_debug("mending: %s was left unfinished", path);
+		remove_pool_files(path);
 	}
 	closedir(dir);
+}
+
+/* Files of killed commands go in passing, where nobody makes such just now. */
+static void remove_leftovers(struct store *s)
+{
+	cleanup_fd int lock = lock_pools(s, LOCK_EX | LOCK_NB);
+	struct error ignored = {0};
+	struct content *content;
+
+	if (lock >= 0)
+		remove_unfinished(s);
+	if (store_content(s, &content, &ignored) == 0)
+		content_mend(content);
 }
 
 static int fill_new_pool(struct store *s, const char *dir, const struct store_pool_params *p,
@@ -182,15 +205,10 @@ static int fill_new_pool(struct store *s, const char *dir, const struct store_po
 				p->base_inodes, &snapshots, err);
 }
 
-/* Made under another name, then renamed: a pool without a record is never seen. */
-int store_pool_create(struct store *s, const struct store_pool_params *params, struct error *err)
+static int make_pool(struct store *s, const struct store_pool_params *params, struct error *err)
 {
-	cleanup_free char *dir = xasprintf("%s/.new-%ld-%s", s->pools_dir, (long)getpid(), s->pool);
+	cleanup_free char *dir = xasprintf("%s/" NEW_PREFIX "%s", s->pools_dir, s->pool);
 
-	remove_unfinished(s);
-	if (store_pool_exists(s))
-		return error_set(err, ERR_BUSY, "there is a pool %s already in %s", s->pool,
-				 s->root);
 	if (mkdir(dir, 0700) < 0)
 		return error_sys(err, "make folder %s", dir);
 	if (fill_new_pool(s, dir, params, err) < 0) {
@@ -198,15 +216,29 @@ int store_pool_create(struct store *s, const struct store_pool_params *params, s
 		return error_wrap(err, "pool %s", s->pool);
 	}
 	if (rename(dir, s->pool_dir) < 0) {
-		if (errno == EEXIST || errno == ENOTEMPTY)
-			error_set(err, ERR_BUSY, "there is a pool %s already in %s", s->pool,
-				  s->root);
-		else
-			error_sys(err, "rename %s to %s", dir, s->pool_dir);
+		error_sys(err, "rename %s to %s", dir, s->pool_dir);
 		remove_pool_files(dir);
 		return -1;
 	}
 	return fdio_sync_dir(s->pools_dir, err);
+}
+
+/* Made under another name, then renamed: a pool without a record is never seen. */
+int store_pool_create(struct store *s, const struct store_pool_params *params, struct error *err)
+{
+	cleanup_fd int lock = -1;
+
+	while ((lock = lock_pools(s, LOCK_EX)) < 0) {
+		if (errno != EINTR)
+			return error_sys(err, "lock %s", s->pools_dir);
+		if (interrupt_check(err) < 0)
+			return -1;
+	}
+	remove_unfinished(s);
+	if (store_pool_exists(s))
+		return error_set(err, ERR_BUSY, "there is a pool %s already in %s", s->pool,
+				 s->root);
+	return make_pool(s, params, err);
 }
 
 /* --- sessions
@@ -250,6 +282,7 @@ int store_write(struct store *s, struct snapshots **ret, struct error *err)
 {
 	struct thin_pool *pool = NULL;
 
+	remove_leftovers(s);
 	if (open_pool(s, THIN_FILE_WRITE, &pool, err) < 0)
 		return -1;
 	if (snapshots_open_writable(&pool, store_layer_wanted, s, ret, err) < 0)
@@ -342,14 +375,11 @@ static bool has_intent(const struct record *r)
 }
 
 /* Every id of the pool is in the record, and the other way round. */
-static int compare_ids(struct snapshots *snapshots, struct thin_findings *ret, struct error *err)
+static void compare_ids(const struct record *r, const struct thin_device *devices, size_t n,
+			struct thin_findings *ret)
 {
-	const struct record *r = snapshots_record(snapshots);
-	cleanup_free struct thin_device *devices = NULL;
-	size_t n, at = 0;
+	size_t at = 0;
 
-	if (thin_pool_devices(snapshots_pool(snapshots), &devices, &n, err) < 0)
-		return -1;
 	for (size_t i = 0; i < n; i++)
 		if (devices[i].id != RECORD_THIN_ID && !record_find_id(r, devices[i].id))
 			add_finding(ret, "unrecorded", devices[i].id,
@@ -361,46 +391,69 @@ static int compare_ids(struct snapshots *snapshots, struct thin_findings *ret, s
 			add_finding(ret, "missing", r->entries[i].thin_id,
 				    "in the record, not in the pool");
 	}
-	return 0;
 }
 
-static int check_once(struct store *s, struct thin_findings *ret, bool *ret_unfinished,
-		      struct error *err)
+enum check_result {
+	CHECK_DONE,
+	CHECK_UNFINISHED, /* a command that was killed, or is under way, has left intents */
+	CHECK_MOVED,	  /* a writer committed between a look at the record and one at the ids */
+};
+
+/* @last: what does not fit together now is no writer's doing. A check_result, or -1. */
+static int check_record(struct store *s, bool last, struct thin_findings *ret, struct error *err)
 {
 	cleanup(snapshots_close_ptr) struct snapshots *snapshots = NULL;
+	cleanup_free struct thin_device *devices = NULL;
+	struct thin_pool_status status;
+	const struct record *r;
+	size_t n;
 
-	*ret_unfinished = false;
-	if (thin_file_check(s->pool_dir, s->lock_timeout_ms, ret, err) < 0)
-		return error_wrap(err, "pool %s", s->pool);
-	if (ret->total > 0)
-		return 0;
 	if (store_read(s, &snapshots, err) < 0) {
 		if (err->kind != ERR_INCONSISTENT)
 			return -1;
 		add_finding(ret, "record", RECORD_THIN_ID, err->cause);
-		return 0;
+		return CHECK_DONE;
 	}
-	*ret_unfinished = has_intent(snapshots_record(snapshots));
-	return *ret_unfinished ? 0 : compare_ids(snapshots, ret, err);
+	r = snapshots_record(snapshots);
+	if (has_intent(r))
+		return CHECK_UNFINISHED;
+	if (thin_pool_devices(snapshots_pool(snapshots), &devices, &n, err) < 0
+	    || thin_pool_status(snapshots_pool(snapshots), &status, err) < 0)
+		return -1;
+	if (status.transaction_id != r->transaction_id && !last)
+		return CHECK_MOVED;
+	compare_ids(r, devices, n, ret);
+	return CHECK_DONE;
+}
+
+static int check_once(struct store *s, bool last, struct thin_findings *ret, struct error *err)
+{
+	if (thin_file_check(s->pool_dir, s->lock_timeout_ms, ret, err) < 0)
+		return error_wrap(err, "pool %s", s->pool);
+	return ret->total > 0 ? CHECK_DONE : check_record(s, last, ret, err);
+}
+
+/* What a killed command left is no damage: opening for writing ends it. */
+static int end_intents(struct store *s, struct error *err)
+{
+	cleanup(snapshots_close_ptr) struct snapshots *mended = NULL;
+
+	return store_write(s, &mended, err);
 }
 
 int store_pool_check(struct store *s, struct thin_findings *ret, struct error *err)
 {
-	bool unfinished;
-
 	if (!store_pool_exists(s))
 		return error_set(err, ERR_NOT_FOUND, "there is no pool %s in %s", s->pool, s->root);
-	if (check_once(s, ret, &unfinished, err) < 0)
-		return -1;
-	while (unfinished) {
-		/* What a killed command left is no damage: opening for writing ends it. */
-		cleanup(snapshots_close_ptr) struct snapshots *mended = NULL;
+	remove_leftovers(s);
+	for (unsigned tries = 1;; tries++) {
+		int result = check_once(s, tries >= CHECK_TRIES, ret, err);
 
-		if (store_write(s, &mended, err) < 0)
+		if (result < 0)
 			return -1;
-		snapshots_close(steal(&mended));
-		if (check_once(s, ret, &unfinished, err) < 0)
+		if (result == CHECK_DONE)
+			return 0;
+		if (result == CHECK_UNFINISHED && end_intents(s, err) < 0)
 			return -1;
 	}
-	return 0;
 }

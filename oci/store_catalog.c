@@ -2,12 +2,14 @@
 /* Keeps the catalog in step: content and record are the truth, each named in a key. */
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "oci/store_internal.h"
 #include "pkg/base/alloc.h"
 #include "pkg/json/jdoc.h"
 
-enum { UPDATE_TRIES = 5 };
+enum { UPDATE_TRIES = 20, UPDATE_PAUSE_MS = 2 };
 
 static char *digest_text(const struct digest *d)
 {
@@ -52,25 +54,30 @@ static int collect_images(struct store *s, const struct content_image *from, siz
 	return status;
 }
 
-static int update_images(struct store *s, struct error *err)
+static int images_key(struct store *s, char *key, struct error *err)
 {
-	struct content_image *images = NULL;
 	struct digest generation;
 	struct content *content;
-	char key[DIGEST_TEXT_BYTES];
-	bool current;
-	size_t n;
-	int status;
 
 	if (store_content(s, &content, err) < 0
 	    || content_generation(content, &generation, err) < 0)
 		return -1;
 	digest_format(&generation, key);
+	return 0;
+}
+
+static int update_images(struct store *s, const char *key, struct error *err)
+{
+	struct content_image *images = NULL;
+	bool current;
+	size_t n;
+	int status;
+
 	if (catalog_is_current(s->catalog, "images", key, &current, err) < 0)
 		return -1;
 	if (current)
 		return 0;
-	if (content_images(content, &images, &n, err) < 0)
+	if (content_images(s->content, &images, &n, err) < 0)
 		return -1;
 	status = collect_images(s, images, n, key, err);
 	content_images_free(images, n);
@@ -157,7 +164,9 @@ static int collect_rows(struct snapshots *snapshots, struct pool_rows *ret, stru
 		const struct record_entry *e = &r->entries[i];
 		uint64_t bytes;
 
-		if (e->state != RECORD_READY
+		/* A layer whose removal has not ended may be put back, see decide_intent(). */
+		if (e->state == RECORD_CREATING
+		    || (e->kind == RECORD_CONTAINER && e->state != RECORD_READY)
 		    || (e->kind == RECORD_LAYER && e->chain_id.algorithm == DIGEST_NONE))
 			continue;
 		if (mapped_bytes(snapshots_pool(snapshots), e->thin_id, &bytes, err) < 0)
@@ -181,63 +190,133 @@ static char *pool_key(const struct thin_pool_status *status, uint64_t transactio
 	return buffer_detach(&key);
 }
 
-static int update_pool(struct store *s, struct error *err)
+static char *pool_part(const struct store *s)
 {
-	cleanup(snapshots_close_ptr) struct snapshots *snapshots = NULL;
-	cleanup(pool_rows_release) struct pool_rows rows = {0};
-	cleanup_free char *part = xasprintf("pool:%s", s->pool);
-	cleanup_free char *key = NULL;
-	struct thin_pool_status status;
-	bool current;
+	return xasprintf("pool:%s", s->pool);
+}
 
-	if (!store_pool_exists(s))
-		return catalog_rebuild_pool(s->catalog, s->pool, "none", NULL, 0, NULL, 0, err);
-	if (store_read(s, &snapshots, err) < 0
-	    || thin_pool_status(snapshots_pool(snapshots), &status, err) < 0)
-		return -1;
-	key = pool_key(&status, snapshots_record(snapshots)->transaction_id);
-	if (catalog_is_current(s->catalog, part, key, &current, err) < 0)
-		return -1;
-	if (current)
-		return 0;
-	if (collect_rows(snapshots, &rows, err) < 0)
+static int rebuild_pool(struct store *s, struct snapshots *snapshots, const char *key,
+			struct error *err)
+{
+	cleanup(pool_rows_release) struct pool_rows rows = {0};
+
+	if (snapshots && collect_rows(snapshots, &rows, err) < 0)
 		return -1;
 	return catalog_rebuild_pool(s->catalog, s->pool, key, rows.layers, rows.n_layers,
 				    rows.containers, rows.n_containers, err);
 }
 
-int store_catalog(struct store *s, struct catalog **ret, struct error *err)
+/* @ret_key: owned. */
+static int update_pool(struct store *s, char **ret_key, struct error *err)
+{
+	cleanup(snapshots_close_ptr) struct snapshots *snapshots = NULL;
+	cleanup_free char *part = pool_part(s);
+	cleanup_free char *key = NULL;
+	struct thin_pool_status status;
+	bool current;
+
+	if (store_pool_exists(s)
+	    && (store_read(s, &snapshots, err) < 0
+		|| thin_pool_status(snapshots_pool(snapshots), &status, err) < 0))
+		return -1;
+	key = snapshots ? pool_key(&status, snapshots_record(snapshots)->transaction_id)
+			: xstrdup("none");
+	if (catalog_is_current(s->catalog, part, key, &current, err) < 0)
+		return -1;
+	if (!current && rebuild_pool(s, snapshots, key, err) < 0)
+		return -1;
+	*ret_key = steal(&key);
+	return 0;
+}
+
+/* --- both
+ * ----------------------------------------------------------------------------------------- */
+
+static int open_catalog(struct store *s, struct error *err)
 {
 	cleanup_free char *path = xasprintf("%s/catalog.db", s->root);
 
-	if (!s->catalog && catalog_open(path, &s->catalog, err) < 0)
+	if (s->catalog)
+		return 0;
+	/* Where nothing can be written, the index lives for this process only. */
+	return catalog_open(access(s->root, W_OK) == 0 ? path : ":memory:", &s->catalog, err);
+}
+
+/* Is the catalog still what was put there, by this process or by one that saw the same? */
+static int both_current(struct store *s, const char *images, const char *pool, bool *ret,
+			struct error *err)
+{
+	cleanup_free char *part = pool_part(s);
+	char now[DIGEST_TEXT_BYTES];
+
+	*ret = false;
+	if (images_key(s, now, err) < 0)
 		return -1;
-	if (update_images(s, err) < 0)
+	/* Images before the pool and the same after it: each has its layers. */
+	if (strcmp(now, images) != 0)
+		return 0;
+	if (catalog_is_current(s->catalog, "images", images, ret, err) < 0)
 		return -1;
-	for (unsigned tries = 1; update_pool(s, err) < 0; tries++) {
-		/* An id that went while it was looked at: the pool has moved on, look again. */
-		if (err->kind != ERR_NOT_FOUND || tries == UPDATE_TRIES)
-			return -1;
+	return *ret ? catalog_is_current(s->catalog, part, pool, ret, err) : 0;
+}
+
+/* @ret_current: false when others changed something meanwhile. Left in a transaction, unless -1. */
+static int update_both(struct store *s, bool *ret_current, struct error *err)
+{
+	cleanup_free char *pool = NULL;
+	char images[DIGEST_TEXT_BYTES];
+
+	if (images_key(s, images, err) < 0 || update_images(s, images, err) < 0
+	    || update_pool(s, &pool, err) < 0 || catalog_begin(s->catalog, err) < 0)
+		return -1;
+	if (both_current(s, images, pool, ret_current, err) < 0) {
+		catalog_end(s->catalog);
+		return -1;
 	}
-	*ret = s->catalog;
 	return 0;
+}
+
+/* Others may go on all the time: what is there after some tries is no older than the last of them.
+ */
+static int store_catalog(struct store *s, struct error *err)
+{
+	struct timespec pause = {.tv_nsec = UPDATE_PAUSE_MS * 1000000};
+
+	if (open_catalog(s, err) < 0)
+		return -1;
+	for (unsigned tries = 1;; tries++) {
+		bool current = false;
+		int status = update_both(s, &current, err);
+
+		/* What went while it was looked at, a thin id or a blob: look again. */
+		if (status < 0 && (err->kind != ERR_NOT_FOUND || tries == UPDATE_TRIES))
+			return -1;
+		if (status == 0 && (current || tries == UPDATE_TRIES))
+			return 0;
+		catalog_end(s->catalog);
+		nanosleep(&pause, NULL);
+	}
 }
 
 int store_images(struct store *s, struct catalog_image **ret, size_t *ret_n, struct error *err)
 {
-	struct catalog *catalog;
+	int status;
 
-	if (store_catalog(s, &catalog, err) < 0)
+	if (store_catalog(s, err) < 0)
 		return -1;
-	return catalog_images(catalog, ret, ret_n, err);
+	status = catalog_images(s->catalog, s->pool, ret, ret_n, err);
+	catalog_end(s->catalog);
+	return status;
 }
 
 int store_containers(struct store *s, struct catalog_container **ret, size_t *ret_n,
 		     struct error *err)
 {
-	struct catalog *catalog;
+	int status;
 
-	if (store_catalog(s, &catalog, err) < 0)
+	if (store_catalog(s, err) < 0)
 		return -1;
-	return catalog_containers(catalog, s->pool, ret, ret_n, err);
+	status = catalog_containers(s->catalog, s->pool, ret, ret_n, err);
+	catalog_end(s->catalog);
+	return status;
 }

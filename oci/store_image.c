@@ -14,7 +14,7 @@
 #include "pkg/base/timestamp.h"
 
 /* What the new superblock and a first mount write, with room to spare. */
-enum { CONTAINER_NEED_BYTES = 1 << 20, NAME_WORD_MAX = 100 };
+enum { CONTAINER_NEED_BYTES = 1 << 20, NAME_WORD_MAX = 100, OPEN_TRIES = 5 };
 
 /* --- what an image consists of ---------------------------------------------------------------- */
 
@@ -60,6 +60,12 @@ static int load_images(struct store *s, struct image_list *ret, struct error *er
 	return content_images(content, &ret->items, &ret->n, err);
 }
 
+/* Each pool has its images: a reference is told from the same one in another pool. */
+static bool is_image(const struct store *s, const struct content_image *image, const char *ref)
+{
+	return strcmp(image->pool, s->pool) == 0 && strcmp(image->ref, ref) == 0;
+}
+
 /* 1 when the layer is one of this image, 0 when not. */
 static int image_has_layer(struct store *s, const struct content_image *image,
 			   const struct digest *chain_id, struct error *err)
@@ -98,7 +104,7 @@ int store_find_image(struct store *s, const char *ref, struct content_image **re
 	if (load_images(s, &images, err) < 0)
 		return -1;
 	for (size_t i = 0; i < images.n; i++) {
-		if (strcmp(images.items[i].ref, ref) != 0)
+		if (!is_image(s, &images.items[i], ref))
 			continue;
 		*ret = xmemdup(&images.items[i], sizeof(**ret));
 		/* Its strings went to the copy. */
@@ -197,7 +203,8 @@ int store_create_container(struct store *s, const char *ref,
 				 "\"%s\" is no name for a container: letters, digits, _ . - and "
 				 "no sign in front",
 				 o->name);
-	if (store_find_image(s, ref, &image, err) < 0 || store_write(s, &snapshots, err) < 0)
+	/* Under the pool's lock, so that it stays until the container has its layers. */
+	if (store_write(s, &snapshots, err) < 0 || store_find_image(s, ref, &image, err) < 0)
 		return -1;
 	name = o->name ? xstrdup(o->name) : make_name(snapshots_record(snapshots), ref);
 	if (create_in_session(s, snapshots, image, o, name, err) < 0)
@@ -223,7 +230,8 @@ static int check_containers(const struct record *r, const struct image_list *ima
 			    const struct content_image *image, struct error *err)
 {
 	for (size_t i = 0; i < images->n; i++)
-		if (strcmp(images->items[i].ref, image->ref) != 0
+		if (strcmp(images->items[i].pool, image->pool) == 0
+		    && strcmp(images->items[i].ref, image->ref) != 0
 		    && digest_equal(&images->items[i].manifest, &image->manifest))
 			return 0;
 	for (size_t i = 0; i < r->n; i++)
@@ -303,7 +311,7 @@ static int remove_in_session(struct store *s, struct snapshots *snapshots,
 	    || store_content(s, &content, err) < 0)
 		return -1;
 	if (snapshots_intend_removal(snapshots, layers, n, err) < 0
-	    || content_remove_image(content, image->ref, err) < 0
+	    || content_remove_image(content, image->ref, image->pool, err) < 0
 	    || snapshots_remove_layers(snapshots, layers, n, err) < 0)
 		return -1;
 	return content_sweep(content, err);
@@ -317,7 +325,7 @@ int store_remove_image(struct store *s, const char *ref, struct error *err)
 	if (store_write(s, &snapshots, err) < 0 || load_images(s, &images, err) < 0)
 		return -1;
 	for (size_t i = 0; i < images.n; i++)
-		if (strcmp(images.items[i].ref, ref) == 0)
+		if (is_image(s, &images.items[i], ref))
 			return remove_in_session(s, snapshots, &images, &images.items[i], err);
 	return error_set(err, ERR_NOT_FOUND, "no image %s", ref);
 }
@@ -341,7 +349,7 @@ static int find_entry(struct store *s, struct snapshots *snapshots, const char *
 		return error_set(err, ERR_NOT_FOUND, "no container and no image %s", name);
 	if (store_image_chain(s, &image->manifest, &chain, &n, err) < 0)
 		return error_wrap(err, "image %s", image->ref);
-	*ret = snapshots_find_layer(snapshots, n ? &chain[n - 1] : &none);
+	*ret = snapshots_find_readable(snapshots, n ? &chain[n - 1] : &none);
 	if (!*ret)
 		return error_set(err, ERR_NOT_FOUND,
 				 "the layers of %s are not in pool %s; pull it again", name,
@@ -349,8 +357,8 @@ static int find_entry(struct store *s, struct snapshots *snapshots, const char *
 	return 0;
 }
 
-int store_open_volume(struct store *s, const char *name, struct snapshots **ret_session,
-		      struct thin_volume **ret, struct error *err)
+static int open_volume(struct store *s, const char *name, struct snapshots **ret_session,
+		       struct thin_volume **ret, struct error *err)
 {
 	cleanup(snapshots_close_ptr) struct snapshots *snapshots = NULL;
 	const struct record_entry *e;
@@ -362,5 +370,18 @@ int store_open_volume(struct store *s, const char *name, struct snapshots **ret_
 	    < 0)
 		return -1;
 	*ret_session = steal(&snapshots);
+	return 0;
+}
+
+/*
+ * Without a lock, so what was found may be gone before it is opened, and made again. What is not
+ * there at all is looked for some times in vain.
+ */
+int store_open_volume(struct store *s, const char *name, struct snapshots **ret_session,
+		      struct thin_volume **ret, struct error *err)
+{
+	for (unsigned tries = 1; open_volume(s, name, ret_session, ret, err) < 0; tries++)
+		if (err->kind != ERR_NOT_FOUND || tries == OPEN_TRIES)
+			return -1;
 	return 0;
 }

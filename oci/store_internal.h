@@ -16,7 +16,5 @@ struct store {
 /* The ChainIDs of an image, lowest first, from its manifest and config in the content. Owned. */
 MUST_CHECK int store_image_chain(struct store *s, const struct digest *manifest,
 				 struct digest **ret, size_t *ret_n, struct error *err);
-/* Bring the catalog up to date and hand it out, borrowed. */
-MUST_CHECK int store_catalog(struct store *s, struct catalog **ret, struct error *err);
 /* layer_wanted_fn: does an image of the content name this layer? @arg: the store. */
 int store_layer_wanted(const struct digest *chain_id, void *arg, struct error *err);

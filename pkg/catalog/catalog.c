@@ -11,7 +11,7 @@
 #include "pkg/base/alloc.h"
 #include "pkg/base/log.h"
 
-enum { CATALOG_VERSION = 1, CATALOG_BUSY_MS = 10000 };
+enum { CATALOG_VERSION = 2, CATALOG_BUSY_MS = 10000 };
 
 struct catalog {
 	sqlite3 *db;
@@ -20,8 +20,8 @@ struct catalog {
 
 static const char schema[] =
 	"CREATE TABLE part (name TEXT PRIMARY KEY, key TEXT NOT NULL);"
-	"CREATE TABLE image (ref TEXT PRIMARY KEY, digest TEXT NOT NULL, manifest TEXT NOT NULL,"
-	" platform TEXT, created TEXT, pool TEXT NOT NULL, chain_id TEXT);"
+	"CREATE TABLE image (ref TEXT NOT NULL, digest TEXT NOT NULL, manifest TEXT NOT NULL,"
+	" platform TEXT, created TEXT, pool TEXT NOT NULL, chain_id TEXT, PRIMARY KEY (pool, ref));"
 	"CREATE TABLE layer (pool TEXT NOT NULL, thin_id INTEGER NOT NULL, chain_id TEXT NOT NULL,"
 	" diff_id TEXT, parent TEXT, content_bytes INTEGER NOT NULL, mapped_bytes INTEGER NOT NULL,"
 	" PRIMARY KEY (pool, chain_id));"
@@ -29,7 +29,7 @@ static const char schema[] =
 	" image TEXT, manifest TEXT, created TEXT, chain_id TEXT, labels TEXT,"
 	" size_bytes INTEGER NOT NULL, mapped_bytes INTEGER NOT NULL, read_only INTEGER NOT NULL,"
 	" PRIMARY KEY (pool, name));"
-	"PRAGMA user_version = 1;";
+	"PRAGMA user_version = 2;";
 
 static int catalog_error(struct catalog *c, struct error *err)
 {
@@ -310,22 +310,34 @@ int catalog_rebuild_pool(struct catalog *c, const char *pool, const char *key,
 			       err);
 }
 
+int catalog_begin(struct catalog *c, struct error *err)
+{
+	return run_sql(c, "BEGIN", err);
+}
+
+void catalog_end(struct catalog *c)
+{
+	if (!sqlite3_get_autocommit(c->db))
+		sqlite3_exec(c->db, "ROLLBACK", NULL, NULL, NULL);
+}
+
 /* --- queries ---------------------------------------------------------------------------------- */
 
-int catalog_images(struct catalog *c, struct catalog_image **ret, size_t *ret_n, struct error *err)
+int catalog_images(struct catalog *c, const char *pool, struct catalog_image **ret, size_t *ret_n,
+		   struct error *err)
 {
 	static const char sql[] =
 		"WITH RECURSIVE chain(ref, pool, chain_id, parent, bytes) AS ("
 		" SELECT i.ref, i.pool, l.chain_id, l.parent, l.content_bytes FROM image i"
-		"  JOIN layer l ON l.pool = i.pool AND l.chain_id = i.chain_id"
+		"  JOIN layer l ON l.pool = i.pool AND l.chain_id = i.chain_id WHERE i.pool = ?1"
 		" UNION ALL"
 		" SELECT c.ref, c.pool, l.chain_id, l.parent, l.content_bytes FROM chain c"
 		"  JOIN layer l ON l.pool = c.pool AND l.chain_id = c.parent)"
 		"SELECT ref, digest, manifest, platform, created, pool, chain_id,"
 		" (SELECT count(*) FROM chain c WHERE c.ref = i.ref),"
 		" (SELECT coalesce(sum(bytes), 0) FROM chain c WHERE c.ref = i.ref)"
-		" FROM image i ORDER BY ref";
-	sqlite3_stmt *st = statement(c, err, sql, "");
+		" FROM image i WHERE i.pool = ?1 ORDER BY ref";
+	sqlite3_stmt *st = statement(c, err, sql, "s", pool);
 	struct catalog_image *images = NULL;
 	size_t n = 0, room = 0;
 	int code;

@@ -57,11 +57,18 @@ MUST_CHECK int catalog_rebuild_pool(struct catalog *c, const char *pool, const c
 				    struct error *err);
 
 /*
+ * From here to catalog_end() nobody changes anything: what catalog_is_current() says holds for the
+ * queries after it.
+ */
+MUST_CHECK int catalog_begin(struct catalog *c, struct error *err);
+void catalog_end(struct catalog *c);
+
+/*
  * Queries, sorted by ref, thin id, name. An image's layers and size are found by following its
  * ChainID through the layers of its pool. Owned arrays, released by the functions below.
  */
-MUST_CHECK int catalog_images(struct catalog *c, struct catalog_image **ret, size_t *ret_n,
-			      struct error *err);
+MUST_CHECK int catalog_images(struct catalog *c, const char *pool, struct catalog_image **ret,
+			      size_t *ret_n, struct error *err);
 MUST_CHECK int catalog_layers(struct catalog *c, const char *pool, struct catalog_layer **ret,
 			      size_t *ret_n, struct error *err);
 MUST_CHECK int catalog_containers(struct catalog *c, const char *pool,

@@ -45,6 +45,26 @@ const struct record_entry *snapshots_find_layer(const struct snapshots *s,
 	return record_find_layer(&s->record, chain_id, EXT4_LAYOUT_VERSION);
 }
 
+static struct record_entry *find_removal(const struct record *r, const struct digest *chain_id)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		struct record_entry *e = &r->entries[i];
+
+		if (e->kind == RECORD_LAYER && e->state == RECORD_DELETING
+		    && digest_equal(&e->chain_id, chain_id))
+			return e;
+	}
+	return NULL;
+}
+
+const struct record_entry *snapshots_find_readable(const struct snapshots *s,
+						   const struct digest *chain_id)
+{
+	const struct record_entry *e = snapshots_find_layer(s, chain_id);
+
+	return e ? e : find_removal(&s->record, chain_id);
+}
+
 void snapshots_close(struct snapshots *s)
 {
 	if (!s)
@@ -314,18 +334,6 @@ static int check_no_child(const struct record *r, const struct digest *chain_id,
 	if (e)
 		return error_set(err, ERR_BUSY, "thin %u is made from the layer", e->thin_id);
 	return 0;
-}
-
-static struct record_entry *find_removal(const struct record *r, const struct digest *chain_id)
-{
-	for (size_t i = 0; i < r->n; i++) {
-		struct record_entry *e = &r->entries[i];
-
-		if (e->kind == RECORD_LAYER && e->state == RECORD_DELETING
-		    && digest_equal(&e->chain_id, chain_id))
-			return e;
-	}
-	return NULL;
 }
 
 static int remove_layer(struct snapshots *s, const struct digest *chain_id, struct error *err)

@@ -45,6 +45,13 @@ struct thin_pool *snapshots_pool(struct snapshots *s);
 const struct record_entry *snapshots_find_layer(const struct snapshots *s,
 						const struct digest *chain_id);
 
+/*
+ * The same for reading: also one whose removal has begun. While an image names it the removal has
+ * not ended, and after a kill it is put back.
+ */
+const struct record_entry *snapshots_find_readable(const struct snapshots *s,
+						   const struct digest *chain_id);
+
 /* --- layers ----------------------------------------------------------------------------------- */
 
 struct snapshot;

@@ -101,6 +101,12 @@ empty=$(json pool status | jq -c '.thin_count')
 for n in $(points "$total" 25); do
     fresh
     expect 137 killed_at "$n" "$PROGRAM" --root "$ROOT" rmi "$image"
+    # What is listed can be read, even if the next command only reads.
+    if [ $((n % 2)) = 1 ] && [ "$(json images | jq length)" -gt 0 ]; then
+        [ "$(json images | jq '.[0].layers')" -gt 0 ] || fail "killed at call $n: no layers"
+        raw "$image" "$WORK/got.ext4"
+        [ "$(content "$WORK/got.ext4")" = "$want" ] || fail "killed at call $n: other bytes"
+    fi
     mend "$n"
     if [ "$(json images | jq length)" -gt 0 ]; then expect 0 tp rmi "$image"; fi
     check_pool

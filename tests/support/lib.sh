@@ -104,8 +104,8 @@ check_pool() {
 # be there.
 check_nothing_stray() {
     local found
-    found=$(find "$1" \( -name '*.tmp' -o -name '*.new' -o -name '.tmp*' -o -path '*/spool/*' \) \
-        -type f ! -name '*.part')
+    found=$(find "$1" \( -name '*.tmp*' -o -name '*.new' -o -name '.new*' -o -path '*/spool/*' \) \
+        ! -name '*.part')
     [ -z "$found" ] || fail "left behind: $found"
 }
 

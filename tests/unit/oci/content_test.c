@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "oci/layout.h"
+#include "oci/content_internal.h"
 #include "pkg/base/alloc.h"
 #include "pkg/base/fdio.h"
 #include "tests/support/cmocka.h"
@@ -247,12 +248,12 @@ static void removing_takes_one_and_only_one(void **state)
 	set(f->content, "a", &manifest);
 	set(f->content, "b", &manifest);
 	set(f->content, "c", &manifest);
-	assert_ok(content_remove_image(f->content, "b", &err), &err);
+	assert_ok(content_remove_image(f->content, "b", "default", &err), &err);
 	expect_refs(f->content, "a c");
-	assert_int_equal(content_remove_image(f->content, "b", &err), -1);
+	assert_int_equal(content_remove_image(f->content, "b", "default", &err), -1);
 	assert_error(&err, ERR_NOT_FOUND, "no image b");
-	assert_ok(content_remove_image(f->content, "c", &err), &err);
-	assert_ok(content_remove_image(f->content, "a", &err), &err);
+	assert_ok(content_remove_image(f->content, "c", "default", &err), &err);
+	assert_ok(content_remove_image(f->content, "a", "default", &err), &err);
 	expect_refs(f->content, "");
 }
 
@@ -306,7 +307,7 @@ static void sweeping_keeps_what_images_name_and_nothing_else(void **state)
 	assert_true(has(f->content, &manifest) && has(f->content, &config));
 	assert_true(has(f->content, &other) && has(f->content, &other_config));
 	assert_false(has(f->content, &stray));
-	assert_ok(content_remove_image(f->content, "y", &err), &err);
+	assert_ok(content_remove_image(f->content, "y", "default", &err), &err);
 	assert_ok(content_sweep(f->content, &err), &err);
 	assert_true(has(f->content, &manifest) && has(f->content, &config));
 	assert_false(has(f->content, &other) || has(f->content, &other_config));
@@ -317,6 +318,55 @@ static void sweeping_keeps_what_images_name_and_nothing_else(void **state)
 		assert_int_equal(access(temporary, F_OK), -1);
 		assert_int_equal(access(notes, F_OK), 0);
 	}
+}
+
+static void what_killed_writers_left_goes_when_nobody_writes(void **state)
+{
+	static const char *const names[] = {"index.json.tmp.999", "blobs/sha256/0123.tmp.999"};
+	struct fixture *f = *state;
+	struct content *other;
+	struct error err = {0};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		cleanup_free char *name = xasprintf("%s/%s", f->dir, names[i]);
+
+		put_file(f->dir, names[i], "half");
+		assert_ok(content_open(f->dir, &other, &err), &err);
+		assert_ok(content_lock(other, &err), &err);
+		content_mend(f->content);
+		assert_int_equal(access(name, F_OK), 0);
+		content_unlock(other);
+		content_close(other);
+		content_mend(f->content);
+		assert_int_equal(access(name, F_OK), -1);
+	}
+}
+
+static void pools_have_images_of_the_same_name(void **state)
+{
+	struct fixture *f = *state;
+	struct digest config, manifest = put_image(f->content, "x", &config);
+	struct content_image image = {.ref = (char[]){"x"},
+				      .target = manifest,
+				      .manifest = manifest,
+				      .pool = (char[]){"second"}};
+	struct content_image *images;
+	struct error err = {0};
+	size_t n;
+
+	set(f->content, "x", &manifest);
+	assert_ok(content_set_image(f->content, &image, &err), &err);
+	assert_ok(content_images(f->content, &images, &n, &err), &err);
+	assert_int_equal(n, 2);
+	assert_string_equal(images[0].pool, "default");
+	assert_string_equal(images[1].pool, "second");
+	content_images_free(images, n);
+	assert_int_equal(content_remove_image(f->content, "x", "third", &err), -1);
+	assert_ok(content_remove_image(f->content, "x", "default", &err), &err);
+	assert_ok(content_images(f->content, &images, &n, &err), &err);
+	assert_int_equal(n, 1);
+	assert_string_equal(images[0].pool, "second");
+	content_images_free(images, n);
 }
 
 static void a_sweep_waits_for_images_being_added_by_others(void **state)
@@ -330,7 +380,7 @@ static void a_sweep_waits_for_images_being_added_by_others(void **state)
 	assert_ok(content_sweep(other, &err), &err); /* not yet named: kept */
 	assert_true(has(other, &manifest));
 	set(f->content, "x", &manifest);
-	assert_ok(content_remove_image(other, "x", &err), &err);
+	assert_ok(content_remove_image(other, "x", "default", &err), &err);
 	assert_ok(content_sweep(other, &err), &err); /* nobody adds any more */
 	assert_false(has(other, &manifest));
 	content_close(other);
@@ -359,7 +409,7 @@ static void a_sweep_does_nothing_when_an_image_cannot_be_read(void **state)
 	assert_error(&err, ERR_NOT_FOUND, "x");
 	assert_true(has(f->content, &config));
 	/* It can still be removed, and then there is nothing in the way. */
-	assert_ok(content_remove_image(f->content, "x", &err), &err);
+	assert_ok(content_remove_image(f->content, "x", "default", &err), &err);
 	assert_ok(content_sweep(f->content, &err), &err);
 	assert_false(has(f->content, &config));
 }
@@ -431,6 +481,8 @@ int main(void)
 		TEST(the_generation_changes_with_the_list_only),
 		TEST(the_store_is_a_layout_that_others_can_read),
 		TEST(sweeping_keeps_what_images_name_and_nothing_else),
+		TEST(what_killed_writers_left_goes_when_nobody_writes),
+		TEST(pools_have_images_of_the_same_name),
 		TEST(a_sweep_waits_for_images_being_added_by_others),
 		TEST(an_image_given_up_is_swept),
 		TEST(a_sweep_does_nothing_when_an_image_cannot_be_read),

@@ -2,6 +2,7 @@
 /* The catalog: keys, rebuilding, queries, and that a damaged file is made anew. */
 #include "pkg/catalog/catalog.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -107,7 +108,7 @@ static void an_image_sums_up_the_layers_of_its_chain(void **state)
 
 	(void)state;
 	fill();
-	assert_int_equal(catalog_images(catalog, &list, &n, &err), 0);
+	assert_int_equal(catalog_images(catalog, "default", &list, &n, &err), 0);
 	assert_int_equal(n, 2);
 	assert_string_equal(list[0].ref, "a");
 	assert_int_equal(list[0].layers, 0);
@@ -151,6 +152,40 @@ static void a_rebuild_that_fails_changes_nothing(void **state)
 	catalog_containers_free(list, n);
 }
 
+static void *rebuild_elsewhere(void *arg)
+{
+	struct catalog *other;
+	struct error e = {0};
+
+	if (catalog_open(path, &other, &e) < 0)
+		return NULL;
+	*(bool *)arg = catalog_rebuild_images(other, "k2", images, 1, &e) == 0;
+	catalog_close(other);
+	return NULL;
+}
+
+static void what_is_current_stays_so_until_the_end_of_the_queries(void **state)
+{
+	struct catalog_image *list;
+	pthread_t thread;
+	bool done = false;
+	size_t n;
+
+	(void)state;
+	fill();
+	assert_int_equal(catalog_begin(catalog, &err), 0);
+	assert_true(is_current("images", "k1"));
+	assert_int_equal(pthread_create(&thread, NULL, rebuild_elsewhere, &done), 0);
+	usleep(50000);
+	assert_int_equal(catalog_images(catalog, "default", &list, &n, &err), 0);
+	assert_int_equal(n, 2);
+	catalog_images_free(list, n);
+	catalog_end(catalog);
+	pthread_join(thread, NULL);
+	assert_true(done);
+	assert_true(is_current("images", "k2"));
+}
+
 static void a_damaged_file_is_made_anew(void **state)
 {
 	FILE *f;
@@ -180,6 +215,9 @@ int main(void)
 						close_it),
 		cmocka_unit_test_setup_teardown(a_rebuild_that_fails_changes_nothing, open_fresh,
 						close_it),
+		cmocka_unit_test_setup_teardown(
+			what_is_current_stays_so_until_the_end_of_the_queries, open_fresh,
+			close_it),
 		cmocka_unit_test_setup_teardown(a_damaged_file_is_made_anew, open_fresh, close_it),
 	};
 
