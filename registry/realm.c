@@ -20,14 +20,9 @@ enum { REALM_MAX_BYTES = 4096, SERVICE_MAX_BYTES = 1024, SCOPE_MAX_BYTES = 4096,
 /* --- may it be asked? ----------------------------------------------------------------------------
  */
 
-static int check_text(const char *realm, struct error *err)
+static int check_characters(const char *url, struct error *err)
 {
-	if (!realm || !*realm)
-		return error_set(err, ERR_INVALID, "the registry names no token server (realm)");
-	if (strlen(realm) > REALM_MAX_BYTES)
-		return error_set(err, ERR_INVALID, "the realm has more than %d bytes",
-				 REALM_MAX_BYTES);
-	for (const char *p = realm; *p; p++)
+	for (const char *p = url; *p; p++)
 		if ((unsigned char)*p <= 0x20 || (unsigned char)*p >= 0x7f)
 			return error_set(err, ERR_INVALID,
 					 "the realm has characters that no URL has");
@@ -63,7 +58,7 @@ static int check_realm(const char *registry_url, const char *text, struct error 
 {
 	cleanup(http_url_release) struct http_url registry = {0}, realm = {0};
 
-	if (check_text(text, err) < 0 || http_url_parse(text, &realm, err) < 0
+	if (check_characters(text, err) < 0 || http_url_parse(text, &realm, err) < 0
 	    || http_url_parse(registry_url, &registry, err) < 0)
 		return -1;
 	if (check_scheme(&registry, &realm, err) < 0)
@@ -119,15 +114,21 @@ int realm_url(const char *registry_url, const struct challenge *c, const char *p
 	cleanup_free char *scope = xasprintf("repository:%s:pull", path);
 	cleanup_free char *url = NULL;
 
-	if (check_realm(registry_url, c->realm, err) < 0
+	if (!c->realm || !*c->realm)
+		return error_set(err, ERR_INVALID, "the registry names no token server (realm)");
+	if (check_length(c->realm, REALM_MAX_BYTES, "realm", err) < 0
 	    || check_length(c->service, SERVICE_MAX_BYTES, "service", err) < 0
-	    || check_length(c->scope, SCOPE_MAX_BYTES, "scope", err) < 0)
+	    || check_length(c->scope, SCOPE_MAX_BYTES, "scope", err) < 0
+	    || check_realm(registry_url, c->realm, err) < 0)
 		return -1;
 	url = xstrdup(c->realm);
 	if (c->service && *c->service && add(&url, "service", c->service, err) < 0)
 		return -1;
 	if (add(&url, "scope", scope, err) < 0
 	    || add_scopes(&url, c->scope ? c->scope : "", scope, err) < 0)
+		return -1;
+	/* Once more as it will be asked: its host may have been written with percent signs. */
+	if (check_realm(registry_url, url, err) < 0)
 		return -1;
 	*ret = steal(&url);
 	return 0;

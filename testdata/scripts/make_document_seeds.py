@@ -75,12 +75,26 @@ SEEDS = {
         "bearer": 'Bearer realm="https://a.test/t?x=\\"1\\"",service=s,scope="a:b:pull"',
         "several": 'Negotiate YWJj==, Basic realm="x", Bearer realm="y",error=""',
     },
+    "realm": {
+        "hub": 'Bearer realm="https://auth.docker.io/token",service="registry.docker.io",'
+               'scope="repository:library/alpine:pull a:b:c"',
+        "query": 'Bearer realm="https://a.test:8443/t?x=1&y=%20#z",service="a b&c"',
+        "local": 'Bearer realm="https://0x7f.1/t"',
+        "percent": 'Bearer realm="httPs:/l%Calhost.?="',
+        "six": 'Bearer realm="https://[::ffff:10.0.0.1%25eth0]/"',
+    },
+    "token": {
+        "hub": {"token": "eyJ.a-b_c.~+/==", "access_token": "x", "expires_in": 300,
+                "issued_at": "2024-01-02T03:04:05Z"},
+        "oauth": {"access_token": "x", "scope": "", "expires_in": -1},
+        "header": {"token": "x\r\ny: z"},
+    },
 }
 
 for kind, seeds in SEEDS.items():
     folder = os.path.join(TOP, "testdata/fuzz", kind)
     os.makedirs(folder, exist_ok=True)
     for name, value in seeds.items():
-        text = value if kind in ("reference", "challenge") else json.dumps(value)
+        text = value if kind in ("reference", "challenge", "realm") else json.dumps(value)
         with open(os.path.join(folder, name), "w", encoding="utf-8") as f:
             f.write(text)

@@ -17,11 +17,12 @@ export PYTHONDONTWRITEBYTECODE=1 LANG=C.UTF-8 TZ=UTC
 unset THINPULL_ROOT THINPULL_POOL THINPULL_ENGINE
 case ":$PATH:" in *:/usr/sbin:*) ;; *) PATH=$PATH:/usr/sbin:/sbin ;; esac
 registry_pid=
+server_pid= # of another server that a script starts
 
 clean_up() {
-    local status=$?
+    local status=$? pid
     set +e
-    if [ -n "$registry_pid" ]; then kill "$registry_pid"; wait "$registry_pid"; fi 2>/dev/null
+    for pid in $registry_pid $server_pid; do kill "$pid"; wait "$pid"; done 2>/dev/null
     if [ -d "$WORK/mnt" ] && mountpoint -q "$WORK/mnt"; then umount "$WORK/mnt"; fi
     chmod -R u+rwX "$WORK" 2>/dev/null
     rm -rf "$WORK"

@@ -132,6 +132,10 @@ static void f67_realms_that_must_not_be_asked(void **state)
 		{"https://quay.io/v2/", "https://auth.test/\r\nX: y", "characters"},
 		{"https://quay.io/v2/", "https://auth.test/\xc3\xa9", "characters"},
 		{"https://quay.io/v2/", "https://auth.test:0x50/", "auth.test"},
+		{"https://quay.io/v2/", "https://%6cocalhost/", "private network"},
+		{"https://quay.io/v2/", "https://%31%32%37.0.0.1/", "private network"},
+		{"https://quay.io/v2/", "https://127.0.0.1%2e/", "private network"},
+		{"https://quay.io/v2/", "https://auth%ca.test/", "characters"},
 	};
 
 	(void)state;
