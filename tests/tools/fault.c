@@ -6,6 +6,7 @@
  *
  *   FAULT_AT=N       the N-th call, from 1
  *   FAULT=kill       the process ends by SIGKILL before that call; half of a write is done first
+ *   FAULT=term       the process is told to end by SIGTERM before that call
  *   FAULT=enospc     that call and all later ones that need space fail: the disk is full
  *   FAULT=eio        only that call fails
  *   FAULT_COUNT=F    at the end, the number of calls is written to file F
@@ -22,7 +23,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum mode { FAULT_NONE, FAULT_KILL, FAULT_ENOSPC, FAULT_EIO };
+enum mode { FAULT_NONE, FAULT_KILL, FAULT_TERM, FAULT_ENOSPC, FAULT_EIO };
 
 static atomic_long calls;
 static enum mode mode;
@@ -45,6 +46,8 @@ __attribute__((constructor)) static void start(void)
 	at = when ? strtol(when, NULL, 10) : -1;
 	if (how && strcmp(how, "kill") == 0)
 		mode = FAULT_KILL;
+	else if (how && strcmp(how, "term") == 0)
+		mode = FAULT_TERM;
 	else if (how && strcmp(how, "enospc") == 0)
 		mode = FAULT_ENOSPC;
 	else if (how && strcmp(how, "eio") == 0)
@@ -82,6 +85,8 @@ static int faulty(int needs_space)
 		return 0;
 	if (mode == FAULT_KILL)
 		die();
+	if (mode == FAULT_TERM)
+		kill(getpid(), SIGTERM);
 	if (mode != FAULT_EIO)
 		return 0;
 	errno = EIO;
