@@ -3,10 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "oci/store_internal.h"
 #include "pkg/base/alloc.h"
+#include "pkg/base/log.h"
 #include "pkg/json/jdoc.h"
 
 enum { UPDATE_TRIES = 20, UPDATE_PAUSE_MS = 2 };
@@ -236,10 +236,17 @@ static int open_catalog(struct store *s, struct error *err)
 {
 	cleanup_free char *path = xasprintf("%s/catalog.db", s->root);
 
-	if (s->catalog)
-		return 0;
-	/* Where nothing can be written, the index lives for this process only. */
-	return catalog_open(access(s->root, W_OK) == 0 ? path : ":memory:", &s->catalog, err);
+	return s->catalog ? 0 : catalog_open(path, &s->catalog, err);
+}
+
+/* Where it cannot be written (a full disk, a root to read only) the index lives in memory. */
+static int use_memory(struct store *s, struct error *err)
+{
+	log_debug("catalog: in memory: %s", err->cause);
+	catalog_close(s->catalog);
+	s->catalog = NULL;
+	s->catalog_in_memory = true;
+	return catalog_open(":memory:", &s->catalog, err);
 }
 
 /* Is the catalog still what was put there, by this process or by one that saw the same? */
@@ -278,7 +285,7 @@ static int update_both(struct store *s, bool *ret_current, struct error *err)
 
 /* Others may go on all the time: what is there after some tries is no older than the last of them.
  */
-static int store_catalog(struct store *s, struct error *err)
+static int update_catalog(struct store *s, struct error *err)
 {
 	struct timespec pause = {.tv_nsec = UPDATE_PAUSE_MS * 1000000};
 
@@ -296,6 +303,17 @@ static int store_catalog(struct store *s, struct error *err)
 		catalog_end(s->catalog);
 		nanosleep(&pause, NULL);
 	}
+}
+
+/* Brought up to date, and in a transaction that the caller ends. */
+static int store_catalog(struct store *s, struct error *err)
+{
+	if (update_catalog(s, err) == 0)
+		return 0;
+	if (s->catalog_in_memory || err->kind == ERR_NOT_FOUND || err->kind == ERR_INTERRUPTED
+	    || use_memory(s, err) < 0)
+		return -1;
+	return update_catalog(s, err);
 }
 
 int store_images(struct store *s, struct catalog_image **ret, size_t *ret_n, struct error *err)

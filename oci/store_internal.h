@@ -11,6 +11,7 @@ struct store {
 	unsigned min_free_data_percent, min_free_metadata_percent;
 	struct content *content; /* opened when first needed */
 	struct catalog *catalog;
+	bool catalog_in_memory;
 };
 
 /* The ChainIDs of an image, lowest first, from its manifest and config in the content. Owned. */

@@ -22,7 +22,7 @@ enum {
 	READ_AHEAD_BYTES = 4 << 20,
 	/* Layers can vanish under a pull when another process removes the image that shares them.
 	 */
-	UNPACK_TRIES = 3,
+	UNPACK_TRIES = 6,
 };
 
 struct unpack {

@@ -7,7 +7,7 @@
 [ ! -w /dev/shm ] || export TMPDIR=/dev/shm
 . "$(dirname "$0")/../support/lib.sh"
 
-SECONDS_OF_STORM=${SECONDS_OF_STORM:-8}
+SECONDS_OF_STORM=${SECONDS_OF_STORM:-6}
 SEED=${SEED:-1}
 layout=$WORK/layout
 layers=$(python3 "$SUPPORT/storm.py" layout "$layout")
@@ -87,4 +87,26 @@ touch "$ROOT/pools/.new-third/meta.tmp" "$ROOT/pools/.new-third/data"
 touch "$ROOT/content/index.json.tmp.77" "$ROOT/content/blobs/sha256/0123.tmp.77"
 expect 0 tp -q pull "oci:$layout:c"
 check_nothing_stray "$ROOT"
+say 'readers need neither room nor the right to write'
+fault=$TOP/build/release/tests/tools/fault.so
+rm "$ROOT/catalog.db"
+for words in images ls info 'pool status'; do
+    # shellcheck disable=SC2086
+    LD_PRELOAD=$fault FAULT=enospc FAULT_AT=1 expect 0 tp --json $words
+done
+rm "$ROOT/catalog.db"
+LD_PRELOAD=$fault FAULT=enospc FAULT_AT=1 expect 0 tp -q images
+[ "$(cat "$WORK/out")" = "oci:$layout:c" ] || fail "images: $(cat "$WORK/out")"
+if [ "$(id -u)" = 0 ]; then
+    chmod -R a+rX "$WORK"
+    cp "$PROGRAM" "$WORK/program"
+    for words in images ls info 'pool status' 'pool check'; do
+        # shellcheck disable=SC2086
+        expect 0 setpriv --reuid=65534 --regid=65534 --clear-groups \
+            "$WORK/program" --root "$ROOT" --json $words
+    done
+    expect 1 setpriv --reuid=65534 --regid=65534 --clear-groups \
+        "$WORK/program" --root "$ROOT" create "oci:$layout:c"
+    expect_error "$ROOT" 'Permission denied' '--root'
+fi
 finish
