@@ -76,7 +76,10 @@ MUST_CHECK int store_guard(struct store *s, struct thin_pool *pool, uint64_t nee
 /* --- images and containers
  * ------------------------------------------------------------------------ */
 
-/* Answers come from the catalog, brought up to date first. Arrays are owned, see pkg/catalog. */
+/*
+ * Of this pool: each pool of a root has images of its own, also when they have the same reference.
+ * Answers come from the catalog, brought up to date first. Arrays are owned, see pkg/catalog.
+ */
 MUST_CHECK int store_images(struct store *s, struct catalog_image **ret, size_t *ret_n,
 			    struct error *err);
 MUST_CHECK int store_containers(struct store *s, struct catalog_container **ret, size_t *ret_n,
@@ -84,7 +87,7 @@ MUST_CHECK int store_containers(struct store *s, struct catalog_container **ret,
 
 /*
  * The image a user means: a recorded reference, or one that is the same after normalising.
- * @ref: exact recorded reference. Errors: ERR_NOT_FOUND. The image's strings are owned, released by
+ * @ref: exact recorded reference, of this pool. Errors: ERR_NOT_FOUND. The image's strings are owned, released by
  * content_images_free(image, 1).
  */
 MUST_CHECK int store_find_image(struct store *s, const char *ref, struct content_image **ret,

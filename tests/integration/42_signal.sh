@@ -7,7 +7,7 @@
 . "$(dirname "$0")/../support/lib.sh"
 
 FAULT_SO=$TOP/build/release/tests/tools/fault.so
-POINTS=${POINTS:-8}
+POINTS=${POINTS:-6}
 layout=$WORK/layout
 image=oci:$layout:d
 start=$WORK/start
