@@ -165,7 +165,9 @@ static void refusals_are_passed_on(void **state)
 {
 	(void)state;
 	fails("status-404:x", ERR_NOT_FOUND, "404 not found: MANIFEST_UNKNOWN");
-	fails("status-401:x", ERR_UNAUTHORIZED, "401");
+	fails("status-403:x", ERR_UNAUTHORIZED, "403");
+	/* The token server that this one names is nowhere. */
+	fails("status-401:x", ERR_NETWORK, "token: https://auth.test/token");
 }
 
 int main(void)
