@@ -26,6 +26,7 @@ void oci_index_release(struct oci_index *index);
 MUST_CHECK int oci_index_select(const struct oci_index *index, const struct oci_platform *want,
 				const struct oci_descriptor **ret, struct error *err);
 
-/* Whether an entry can be an image at all: a manifest or index, no attestation (image-rules B13).
+/*
+ * Whether an entry can be an image at all: a manifest or index, no attestation (image-rules B13).
  */
 bool oci_index_is_image(const struct oci_descriptor *d);

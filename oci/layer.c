@@ -212,8 +212,7 @@ static int set_xattrs(struct layer *l, const struct tar_entry *e, struct ext4_no
 	return ext4_writer_set_xattrs(l->fs, node, l->xattrs.items, l->xattrs.n, err);
 }
 
-/* --- entries
- * -------------------------------------------------------------------------------------- */
+/* --- entries ---------------------------------------------------------------------------------- */
 
 static int copy_content(struct layer *l, const struct tar_entry *e, struct ext4_node *file,
 			struct error *err)
@@ -287,8 +286,7 @@ static int apply_node(struct layer *l, const struct tar_entry *e, struct ext4_no
 	return e->type == TAR_REGULAR ? copy_content(l, e, node, err) : 0;
 }
 
-/* --- hard links
- * ------------------------------------------------------------------------------------- */
+/* --- hard links ------------------------------------------------------------------------------- */
 
 static bool is_inside(const struct ext4_node *node, const struct ext4_node *folder)
 {
@@ -347,8 +345,7 @@ static int apply_hardlink(struct layer *l, const struct tar_entry *e, struct ext
 	return 0;
 }
 
-/* --- all
- * ------------------------------------------------------------------------------------------- */
+/* --- all -------------------------------------------------------------------------------------- */
 
 static int apply_ordinary(struct layer *l, const struct tar_entry *e, struct error *err)
 {

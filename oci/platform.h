@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* os/arch[/variant]: parsing, normalising, and which of several an image for a host is taken from.
+/*
+ * os/arch[/variant]: parsing, normalising, and which of several an image for a host is taken from.
  */
 #pragma once
 

@@ -122,8 +122,7 @@ int store_content(struct store *s, struct content **ret, struct error *err)
 	return 0;
 }
 
-/* --- making a pool
- * --------------------------------------------------------------------------------- */
+/* --- making a pool ---------------------------------------------------------------------------- */
 
 bool store_pool_exists(const struct store *s)
 {
@@ -241,8 +240,7 @@ int store_pool_create(struct store *s, const struct store_pool_params *params, s
 	return make_pool(s, params, err);
 }
 
-/* --- sessions
- * ------------------------------------------------------------------------------------- */
+/* --- sessions --------------------------------------------------------------------------------- */
 
 static int open_pool(struct store *s, enum thin_file_mode mode, struct thin_pool **ret,
 		     struct error *err)
@@ -290,8 +288,7 @@ int store_write(struct store *s, struct snapshots **ret, struct error *err)
 	return 0;
 }
 
-/* --- the guard
- * ------------------------------------------------------------------------------------- */
+/* --- the guard -------------------------------------------------------------------------------- */
 
 static int guard_pool(struct store *s, const struct thin_pool_status *st, uint64_t need_bytes,
 		      struct error *err)
@@ -347,8 +344,7 @@ int store_guard(struct store *s, struct thin_pool *pool, uint64_t need_bytes, st
 	return guard_host(s, need_bytes, err);
 }
 
-/* --- check
- * ----------------------------------------------------------------------------------------- */
+/* --- check ------------------------------------------------------------------------------------ */
 
 static void add_finding(struct thin_findings *f, const char *kind, uint32_t thin_id,
 			const char *text)

@@ -73,8 +73,7 @@ MUST_CHECK int store_write(struct store *s, struct snapshots **ret, struct error
 MUST_CHECK int store_guard(struct store *s, struct thin_pool *pool, uint64_t need_bytes,
 			   struct error *err);
 
-/* --- images and containers
- * ------------------------------------------------------------------------ */
+/* --- images and containers -------------------------------------------------------------------- */
 
 /*
  * Of this pool: each pool of a root has images of its own, also when they have the same reference.

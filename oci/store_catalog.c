@@ -84,8 +84,7 @@ static int update_images(struct store *s, const char *key, struct error *err)
 	return status;
 }
 
-/* --- layers and containers of the pool
- * ------------------------------------------------------------- */
+/* --- layers and containers of the pool -------------------------------------------------------- */
 
 struct pool_rows {
 	struct catalog_layer *layers;
@@ -229,8 +228,7 @@ static int update_pool(struct store *s, char **ret_key, struct error *err)
 	return 0;
 }
 
-/* --- both
- * ----------------------------------------------------------------------------------------- */
+/* --- both ------------------------------------------------------------------------------------- */
 
 static int open_catalog(struct store *s, struct error *err)
 {
@@ -283,7 +281,8 @@ static int update_both(struct store *s, bool *ret_current, struct error *err)
 	return 0;
 }
 
-/* Others may go on all the time: what is there after some tries is no older than the last of them.
+/*
+ * Others may go on all the time: what is there after some tries is no older than the last of them.
  */
 static int update_catalog(struct store *s, struct error *err)
 {

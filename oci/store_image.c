@@ -120,8 +120,7 @@ static void free_image_ptr(struct content_image **image)
 		content_images_free(*image, 1);
 }
 
-/* --- containers
- * ------------------------------------------------------------------------------------ */
+/* --- containers ------------------------------------------------------------------------------- */
 
 int store_is_container(struct store *s, const char *name, bool *ret, struct error *err)
 {
@@ -222,8 +221,7 @@ int store_remove_container(struct store *s, const char *name, struct error *err)
 	return snapshots_remove_container(snapshots, name, err);
 }
 
-/* --- removing an image
- * --------------------------------------------------------------------------------- */
+/* --- removing an image ------------------------------------------------------------------------ */
 
 /* An image under its last reference is not removed while a container was made from it. */
 static int check_containers(const struct record *r, const struct image_list *images,
@@ -330,8 +328,7 @@ int store_remove_image(struct store *s, const char *ref, struct error *err)
 	return error_set(err, ERR_NOT_FOUND, "no image %s", ref);
 }
 
-/* --- volumes
- * ------------------------------------------------------------------------------------------- */
+/* --- volumes ---------------------------------------------------------------------------------- */
 
 /* The record entry of a container, or of an image's top layer. */
 static int find_entry(struct store *s, struct snapshots *snapshots, const char *name,

@@ -63,8 +63,7 @@ static void tell(struct unpack *u, enum unpack_step step, size_t layer, uint64_t
 		u->options->progress(&event, u->options->arg);
 }
 
-/* --- one layer
- * ------------------------------------------------------------------------------------ */
+/* --- one layer -------------------------------------------------------------------------------- */
 
 /* The blob's bytes, whole: verified already when spooled, on the way when they are at hand. */
 static int open_blob(struct unpack *u, size_t i, struct stream **ret, struct error *err)
@@ -181,8 +180,7 @@ static int unpack_layer(struct unpack *u, size_t i, struct error *err)
 	return apply_in_session(u, i, &blob, snapshots, err);
 }
 
-/* --- all layers
- * -------------------------------------------------------------------------------------- */
+/* --- all layers ------------------------------------------------------------------------------- */
 
 /* Everything up to the highest layer that is there need not be fetched. */
 static void find_first_missing(struct unpack *u, const struct snapshots *snapshots)
@@ -266,8 +264,7 @@ static int unpack_layers(struct unpack *u, struct error *err)
 	return status;
 }
 
-/* --- the image
- * ------------------------------------------------------------------------------------------ */
+/* --- the image -------------------------------------------------------------------------------- */
 
 static int put_documents(struct unpack *u, struct content *content, struct error *err)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pool check: what is wrong with the pool. Findings are the result; exit status 8 says there are.
+/*
+ * pool check: what is wrong with the pool. Findings are the result; exit status 8 says there are.
  */
 #include "cmd/thinpull/command.h"
 

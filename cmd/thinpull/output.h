@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Standard output carries the result and nothing else. A write that fails is an error at the end.
+/*
+ * Standard output carries the result and nothing else. A write that fails is an error at the end.
  */
 #pragma once
 

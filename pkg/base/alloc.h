@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Allocation that aborts when memory is gone. Sizes from outside are bounded before they get here.
+/*
+ * Allocation that aborts when memory is gone. Sizes from outside are bounded before they get here.
  */
 #pragma once
 

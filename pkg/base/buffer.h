@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A growing run of bytes. Always followed by a NUL that does not count, so text can be used as is.
+/*
+ * A growing run of bytes. Always followed by a NUL that does not count, so text can be used as is.
  */
 #pragma once
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whole reads and writes on file descriptors, durable files, folders. Errors name the path given.
+/*
+ * Whole reads and writes on file descriptors, durable files, folders. Errors name the path given.
  */
 #pragma once
 
@@ -10,7 +11,8 @@
 #include "pkg/base/buffer.h"
 #include "pkg/base/error.h"
 
-/* Exactly len bytes at offset, or an error (a short file is ERR_INCONSISTENT). @name: for errors.
+/*
+ * Exactly len bytes at offset, or an error (a short file is ERR_INCONSISTENT). @name: for errors.
  */
 MUST_CHECK int fdio_pread(int fd, void *buf, size_t len, uint64_t offset, const char *name,
 			  struct error *err);

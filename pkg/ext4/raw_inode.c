@@ -44,7 +44,8 @@ void ext4_raw_set_meta(struct ext4_raw_inode *raw, const struct ext4_meta *meta)
 	set_time(&raw->i.i_ctime, &raw->i.i_ctime_extra, &meta->ctime);
 }
 
-/* Small numbers in the first word as 8:8 bits, larger ones in the second as the kernel packs them.
+/*
+ * Small numbers in the first word as 8:8 bits, larger ones in the second as the kernel packs them.
  */
 static void set_device(struct ext4_raw_inode *raw, uint32_t major, uint32_t minor)
 {

@@ -53,7 +53,8 @@ struct ext4_node *ext4_writer_root(struct ext4_writer *w);
 MUST_CHECK int ext4_writer_lookup(struct ext4_writer *w, struct ext4_node *dir, const char *name,
 				  size_t name_len, struct ext4_node **ret, struct error *err);
 
-/* All names of a directory but . and .., as an owned array of borrowed nodes, in no special order.
+/*
+ * All names of a directory but . and .., as an owned array of borrowed nodes, in no special order.
  */
 MUST_CHECK int ext4_writer_list(struct ext4_writer *w, struct ext4_node *dir,
 				struct ext4_node ***ret, size_t *ret_n, struct error *err);
@@ -104,7 +105,8 @@ MUST_CHECK int ext4_writer_link(struct ext4_writer *w, struct ext4_node *dir, co
  * Iterative. */
 MUST_CHECK int ext4_writer_remove(struct ext4_writer *w, struct ext4_node *node, struct error *err);
 
-/* Replace permission bits, owner and times; the type bits of meta->mode and rdev are not looked at.
+/*
+ * Replace permission bits, owner and times; the type bits of meta->mode and rdev are not looked at.
  */
 MUST_CHECK int ext4_writer_set_meta(struct ext4_writer *w, struct ext4_node *node,
 				    const struct ext4_meta *meta, struct error *err);

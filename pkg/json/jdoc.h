@@ -16,7 +16,8 @@
 
 struct jdoc; /* a parsed document, or one being built */
 
-/* A value inside a document, borrowed; knows its path. Copy freely, valid as long as the document.
+/*
+ * A value inside a document, borrowed; knows its path. Copy freely, valid as long as the document.
  */
 struct jval {
 	const void *node; /* NULL = absent */
@@ -61,8 +62,7 @@ MUST_CHECK int jdoc_string_value(struct jval v, const char **ret, struct error *
 /* Members of an object in the order given, for maps: *iter starts as NULL; false = no more. */
 bool jdoc_each(struct jval object, void **iter, const char **ret_key, struct jval *ret);
 
-/* --- out: a writer of text, so that keys keep their order
- * -------------------------------------------- */
+/* --- out: a writer of text, so that keys keep their order ------------------------------------- */
 
 struct jout {
 	struct buffer text;

@@ -194,8 +194,7 @@ int record_store(struct record *r, struct thin_pool *pool, uint64_t transaction_
 	return 0;
 }
 
-/* --- entries
- * --------------------------------------------------------------------------------------- */
+/* --- entries ---------------------------------------------------------------------------------- */
 
 static void release_entry(struct record_entry *e)
 {

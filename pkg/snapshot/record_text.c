@@ -18,8 +18,7 @@ static const char *const state_names[] = {
 	[RECORD_DELETING] = "deleting",
 };
 
-/* --- out
- * ------------------------------------------------------------------------------------------ */
+/* --- out -------------------------------------------------------------------------------------- */
 
 static void write_digest(struct jout *o, const char *key, const struct digest *d)
 {
@@ -81,8 +80,7 @@ void record_text_write(const struct record *r, struct buffer *ret)
 	jout_release(&o);
 }
 
-/* --- in
- * ------------------------------------------------------------------------------------------- */
+/* --- in --------------------------------------------------------------------------------------- */
 
 static int get_name(struct jval object, const char *key, const char *const *names, size_t n,
 		    unsigned *ret, struct error *err)

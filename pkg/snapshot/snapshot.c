@@ -74,8 +74,7 @@ void snapshots_close(struct snapshots *s)
 	free(s);
 }
 
-/* --- transactions
- * --------------------------------------------------------------------------------- */
+/* --- transactions ----------------------------------------------------------------------------- */
 
 /* Record and pool together, as the next transaction. */
 static int commit_change(struct snapshots *s, struct error *err)
@@ -111,8 +110,7 @@ static int end_change(struct snapshots *s, int status, struct error *err)
 	return status;
 }
 
-/* --- opening and mending
- * ---------------------------------------------------------------------------- */
+/* --- opening and mending ---------------------------------------------------------------------- */
 
 /* Delete a thin device that may or may not be there. */
 static int delete_if_there(struct snapshots *s, uint32_t thin_id, struct error *err)
@@ -193,8 +191,7 @@ int snapshots_open_writable(struct thin_pool **pool, layer_wanted_fn *wanted, vo
 	return 0;
 }
 
-/* --- the base
- * ------------------------------------------------------------------------------------- */
+/* --- the base --------------------------------------------------------------------------------- */
 
 static int take_id(struct snapshots *s, uint32_t *ret, struct error *err)
 {
@@ -249,8 +246,7 @@ int snapshots_create(struct thin_pool **pool, uint64_t base_bytes, uint64_t base
 	return 0;
 }
 
-/* --- layers
- * ----------------------------------------------------------------------------------------- */
+/* --- layers ----------------------------------------------------------------------------------- */
 
 static int start_snapshot(struct snapshot *snap, const struct record_entry *parent,
 			  struct error *err)
@@ -393,8 +389,7 @@ int snapshots_remove_layers(struct snapshots *s, const struct digest *chain_ids,
 	return end_change(s, remove_layers(s, chain_ids, n, err), err);
 }
 
-/* --- containers
- * --------------------------------------------------------------------------------------- */
+/* --- containers ------------------------------------------------------------------------------- */
 
 /* A UUID of its own, so that two containers mounted on one host are told apart. */
 static int set_uuid(struct snapshots *s, uint32_t thin_id, uint64_t size_bytes, struct error *err)

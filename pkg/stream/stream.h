@@ -49,14 +49,14 @@ DEFINE_CLEANUP(struct stream *, stream_close);
 /* From a descriptor's present position on. @fd: taken (closed with the stream). @name: for errors,
  * copied. */
 struct stream *stream_from_fd(int fd, const char *name);
-/* A regular file; links are not followed. Errors: ERR_NOT_FOUND, ERR_INVALID (not a regular file).
+/*
+ * A regular file; links are not followed. Errors: ERR_NOT_FOUND, ERR_INVALID (not a regular file).
  */
 MUST_CHECK int stream_open_file(const char *path, struct stream **ret, struct error *err);
 /* Borrowed memory. */
 struct stream *stream_from_memory(const void *data, size_t len);
 
-/* --- stages: each takes *s, empties and refills it; on failure *s is closed and NULL
- * ----------------- */
+/* --- stages: each takes *s, empties and refills it; on failure *s is closed and NULL ---------- */
 
 /*
  * Check digest and size over the whole stream. At most size bytes and one more are read.

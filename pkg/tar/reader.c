@@ -61,7 +61,7 @@ static int fail(struct tar_reader *r, struct error *err)
 	return -1;
 }
 
-/* --- between members ------------------------------------------------------------------------- */
+/* --- between members -------------------------------------------------------------------------- */
 
 /* Pass over what nobody read. Only padding may be missing at the end of the stream. */
 static int finish_member(struct tar_reader *r, struct error *err)
@@ -150,7 +150,7 @@ static int read_header(struct tar_reader *r, struct error *err)
 	return 0;
 }
 
-/* --- x, L, K, g --------------------------------------------------------------------------- */
+/* --- x, L, K, g ------------------------------------------------------------------------------- */
 
 static int check_body_size(const struct tar_reader *r, struct error *err)
 {
@@ -240,7 +240,7 @@ static int read_meta(struct tar_reader *r, struct error *err)
 	}
 }
 
-/* --- members and their data ------------------------------------------------------------------ */
+/* --- members and their data ------------------------------------------------------------------- */
 
 static int make_member(struct tar_reader *r, struct error *err)
 {

@@ -24,7 +24,7 @@ enum {
 	TAR_REGIONS_MAX = 1 << 20,
 };
 
-/* --- input: the stream in blocks ------------------------------------------------------------- */
+/* --- input: the stream in blocks -------------------------------------------------------------- */
 
 struct tar_input {
 	struct stream *stream; /* owned */
@@ -53,7 +53,7 @@ static inline uint64_t tar_padding(uint64_t size)
 
 bool tar_is_zero(const uint8_t *data, size_t len);
 
-/* --- number: what fields and records hold ---------------------------------------------------- */
+/* --- number: what fields and records hold ----------------------------------------------------- */
 
 /*
  * A numeric field: octal digits after spaces, ended by NUL, space or the field; or base-256 after
@@ -97,7 +97,7 @@ MUST_CHECK int tar_header_parse_type(const uint8_t *block, struct tar_header *h,
 /* The rest, after that. */
 MUST_CHECK int tar_header_parse_rest(const uint8_t *block, struct tar_header *h, struct error *err);
 
-/* --- sparse: where the data of a file with holes belongs ------------------------------------- */
+/* --- sparse: where the data of a file with holes belongs -------------------------------------- */
 
 struct tar_region {
 	uint64_t offset, len;
@@ -135,7 +135,7 @@ struct tar_sparse_text {
 MUST_CHECK int tar_sparse_feed(struct tar_sparse *map, struct tar_sparse_text *text,
 			       const uint8_t *block, struct error *err);
 
-/* --- pax: what records override -------------------------------------------------------------- */
+/* --- pax: what records override --------------------------------------------------------------- */
 
 enum tar_pax_have {
 	TAR_PAX_PATH = 1 << 0,
@@ -188,7 +188,7 @@ MUST_CHECK int tar_pax_add_xattr(struct tar_pax *p, const char *name, const char
 MUST_CHECK int tar_pax_add_encoded_xattr(struct tar_pax *p, char *name, char *value, size_t len,
 					 struct error *err);
 
-/* --- member: an entry from a header and what came before it ---------------------------------- */
+/* --- member: an entry from a header and what came before it ----------------------------------- */
 
 struct tar_pending {
 	bool have_pax, have_name, have_link;

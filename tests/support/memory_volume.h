@@ -44,7 +44,8 @@ DEFINE_CLEANUP(struct memory_volume *, memory_volume_free);
 /* Counts from zero (but mapped_blocks stays), nothing is dirty. */
 void memory_volume_reset_counts(struct memory_volume *v);
 
-/* The content as a sparse raw file for e2fsck, debugfs or a loop mount; and back. Abort on error.
+/*
+ * The content as a sparse raw file for e2fsck, debugfs or a loop mount; and back. Abort on error.
  */
 void memory_volume_dump(const struct memory_volume *v, const char *path);
 struct memory_volume *memory_volume_load(const char *path, uint32_t block_bytes);

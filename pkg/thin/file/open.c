@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From a folder to a pool handle and back: files, lock, superblock, and what a killed owner left.
+/*
+ * From a folder to a pool handle and back: files, lock, superblock, and what a killed owner left.
  */
 #include "pkg/thin/file/pool_internal.h"
 

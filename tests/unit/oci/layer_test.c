@@ -96,8 +96,7 @@ static int apply(const struct layers *l)
 	return 0;
 }
 
-/* --- comparing
- * ------------------------------------------------------------------------------------ */
+/* --- comparing -------------------------------------------------------------------------------- */
 
 struct listing {
 	struct ext4_reader *reader;
@@ -186,8 +185,7 @@ static void check_any_order(const struct layers *l, const char *want)
 	}
 }
 
-/* --- cases
- * ----------------------------------------------------------------------------------------- */
+/* --- cases ------------------------------------------------------------------------------------ */
 
 static void a28_a_hard_link_keeps_the_attributes_of_its_target(void **state)
 {

@@ -151,8 +151,7 @@ static int create_container(struct snapshots *s, const char *name, unsigned laye
 	return snapshots_create_container(s, &spec, &err);
 }
 
-/* --- tests
- * ---------------------------------------------------------------------------------------- */
+/* --- tests ------------------------------------------------------------------------------------ */
 
 static void a_new_pool_holds_the_record_and_the_base(void **state)
 {
@@ -398,7 +397,7 @@ static void readers_see_what_was_committed_while_a_writer_works(void **state)
 	snapshots_close(s);
 }
 
-/* --- a reader that writers overtake --- */
+/* --- a reader that writers overtake ----------------------------------------------------------- */
 
 /* A pool for reading; before a volume is opened, a writer makes some commits, once. */
 struct overtaken {
