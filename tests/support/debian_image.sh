@@ -35,10 +35,12 @@ fetch_base() {
 
 # Run a step as root, or as root of a user namespace of our own, with private mounts.
 as_root() {
-    if [ "$(id -u)" -eq 0 ]; then
-        unshare --mount --propagation private "$@"
-    else
+    if [ "$(id -u)" -ne 0 ]; then
         unshare --user --map-auto --map-root-user --mount "$@"
+    elif unshare --mount --propagation private true 2>/dev/null; then
+        unshare --mount --propagation private "$@"
+    else # in a chroot, whose root is no mount point
+        unshare --mount --propagation unchanged "$@"
     fi
 }
 
