@@ -68,5 +68,10 @@ for name, row in (("thinpull", ours), ("skopeo + umoci", theirs)):
     print(f"{name:24}{row[0]:9.2f}{row[1]:9.2f}{row[2] / 1024:10.0f}")
 print(f"{'ratio':24}{theirs[0] / ours[0]:9.2f}{theirs[1] / ours[1]:9.2f}{theirs[2] / ours[2]:10.2f}")
 print(f"pool: {used // 65536} blocks of 64 KiB, {used / unpacked:.2f} times the unpacked bytes")
+promises = (("3 times faster", theirs[0] / ours[0] >= 3), ("below 256 MiB", ours[2] < 256 * 1024),
+            ("at most 1.5 times the unpacked bytes", used / unpacked <= 1.5))
+for promise, kept in promises:
+    print(f"{promise}: {'yes' if kept else 'NO'}")
+sys.exit(0 if all(kept for _, kept in promises) else 1)
 PY
 finish

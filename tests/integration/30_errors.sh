@@ -41,15 +41,17 @@ spoiled() {
 
 expect 0 tp pool create
 spoiled byte 5 'layer 2/4' sha256:
-spoiled cut 5 'layer 2/4'
-spoiled longer 5 'layer 2/4'
-spoiled missing 2,5 'layer 2/4'
-spoiled size-less 5 'layer 2/4'
-spoiled size-more 5 'layer 2/4'
 spoiled diffid 5 'layer 2/4'
-spoiled config 5,11
-spoiled manifest 5,11
-spoiled few-ids 11
+if [ -z "${THINPULL_AGAIN:-}" ]; then
+    spoiled cut 5 'layer 2/4'
+    spoiled longer 5 'layer 2/4'
+    spoiled missing 2,5 'layer 2/4'
+    spoiled size-less 5 'layer 2/4'
+    spoiled size-more 5 'layer 2/4'
+    spoiled config 5,11
+    spoiled manifest 5,11
+    spoiled few-ids 11
+fi
 
 say 'layout: what is not there'
 expect 2 tp -q pull "oci:$IMAGES/debian:no-such-tag"

@@ -4,8 +4,9 @@
 #   umoci           insert, opaque insert, whiteout, repack
 #   buildah         from scratch, copied and changed, committed
 #   gnutar-FORMAT   one layer each by GNU tar in each of its formats, with long names, sparse files
-#   python, bsdtar  one layer by Python's tarfile in each format; by libarchive when it is there
-#   plain           the first layers again, not compressed
+#   python          three layers by Python's tarfile, one in each format
+#   plain           two layers, not compressed
+#   skopeo          the same through docker's own manifest and back, compressed by skopeo
 # usage: tool_images.sh LAYOUT WORKDIR
 set -euo pipefail
 PATH=$PATH:/usr/sbin:/sbin
@@ -65,6 +66,11 @@ gnu_tars() {
     done
     tar --format=posix -C "$work/tree" -cf "$work/second.tar" deep plain
     python3 "$here/ocilayout.py" plain "$layout" plain "$work/gnu.tar" "$work/second.tar"
+}
+
+skopeo_image() {
+    skopeo --insecure-policy copy -q --format v2s2 "oci:$layout:plain" "dir:$work/docker"
+    skopeo --insecure-policy copy -q "dir:$work/docker" "oci:$layout:skopeo"
 }
 
 python_tars() {
@@ -128,6 +134,7 @@ SH
 make_tree "$work/tree"
 umoci init --layout "$layout"
 gnu_tars
+skopeo_image
 python_tars
 umoci_image
 cp -r "$work/a" "$work/buildah-a"
