@@ -21,7 +21,7 @@ MUST_CHECK int oci_config_parse(const void *json, size_t len, const char *what,
 void oci_config_release(struct oci_config *c);
 
 /*
- * Whether it goes with a manifest of n_layers and can be unpacked (image-rules B6, B15). An image
+ * Whether it goes with a manifest of n_layers and can be unpacked (rules B6, B15). An image
  * for another architecture than wanted is only warned about (B16).
  * Errors: ERR_INVALID, ERR_UNSUPPORTED (not linux).
  */

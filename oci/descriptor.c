@@ -61,7 +61,7 @@ static int find_attestation(struct jval value, struct oci_descriptor *d, struct 
 	return 0;
 }
 
-/* An unknown algorithm is an error only for who needs the content (image-rules B7). */
+/* An unknown algorithm is an error only for who needs the content (rule B7). */
 static int parse_digest(struct jval value, struct oci_descriptor *d, struct error *err)
 {
 	const char *text;
@@ -76,7 +76,7 @@ static int parse_digest(struct jval value, struct oci_descriptor *d, struct erro
 	return 0;
 }
 
-/* Content carried along must be what the descriptor says (image-rules B9). */
+/* Content carried along must be what the descriptor says (rule B9). */
 static int check_data(struct jval value, const struct oci_descriptor *d, struct error *err)
 {
 	cleanup_buffer struct buffer data = {0};

@@ -25,7 +25,7 @@ struct oci_descriptor {
 };
 
 /*
- * Read one from JSON, strictly (image-rules B7: sizes are integers >= 0, digests well formed). The
+ * Read one from JSON, strictly (rule B7: sizes are integers >= 0, digests well formed). The
  * digest is DIGEST_NONE when its grammar holds but its algorithm is not known: such content can be
  * listed, but never fetched. Errors: ERR_INVALID, ERR_VERIFICATION (the `data` member).
  */

@@ -8,7 +8,7 @@
 
 /*
  * Check schemaVersion, and that the document is of the given kind and of no other: its mediaType,
- * if it has one, and its members must not speak of another kind (image-rules B4, CVE-2021-41190).
+ * if it has one, and its members must not speak of another kind (rules B4, CVE-2021-41190).
  * @kind: MEDIA_INDEX or MEDIA_MANIFEST.
  * Errors: ERR_INVALID; ERR_UNSUPPORTED for schema 1.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Follows indexes down to a manifest and reads its config (image-rules B13 to B18). */
+/* Follows indexes down to a manifest and reads its config (rules B13 to B18). */
 #include "oci/image.h"
 
 #include <stdio.h>

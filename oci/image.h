@@ -31,7 +31,7 @@ struct oci_image {
 /*
  * @kept: documents found here are not fetched again, or NULL; borrowed.
  * Errors: those of the source, ERR_VERIFICATION, ERR_INVALID (also indexes nested more than
- * OCI_INDEX_DEPTH_MAX deep, image-rules B17), ERR_NOT_FOUND (platform), ERR_UNSUPPORTED.
+ * OCI_INDEX_DEPTH_MAX deep, rule B17), ERR_NOT_FOUND (platform), ERR_UNSUPPORTED.
  */
 MUST_CHECK int oci_image_resolve(struct source *s, const struct oci_platform *want,
 				 struct content *kept, struct oci_image *ret, struct error *err);

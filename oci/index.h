@@ -27,6 +27,6 @@ MUST_CHECK int oci_index_select(const struct oci_index *index, const struct oci_
 				const struct oci_descriptor **ret, struct error *err);
 
 /*
- * Whether an entry can be an image at all: a manifest or index, no attestation (image-rules B13).
+ * Whether an entry can be an image at all: a manifest or index, no attestation (rule B13).
  */
 bool oci_index_is_image(const struct oci_descriptor *d);

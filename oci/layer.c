@@ -296,7 +296,7 @@ static bool is_inside(const struct ext4_node *node, const struct ext4_node *fold
 	return false;
 }
 
-/* The target, its last component not followed (image-rules A23 to A26). */
+/* The target, its last component not followed (rules A23 to A26). */
 static int find_target(struct layer *l, const struct tar_entry *e, struct ext4_node **ret,
 		       struct error *err)
 {

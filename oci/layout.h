@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An OCI image layout folder as a source. Spec: image-spec v1.1 image-layout.md, image-rules B22.
+ * An OCI image layout folder as a source. Spec: image-spec v1.1 image-layout.md, rule B22.
  */
 #pragma once
 

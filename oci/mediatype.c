@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The table of media types (image-rules B1 to B5). */
+/* The table of media types (rules B1 to B5). */
 #include "oci/mediatype.h"
 
 #include <string.h>

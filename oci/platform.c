@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Platforms: the many spellings made one, and the order of preference (image-rules B14). */
+/* Platforms: the many spellings made one, and the order of preference (rule B14). */
 #include "oci/platform.h"
 
 #include <ctype.h>

@@ -14,7 +14,7 @@ struct oci_platform {
 	char variant[32]; /* "" = baseline */
 };
 
-/* "linux/arm64/v8", "amd64", "x86_64"...; normalised (image-rules B14). Errors: ERR_USAGE. */
+/* "linux/arm64/v8", "amd64", "x86_64"...; normalised (rule B14). Errors: ERR_USAGE. */
 MUST_CHECK int oci_platform_parse(const char *text, struct oci_platform *ret, struct error *err);
 void oci_platform_normalise(struct oci_platform *p);
 /* This machine: linux and uname's architecture. */
@@ -23,6 +23,6 @@ void oci_platform_host(struct oci_platform *ret);
 const char *oci_platform_format(const struct oci_platform *p, char *buf, unsigned long size);
 /*
  * How well an image of platform `have` runs on `want`: 0 = not at all, else higher is better
- * (image-rules B14: lower variants, 386 on amd64, arm v8..v5 on arm64).
+ * (rule B14: lower variants, 386 on amd64, arm v8..v5 on arm64).
  */
 int oci_platform_match(const struct oci_platform *want, const struct oci_platform *have);

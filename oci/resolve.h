@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Walks a path in the tree being written, as if its root were the root: symlinks are followed
- * inside, ".." stops there. The host's file system is never looked at (image-rules A23, A37, A38).
+ * inside, ".." stops there. The host's file system is never looked at (rules A23, A37, A38).
  */
 #pragma once
 
@@ -16,7 +16,7 @@ enum resolve_mode {
 
 enum { RESOLVE_LINKS_MAX = 40 };
 
-/* Attributes of a folder nobody gave an entry (image-rules A40). */
+/* Attributes of a folder nobody gave an entry (rule A40). */
 extern const struct ext4_meta resolve_implicit_meta;
 
 /*

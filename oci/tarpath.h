@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The name of a tar entry, split into components. Bytes are opaque; "", "." and repeated or
- * trailing slashes vanish, ".." is resolved lexically (image-rules A1 to A8).
+ * trailing slashes vanish, ".." is resolved lexically (rules A1 to A8).
  */
 #pragma once
 

@@ -15,7 +15,7 @@ enum whiteout {
 /*
  * Look at the last component (and, for names that cannot be, at all of them).
  * @ret_name: for WHITEOUT_NAME what goes, borrowed from p.
- * Errors: ERR_INVALID (".wh.", ".wh..", ".wh..." and ".wh.x" as a parent; image-rules A51, A53).
+ * Errors: ERR_INVALID (".wh.", ".wh..", ".wh..." and ".wh.x" as a parent; rules A51, A53).
  */
 MUST_CHECK int whiteout_classify(const struct tarpath *p, enum whiteout *ret,
 				 struct tarpath_part *ret_name, struct error *err);

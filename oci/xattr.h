@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which xattrs of a layer are kept, and what is said of the others (image-rules A56, A62, A63). */
+/* Which xattrs of a layer are kept, and what is said of the others (rules A56, A62, A63). */
 #pragma once
 
 #include "pkg/base/error.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a 401 asks for: the WWW-Authenticate headers. Spec: RFC 9110 section 11; image-rules C4. */
+/* What a 401 asks for: the WWW-Authenticate headers. Spec: RFC 9110 section 11; rule C4. */
 #pragma once
 
 #include "pkg/base/error.h"

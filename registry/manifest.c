@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Turns a tag into a descriptor, believing only the bytes (image-rules B4, B18, C2). */
+/* Turns a tag into a descriptor, believing only the bytes (rules B4, B18, C2). */
 #include "registry/manifest.h"
 
 #include <stdio.h>

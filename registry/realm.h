@@ -13,7 +13,7 @@
  * @ret: owned; the same for the same realm, service and scopes.
  *
  * Errors: ERR_INVALID: no realm, or one that must not be asked.
- * Spec: distribution's token specification; image-rules C5-C7, F67.
+ * Spec: distribution's token specification; rule C5-C7, F67.
  */
 MUST_CHECK int realm_url(const char *registry_url, const struct challenge *c, const char *path,
 			 char **ret, struct error *err);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* GET with redirects followed by hand (image-rules C8): secrets never leave the first origin. */
+/* GET with redirects followed by hand (rule C8): secrets never leave the first origin. */
 #pragma once
 
 #include <stdbool.h>

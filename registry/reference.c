@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The grammar of references (image-rules C1). What gets past here is safe in a URL. */
+/* The grammar of references (rule C1). What gets past here is safe in a URL. */
 #include "registry/reference.h"
 
 #include <ctype.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One request with all that may go wrong before its body: choice of scheme (image-rules C19),
+ * One request with all that may go wrong before its body: choice of scheme (rule C19),
  * tokens (C3), retries (C11), refusals (C12).
  */
 #include "registry/session.h"

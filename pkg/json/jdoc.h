@@ -39,7 +39,7 @@ bool jdoc_is_array(struct jval v);
 
 /*
  * Members of an object. An optional one that is absent or null gives NULL, 0, false or an absent
- * jval. A wrong type, or a key that is there in another case as well (image-rules B12), is
+ * jval. A wrong type, or a key that is there in another case as well (rule B12), is
  * ERR_INVALID.
  */
 MUST_CHECK int jdoc_string(struct jval object, const char *key, enum jdoc_need need,

@@ -71,7 +71,7 @@ enum stream_codec { STREAM_PLAIN, STREAM_GZIP, STREAM_ZSTD };
 /*
  * Undo one level of compression, never two. @limit: most bytes that may come out, else ERR_INVALID.
  * gzip: several members, zero padding at the end; CRC and ISIZE checked, reserved flags and
- * trailing garbage refused, truncation is ERR_INVALID (RFC 1952, image-rules A68).
+ * trailing garbage refused, truncation is ERR_INVALID (RFC 1952, rule A68).
  */
 MUST_CHECK int stream_decompress(struct stream **s, enum stream_codec codec, uint64_t limit,
 				 struct error *err);

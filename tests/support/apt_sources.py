@@ -6,6 +6,7 @@ Third-party sources (another suite name) are left out: a root file system is mad
 """
 import glob
 import re
+import sys
 
 
 def codename():
@@ -60,8 +61,9 @@ def main():
     for path in sorted(glob.glob("/etc/apt/sources.list.d/*.sources")):
         entries += deb822(path)
     own = [e for e in entries if re.fullmatch(name + r"([-/].*)?", e[2])]
-    for options, uri, suite, components in own or [("", "http://deb.debian.org/debian", name,
-                                                    "main")]:
+    if not own:
+        sys.exit(f"no apt source of this machine is for {name}")
+    for options, uri, suite, components in own:
         print(" ".join(["deb"] + ([f"[{options}]"] if options else []) + [uri, suite, components]))
 
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Configs: image-rules B6, B15, B16; hostile ones F54, F56. */
+/* Configs: rules B6, B15, B16; hostile ones F54, F56. */
 #include "oci/config.h"
 
 #include <stdio.h>

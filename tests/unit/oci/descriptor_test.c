@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Descriptors: image-rules B7, B9, B13, and the hostile digests of F53. */
+/* Descriptors: rules B7, B9, B13, and the hostile digests of F53. */
 #include "oci/descriptor.h"
 
 #include "pkg/base/alloc.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From a reference to an image: image-rules B4, B6, B13 to B18, F57. */
+/* From a reference to an image: rules B4, B6, B13 to B18, F57. */
 #include "oci/image.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Indexes: image-rules B4, B6, B13, B15, B17. */
+/* Indexes: rules B4, B6, B13, B15, B17. */
 #include "oci/index.h"
 
 #include "pkg/base/alloc.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Layout folders: image-rules B22; hostile ones F57, F61. */
+/* Layout folders: rule B22; hostile ones F57, F61. */
 #include "oci/layout.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Manifests: image-rules B1 to B7, B11, B12, B20; hostile ones F49 to F52. */
+/* Manifests: rules B1 to B7, B11, B12, B20; hostile ones F49 to F52. */
 #include "oci/manifest.h"
 
 #include "pkg/base/alloc.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Media types: image-rules B1 to B5. */
+/* Media types: rules B1 to B5. */
 #include "oci/mediatype.h"
 
 #include "pkg/base/alloc.h"

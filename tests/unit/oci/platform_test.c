@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Platforms: spellings and preference, image-rules B14. */
+/* Platforms: spellings and preference, rule B14. */
 #include "oci/platform.h"
 
 #include "pkg/base/alloc.h"

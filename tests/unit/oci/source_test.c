@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Fetching documents as a whole: image-rules B7, B8, B10. */
+/* Fetching documents as a whole: rules B7, B8, B10. */
 #include "oci/source.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Blobs: image-rules B8, C3; F59, F64. */
+/* Blobs: rules B8, C3; F59, F64. */
 #include "registry/blob.h"
 
 #include <stdlib.h>

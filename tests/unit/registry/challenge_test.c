@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* WWW-Authenticate: image-rules C4, F67. */
+/* WWW-Authenticate: rules C4, F67. */
 #include "registry/challenge.h"
 
 #include "pkg/base/alloc.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Refusals in words: image-rules C12, F71. */
+/* Refusals in words: rules C12, F71. */
 #include "registry/errors.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* URLs, and the hosts that are this machine: image-rules C8, F66. */
+/* URLs, and the hosts that are this machine: rules C8, F66. */
 #include "registry/http_url.h"
 
 #include <strings.h>

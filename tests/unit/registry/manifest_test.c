@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tags and digests to descriptors: image-rules B1, B4, B5, B10, B18; F48, F64, F65. */
+/* Tags and digests to descriptors: rules B1, B4, B5, B10, B18; F48, F64, F65. */
 #include "registry/manifest.h"
 
 #include <stdlib.h>

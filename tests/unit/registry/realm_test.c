@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Realms: image-rules C5-C7; hostile ones F67. */
+/* Realms: rule C5-C7; hostile ones F67. */
 #include "registry/realm.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Redirects: image-rules C8; hostile ones F66. */
+/* Redirects: rule C8; hostile ones F66. */
 #include "registry/redirect.h"
 
 #include <stdlib.h>

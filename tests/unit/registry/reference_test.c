@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* References: image-rules C1. */
+/* References: rule C1. */
 #include "registry/reference.h"
 
 #include <stdlib.h>
