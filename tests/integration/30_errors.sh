@@ -104,12 +104,9 @@ misbehaves short 5,9 'layer 1/4'
 misbehaves long 5,9 'layer 1/4'
 misbehaves gone 2 'layer 1/4'
 misbehaves down 9 'layer 1/4'
-say 'registry: each blob cut once; each pull gets further'
-for _ in 1 2 3 4; do
-    expect 0,9 tp -q pull "$bad/once:debian"
-    check_pool
-done
+say 'registry: each blob cut once; the pull fetches it anew'
 expect 0 tp -q pull "$bad/once:debian"
+check_pool
 raw "$bad/once:debian" "$WORK/raw.ext4"
 [ "$(content "$WORK/raw.ext4")" = "$wanted" ] || fail 'other bytes than of a clean pull'
 rm "$WORK/raw.ext4"

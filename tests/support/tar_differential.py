@@ -96,7 +96,7 @@ def same_python_time(ours, theirs):
 
 
 def same_libarchive_time(ours, theirs):
-    """3.6 takes a negative time with a fraction for another one (rule 0.7: -1.5 is -1 + .5)."""
+    """3.6 takes a negative time with a fraction for another one (measured: -1.5 is -1 + .5)."""
     return ours == theirs or (ours[0] < 0 and ours[1] != 0)
 
 
