@@ -31,6 +31,16 @@ enum record_kind { RECORD_LAYER, RECORD_CONTAINER };
 /* Anything but ready is an intent: the next writer removes the id. */
 enum record_state { RECORD_READY, RECORD_CREATING, RECORD_DELETING };
 
+/*
+ * Where the files of a container are by now. A container that was handed to a kernel or a runtime
+ * has left the pool; its thin device stays, unchanged, and keeps its id.
+ */
+enum record_place {
+	RECORD_IN_POOL,	  /* in its thin device */
+	RECORD_IN_FILE,	  /* in a sparse file with the whole file system, see oci/container.h */
+	RECORD_IN_FOLDER, /* a copy was extracted into a folder by an ordinary user */
+};
+
 struct record_label {
 	char *key, *value;
 };
@@ -52,6 +62,9 @@ struct record_entry {
 	struct digest manifest;
 	char *created; /* RFC 3339 */
 	bool read_only;
+	bool temporary; /* of a command that removes it at its end (run --rm) */
+	enum record_place place;
+	char *folder; /* absolute, of RECORD_IN_FOLDER; else NULL */
 	struct record_label *labels;
 	size_t n_labels;
 };

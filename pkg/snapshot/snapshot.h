@@ -105,6 +105,7 @@ struct container_spec {
 	struct digest manifest;
 	const char *created; /* RFC 3339 */
 	bool read_only;
+	bool temporary;
 	const struct record_label *labels;
 	size_t n_labels;
 };
@@ -117,3 +118,10 @@ MUST_CHECK int snapshots_create_container(struct snapshots *s, const struct cont
 					  struct error *err);
 /* Errors: ERR_NOT_FOUND. */
 MUST_CHECK int snapshots_remove_container(struct snapshots *s, const char *name, struct error *err);
+
+/* Write down where its files are. @folder: of RECORD_IN_FOLDER, else NULL. Errors: ERR_NOT_FOUND. */
+MUST_CHECK int snapshots_set_place(struct snapshots *s, const char *name, enum record_place place,
+				   const char *folder, struct error *err);
+/* Errors: ERR_NOT_FOUND, ERR_BUSY (the new name is taken). */
+MUST_CHECK int snapshots_rename_container(struct snapshots *s, const char *name,
+					  const char *new_name, struct error *err);

@@ -31,6 +31,15 @@ MUST_CHECK int thin_volume_write(struct thin_volume *v, const void *buf, size_t 
 MUST_CHECK int thin_volume_next_mapped(struct thin_volume *v, uint64_t offset, uint64_t *ret_offset,
 				       uint64_t *ret_len, struct error *err);
 
+/*
+ * Copy a range that next_mapped() named to the same place of a file. Where the file system can, the
+ * blocks are shared with the pool's data file (ioctl_ficlonerange(2)); else they are copied and
+ * 4 KiB pieces of zeros left out. The file reads as zeros there before.
+ * @name: of the file, for errors.   @ret_shared: bytes that were shared.
+ */
+MUST_CHECK int thin_volume_copy_to(struct thin_volume *v, uint64_t offset, uint64_t len, int fd,
+				   const char *name, uint64_t *ret_shared, struct error *err);
+
 uint64_t thin_volume_size(const struct thin_volume *v);
 
 /* Bytes per pool block, the unit of sharing. */

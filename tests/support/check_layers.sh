@@ -10,6 +10,7 @@ rank() {
     pkg/base/*) echo 0 ;;
     pkg/digest/*) echo 10 ;;
     pkg/json/*) echo 11 ;;
+    pkg/host/*) echo 12 ;;
     pkg/stream/*) echo 20 ;;
     pkg/tar/*) echo 30 ;;
     pkg/thin/*) echo 31 ;;

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A container between the pool and whoever uses its files. On the file engine a kernel cannot
+ * mount a volume of the pool, so the first use as root checks it out: into a sparse file, from
+ * then on the container's store, on a loop device. An ordinary user gets a folder.
+ *
+ *   <root>/containers/POOL/lock      bytes of it are locked, see below
+ *   <root>/containers/POOL/ID.ext4   the file of thin id ID
+ *   <root>/containers/POOL/ID.new    one that is being made
+ *   <root>/containers/POOL/ID/       the bundle of `run` by an ordinary user
+ *   <run dir>/.../NAME               mount point of `mount` without a folder
+ *
+ *   ready ──check out──▶ checked_out ──▶ attached ──▶ mounted     (root)
+ *     └────extract─────▶ extracted                                (ordinary user)
+ *
+ * Byte ID of the lock file (OFD locks, fcntl(2)) is held by whoever changes what is above, byte
+ * 2^32 + ID by a `run` for as long as it lives: both end with their holder, so what nobody holds
+ * and the record does not name was left by a killed command, and the next one removes it.
+ */
+#pragma once
+
+#include "oci/store.h"
+#include "pkg/base/cleanup.h"
+
+enum container_status {
+	CONTAINER_READY,       /* in the pool */
+	CONTAINER_CHECKED_OUT, /* in its file */
+	CONTAINER_ATTACHED,    /* its file is on a loop device */
+	CONTAINER_MOUNTED,
+	CONTAINER_RUNNING, /* a `run` holds it */
+	CONTAINER_EXTRACTED,
+};
+/* "ready", "checked_out", ... */
+const char *container_status_name(enum container_status status);
+
+struct container_state {
+	enum container_status status;
+	char *file;	     /* of a checked-out one */
+	char *device;	     /* /dev/loopN, when attached */
+	char *mount_point;   /* the first */
+	char *folder;	     /* of an extracted one */
+	uint64_t used_bytes; /* of the file on the host; 0: see the pool */
+};
+
+/* What it is at this moment; takes no lock. @e: of the record. */
+MUST_CHECK int container_state(struct store *s, const struct record_entry *e,
+			       struct container_state *ret, struct error *err);
+void container_state_release(struct container_state *st);
+
+/* One that this process has to itself. */
+struct container;
+
+/*
+ * Waits up to the lock timeout for others that change it. Errors: ERR_NOT_FOUND; ERR_BUSY, at once
+ * when it is running.
+ */
+MUST_CHECK int container_open(struct store *s, const char *name, struct container **ret,
+			      struct error *err);
+void container_close(struct container *c);
+DEFINE_CLEANUP(struct container *, container_close);
+
+const struct record_entry *container_entry(const struct container *c);
+
+/* Held until it is closed, also by children that inherit nothing else: others are told "running". */
+MUST_CHECK int container_set_running(struct container *c, struct error *err);
+
+/* Its file is there and the record names it. Errors: ERR_NO_SPACE (host). */
+MUST_CHECK int container_check_out(struct container *c, struct error *err);
+const char *container_file(const struct container *c);
+
+/* Checked out and on a loop device that stays. @ret_device: owned. Errors: ERR_UNSUPPORTED. */
+MUST_CHECK int container_attach(struct container *c, char **ret_device, struct error *err);
+
+/*
+ * Attached, and mounted. @dir: NULL for a mount point in the run folder; made when missing.
+ * Mounted there already: nothing to do. @ret_dir: owned. Errors: ERR_UNSUPPORTED, ERR_BUSY.
+ */
+MUST_CHECK int container_mount(struct container *c, const char *dir, char **ret_dir,
+			       struct error *err);
+
+/* All its mounts and the device go. Errors: ERR_BUSY (in use), with what was not done left as is. */
+MUST_CHECK int container_unmount(struct container *c, struct error *err);
+
+/*
+ * Extract into an empty folder of the caller's, and write down where. What could not be kept is
+ * warned about. @dir: absolute.
+ */
+MUST_CHECK int container_extract(struct container *c, const char *dir, struct error *err);
+
+/* Where `run` of an ordinary user may put its bundle: absolute, owned, not made yet. */
+char *container_private_dir(const struct container *c);
+
+/* Remove it: unmounted, from the record, then its file. Errors: ERR_BUSY (mounted, unless force). */
+MUST_CHECK int container_remove(struct container **c, bool force, struct error *err);
+
+/* Remove what killed commands left in this pool; called by every command that opens a store. */
+MUST_CHECK int containers_mend(struct store *s, struct error *err);

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Loop devices by ioctl (loop(4)): attach a file, find the device of one, let go. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "pkg/base/error.h"
+
+enum { LOOP_PATH_BYTES = 32 };
+
+enum loop_flags {
+	LOOP_READ_ONLY = 1,
+	LOOP_AUTOCLEAR = 2, /* gone with its last user */
+};
+
+/*
+ * Attach a file to a free device. @ret_fd: owned, the open device; with LOOP_AUTOCLEAR it keeps the
+ * device until something else (a mount) does.   @path: of the device, LOOP_PATH_BYTES.
+ * Errors: ERR_UNSUPPORTED (no loop devices, or not allowed), ERR_SYSTEM.
+ */
+MUST_CHECK int loop_attach(const char *file, enum loop_flags flags, int *ret_fd, char *path,
+			   struct error *err);
+
+/* The device that stands on this very file (device and inode): 0, 1 = none, -1. */
+MUST_CHECK int loop_find(const char *file, char *path, struct error *err);
+
+/* Let go. In use: ERR_BUSY. One that is not attached is fine. */
+MUST_CHECK int loop_detach(const char *path, struct error *err);
