@@ -154,6 +154,10 @@ demo: deps ## set up everything, pull a real image from a real registry, run a c
 	@$(MAKE) --no-print-directory -s -j$(JOBS) all
 	@bash tests/demo/demo.sh
 
+.PHONY: test-fresh
+test-fresh: deps ## both README commands on a minimal Debian made anew; root: make test-fresh FRESH=demo
+	@bash tests/fresh/fresh.sh $(FRESH)
+
 # --- machine -------------------------------------------------------------------------------------
 .PHONY: deps
 deps: ## install the Debian packages that are missing (sudo if not root)
