@@ -26,11 +26,10 @@ apt_settings() {
 }
 
 make_system() {
-    python3 tests/support/apt_sources.py >"$root.list"
-    apt_settings >"$root.conf"
-    mmdebstrap --quiet --variant=minbase --aptopt="$root.conf" "" "$root/system" "$root.list"
-    rm -f "$root.list"
-    mv "$root.conf" "$root/system/etc/apt/apt.conf.d/90machine"
+    python3 tests/support/apt_sources.py >"$root/sources.list"
+    apt_settings >"$root/apt.conf"
+    mmdebstrap --quiet --variant=minbase --aptopt="$root/apt.conf" "" "$root/system" "$root/sources.list"
+    cp "$root/apt.conf" "$root/system/etc/apt/apt.conf.d/90machine"
     cp -L /etc/resolv.conf /etc/hosts "$root/system/etc/"
     rm -rf "$root/system/var/cache/apt/archives"/*.deb
 }
