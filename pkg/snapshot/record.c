@@ -206,6 +206,7 @@ static void release_entry(struct record_entry *e)
 	free(e->name);
 	free(e->image);
 	free(e->created);
+	free(e->folder);
 }
 
 void record_release(struct record *r)

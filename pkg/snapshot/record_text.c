@@ -18,6 +18,13 @@ static const char *const state_names[] = {
 	[RECORD_DELETING] = "deleting",
 };
 
+/* What a version that knew no places wrote is in the pool: there the key is left out. */
+static const char *const place_names[] = {
+	[RECORD_IN_POOL] = "pool",
+	[RECORD_IN_FILE] = "file",
+	[RECORD_IN_FOLDER] = "folder",
+};
+
 /* --- out -------------------------------------------------------------------------------------- */
 
 static void write_digest(struct jout *o, const char *key, const struct digest *d)
@@ -43,6 +50,12 @@ static void write_container(struct jout *o, const struct record_entry *e)
 	write_digest(o, "manifest", &e->manifest);
 	jout_string(o, "created", e->created);
 	jout_bool(o, "read_only", e->read_only);
+	if (e->temporary)
+		jout_bool(o, "temporary", true);
+	if (e->place != RECORD_IN_POOL)
+		jout_string(o, "place", place_names[e->place]);
+	if (e->folder)
+		jout_string(o, "folder", e->folder);
 	jout_object(o, "labels");
 	for (size_t i = 0; i < e->n_labels; i++)
 		jout_string(o, e->labels[i].key, e->labels[i].value);
@@ -82,13 +95,17 @@ void record_text_write(const struct record *r, struct buffer *ret)
 
 /* --- in --------------------------------------------------------------------------------------- */
 
-static int get_name(struct jval object, const char *key, const char *const *names, size_t n,
-		    unsigned *ret, struct error *err)
+/* One of a list of names; absent and optional: the first. */
+static int get_name(struct jval object, const char *key, enum jdoc_need need,
+		    const char *const *names, size_t n, unsigned *ret, struct error *err)
 {
 	const char *text;
 
-	if (jdoc_string(object, key, JDOC_REQUIRED, &text, err) < 0)
+	if (jdoc_string(object, key, need, &text, err) < 0)
 		return -1;
+	*ret = 0;
+	if (!text)
+		return 0;
 	for (unsigned i = 0; i < n; i++) {
 		if (strcmp(names[i], text) == 0) {
 			*ret = i;
@@ -138,12 +155,31 @@ static int parse_labels(struct jval object, struct record_entry *e, struct error
 	return 0;
 }
 
+static int parse_place(struct jval v, struct record_entry *e, struct error *err)
+{
+	const char *folder;
+	unsigned place = 0;
+
+	if (get_name(v, "place", JDOC_OPTIONAL, place_names, ARRAY_SIZE(place_names), &place, err)
+		    < 0
+	    || jdoc_string(v, "folder", JDOC_OPTIONAL, &folder, err) < 0)
+		return -1;
+	if ((place == RECORD_IN_FOLDER) != (folder != NULL) || (folder && folder[0] != '/'))
+		return error_set(err, ERR_INCONSISTENT, "%s: place and folder do not match",
+				 v.path);
+	e->place = place;
+	e->folder = folder ? xstrdup(folder) : NULL;
+	return 0;
+}
+
 static int parse_container(struct jval v, struct record_entry *e, struct error *err)
 {
 	if (get_text(v, "name", &e->name, err) < 0 || get_text(v, "image", &e->image, err) < 0
 	    || get_digest(v, "manifest", &e->manifest, err) < 0
 	    || get_text(v, "created", &e->created, err) < 0
-	    || jdoc_bool(v, "read_only", JDOC_REQUIRED, &e->read_only, err) < 0)
+	    || jdoc_bool(v, "read_only", JDOC_REQUIRED, &e->read_only, err) < 0
+	    || jdoc_bool(v, "temporary", JDOC_OPTIONAL, &e->temporary, err) < 0
+	    || parse_place(v, e, err) < 0)
 		return -1;
 	return parse_labels(v, e, err);
 }
@@ -167,8 +203,11 @@ static int parse_entry(struct jval v, struct record *r, struct error *err)
 	uint64_t id;
 
 	if (jdoc_uint(v, "id", JDOC_REQUIRED, &id, err) < 0
-	    || get_name(v, "kind", kind_names, ARRAY_SIZE(kind_names), &kind, err) < 0
-	    || get_name(v, "state", state_names, ARRAY_SIZE(state_names), &state, err) < 0)
+	    || get_name(v, "kind", JDOC_REQUIRED, kind_names, ARRAY_SIZE(kind_names), &kind, err)
+		       < 0
+	    || get_name(v, "state", JDOC_REQUIRED, state_names, ARRAY_SIZE(state_names), &state,
+			err)
+		       < 0)
 		return -1;
 	if (id == RECORD_THIN_ID || id > THIN_ID_MAX || record_find_id(r, (uint32_t)id))
 		return error_set(err, ERR_INCONSISTENT,

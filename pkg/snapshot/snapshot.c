@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Prepare, commit, abort, remove: changes of pool and record that belong together, one
+ * Layers: prepare, commit, abort, remove. Changes of pool and record that belong together, one
  * transaction each. The transaction id goes up by one with each.
  */
 #include "pkg/snapshot/snapshot.h"
@@ -11,14 +11,9 @@
 
 #include "pkg/base/alloc.h"
 #include "pkg/base/log.h"
-#include "pkg/base/uuid.h"
 #include "pkg/ext4/base.h"
 #include "pkg/ext4/writer.h"
-
-struct snapshots {
-	struct thin_pool *pool;
-	struct record record;
-};
+#include "pkg/snapshot/snapshot_internal.h"
 
 struct snapshot {
 	struct snapshots *owner;
@@ -101,7 +96,7 @@ static void roll_back(struct snapshots *s)
 	s->record = fresh;
 }
 
-static int end_change(struct snapshots *s, int status, struct error *err)
+int snapshots_end_change(struct snapshots *s, int status, struct error *err)
 {
 	if (status == 0)
 		status = commit_change(s, err);
@@ -184,7 +179,7 @@ int snapshots_open_writable(struct thin_pool **pool, layer_wanted_fn *wanted, vo
 		return -1;
 	status = settle_intents(s, wanted, arg, &changed, err);
 	if (status < 0 || changed)
-		status = end_change(s, status, err);
+		status = snapshots_end_change(s, status, err);
 	if (status < 0)
 		return -1;
 	*ret = steal(&s);
@@ -193,7 +188,7 @@ int snapshots_open_writable(struct thin_pool **pool, layer_wanted_fn *wanted, vo
 
 /* --- the base --------------------------------------------------------------------------------- */
 
-static int take_id(struct snapshots *s, uint32_t *ret, struct error *err)
+int snapshots_take_id(struct snapshots *s, uint32_t *ret, struct error *err)
 {
 	*ret = record_free_id(&s->record);
 	if (!*ret)
@@ -219,7 +214,7 @@ static int add_base(struct snapshots *s, struct error *err)
 	struct record_entry *e;
 	uint32_t thin_id;
 
-	if (take_id(s, &thin_id, err) < 0)
+	if (snapshots_take_id(s, &thin_id, err) < 0)
 		return -1;
 	if (write_base(s, thin_id, err) < 0)
 		return error_wrap(err, "base file system of %llu bytes",
@@ -256,7 +251,7 @@ static int start_snapshot(struct snapshot *snap, const struct record_entry *pare
 	uint32_t origin = parent->thin_id;
 	struct record_entry *e;
 
-	if (take_id(s, &snap->thin_id, err) < 0
+	if (snapshots_take_id(s, &snap->thin_id, err) < 0
 	    || thin_pool_create_snap(s->pool, snap->thin_id, origin, err) < 0)
 		return -1;
 	e = record_add(&s->record, snap->thin_id);
@@ -320,7 +315,7 @@ int snapshot_commit(struct snapshot **snap_taken, const struct layer_identity *l
 	e->content_bytes = layer->content_bytes;
 	e->parent = snap->parent;
 	free_snapshot(snap);
-	return end_change(s, 0, err);
+	return snapshots_end_change(s, 0, err);
 }
 
 static int check_no_child(const struct record *r, const struct digest *chain_id, struct error *err)
@@ -378,7 +373,7 @@ int snapshots_intend_removal(struct snapshots *s, const struct digest *chain_ids
 {
 	if (!n)
 		return 0;
-	return end_change(s, intend_removal(s, chain_ids, n, err), err);
+	return snapshots_end_change(s, intend_removal(s, chain_ids, n, err), err);
 }
 
 int snapshots_remove_layers(struct snapshots *s, const struct digest *chain_ids, size_t n,
@@ -386,88 +381,5 @@ int snapshots_remove_layers(struct snapshots *s, const struct digest *chain_ids,
 {
 	if (!n)
 		return 0;
-	return end_change(s, remove_layers(s, chain_ids, n, err), err);
-}
-
-/* --- containers ------------------------------------------------------------------------------- */
-
-/* A UUID of its own, so that two containers mounted on one host are told apart. */
-static int set_uuid(struct snapshots *s, uint32_t thin_id, uint64_t size_bytes, struct error *err)
-{
-	cleanup(thin_volume_close_ptr) struct thin_volume *volume = NULL;
-	cleanup(ext4_tree_free_ptr) struct ext4_tree *tree = ext4_tree_new();
-	cleanup(ext4_writer_abort_ptr) struct ext4_writer *writer = NULL;
-	uint8_t uuid[16];
-
-	if (uuid_random(uuid, err) < 0
-	    || thin_pool_open_volume(s->pool, thin_id, size_bytes, true, &volume, err) < 0
-	    || ext4_writer_open(volume, tree, uuid, &writer, err) < 0)
-		return -1;
-	return ext4_writer_finish(&writer, err);
-}
-
-static void fill_container(struct record_entry *e, const struct container_spec *spec)
-{
-	e->kind = RECORD_CONTAINER;
-	e->state = RECORD_READY;
-	e->chain_id = spec->chain_id;
-	e->name = xstrdup(spec->name);
-	e->image = xstrdup(spec->image);
-	e->manifest = spec->manifest;
-	e->created = xstrdup(spec->created);
-	e->read_only = spec->read_only;
-	e->labels = xcalloc(spec->n_labels, sizeof(*e->labels));
-	e->n_labels = spec->n_labels;
-	for (size_t i = 0; i < spec->n_labels; i++)
-		e->labels[i] = (struct record_label){.key = xstrdup(spec->labels[i].key),
-						     .value = xstrdup(spec->labels[i].value)};
-}
-
-static int create_container(struct snapshots *s, const struct container_spec *spec,
-			    struct error *err)
-{
-	const struct record_entry *layer = snapshots_find_layer(s, &spec->chain_id);
-	uint64_t size_bytes;
-	struct record_entry *e;
-	uint32_t thin_id;
-
-	if (record_find_container(&s->record, spec->name))
-		return error_set(err, ERR_BUSY, "a container named %s is there already",
-				 spec->name);
-	if (!layer)
-		return error_set(err, ERR_NOT_FOUND, "the image's top layer is not in the pool");
-	size_bytes = layer->size_bytes;
-	if (take_id(s, &thin_id, err) < 0
-	    || thin_pool_create_snap(s->pool, thin_id, layer->thin_id, err) < 0
-	    || set_uuid(s, thin_id, size_bytes, err) < 0)
-		return -1;
-	e = record_add(&s->record, thin_id);
-	e->size_bytes = size_bytes;
-	fill_container(e, spec);
-	return 0;
-}
-
-int snapshots_create_container(struct snapshots *s, const struct container_spec *spec,
-			       struct error *err)
-{
-	return end_change(s, create_container(s, spec, err), err);
-}
-
-static int remove_container(struct snapshots *s, const char *name, struct error *err)
-{
-	struct record_entry *e = record_find_container(&s->record, name);
-	uint32_t thin_id;
-
-	if (!e)
-		return error_set(err, ERR_NOT_FOUND, "no container named %s", name);
-	thin_id = e->thin_id;
-	if (thin_pool_delete(s->pool, thin_id, err) < 0)
-		return -1;
-	record_remove(&s->record, thin_id);
-	return 0;
-}
-
-int snapshots_remove_container(struct snapshots *s, const char *name, struct error *err)
-{
-	return end_change(s, remove_container(s, name, err), err);
+	return snapshots_end_change(s, remove_layers(s, chain_ids, n, err), err);
 }

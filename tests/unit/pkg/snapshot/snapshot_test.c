@@ -8,6 +8,7 @@
 
 #include "pkg/base/alloc.h"
 #include "pkg/ext4/base.h"
+#include "pkg/snapshot/record_text.h"
 #include "pkg/thin/engine.h"
 #include "pkg/thin/file/engine.h"
 #include "pkg/thin/file/fsck.h"
@@ -258,6 +259,71 @@ static void a_name_is_taken_once_and_free_after_removal(void **state)
 	check_pool();
 }
 
+static void the_place_of_a_container_is_kept_and_changes(void **state)
+{
+	struct container_spec spec = {.name = "tmp",
+				      .chain_id = digest_n(1),
+				      .image = "x",
+				      .manifest = digest_n(50),
+				      .created = "2026-01-01T00:00:00Z",
+				      .temporary = true};
+	struct snapshots *s = open_writable("");
+	const struct record_entry *e;
+
+	(void)state;
+	add_layer(s, 1, 0);
+	assert_ok(create_container(s, "web", 1), &err);
+	assert_ok(create_container(s, "db", 1), &err);
+	assert_ok(snapshots_create_container(s, &spec, &err), &err);
+	assert_ok(snapshots_set_place(s, "web", RECORD_IN_FILE, NULL, &err), &err);
+	assert_ok(snapshots_set_place(s, "db", RECORD_IN_FOLDER, "/home/\"me\"/rootfs", &err),
+		  &err);
+	assert_int_equal(snapshots_set_place(s, "none", RECORD_IN_FILE, NULL, &err), -1);
+	assert_error(&err, ERR_NOT_FOUND, "none");
+	snapshots_close(s);
+	s = open_writable("");
+	e = record_find_container(snapshots_record(s), "web");
+	assert_int_equal(e->place, RECORD_IN_FILE);
+	assert_null(e->folder);
+	assert_false(e->temporary);
+	e = record_find_container(snapshots_record(s), "db");
+	assert_int_equal(e->place, RECORD_IN_FOLDER);
+	assert_string_equal(e->folder, "/home/\"me\"/rootfs");
+	e = record_find_container(snapshots_record(s), "tmp");
+	assert_int_equal(e->place, RECORD_IN_POOL);
+	assert_true(e->temporary);
+	assert_ok(snapshots_set_place(s, "db", RECORD_IN_POOL, NULL, &err), &err);
+	assert_null(record_find_container(snapshots_record(s), "db")->folder);
+	snapshots_close(s);
+	check_pool();
+}
+
+static void a_place_that_makes_no_sense_is_refused(void **state)
+{
+	static const char *const places[] = {
+		"\"place\":\"moon\"",
+		"\"place\":\"folder\"",
+		"\"place\":\"folder\",\"folder\":\"rel\"",
+		"\"place\":\"file\",\"folder\":\"/x\"",
+		"\"folder\":\"/x\"",
+		"\"temporary\":1",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		cleanup_free char *text = xasprintf(
+			"{\"base_bytes\":1,\"entries\":[{\"id\":1,\"kind\":\"container\",\"state\":"
+			"\"ready\",\"size_bytes\":1,\"name\":\"a\",\"image\":\"b\",\"created\":\"c\","
+			"\"read_only\":false,%s}]}",
+			places[i]);
+		struct record r = {0};
+
+		assert_int_equal(record_text_parse(text, strlen(text), &r, &err), -1);
+		assert_int_equal(err.kind, ERR_INCONSISTENT);
+		record_release(&r);
+	}
+}
+
 static void a_container_differs_from_its_layer_only_in_the_uuid(void **state)
 {
 	struct snapshots *s = open_writable("");
@@ -482,6 +548,8 @@ int main(void)
 		CASE(a_session_that_ends_early_leaves_nothing),
 		CASE(a_snapshot_needs_its_parent),
 		CASE(a_name_is_taken_once_and_free_after_removal),
+		CASE(the_place_of_a_container_is_kept_and_changes),
+		CASE(a_place_that_makes_no_sense_is_refused),
 		CASE(a_container_differs_from_its_layer_only_in_the_uuid),
 		CASE(layers_are_removed_from_the_top_only),
 		CASE(a_removal_that_was_cut_short_is_ended_by_the_next_writer),

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Containers: writable snapshots with a name. Knows nothing of what is done with their files
+ * outside the pool, only where the record says that these are.
+ */
+#include "pkg/snapshot/snapshot.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "pkg/base/alloc.h"
+#include "pkg/base/uuid.h"
+#include "pkg/ext4/writer.h"
+#include "pkg/snapshot/snapshot_internal.h"
+
+/* A UUID of its own, so that two containers mounted on one host are told apart. */
+static int set_uuid(struct snapshots *s, uint32_t thin_id, uint64_t size_bytes, struct error *err)
+{
+	cleanup(thin_volume_close_ptr) struct thin_volume *volume = NULL;
+	cleanup(ext4_tree_free_ptr) struct ext4_tree *tree = ext4_tree_new();
+	cleanup(ext4_writer_abort_ptr) struct ext4_writer *writer = NULL;
+	uint8_t uuid[16];
+
+	if (uuid_random(uuid, err) < 0
+	    || thin_pool_open_volume(s->pool, thin_id, size_bytes, true, &volume, err) < 0
+	    || ext4_writer_open(volume, tree, uuid, &writer, err) < 0)
+		return -1;
+	return ext4_writer_finish(&writer, err);
+}
+
+static void fill_container(struct record_entry *e, const struct container_spec *spec)
+{
+	e->kind = RECORD_CONTAINER;
+	e->state = RECORD_READY;
+	e->chain_id = spec->chain_id;
+	e->name = xstrdup(spec->name);
+	e->image = xstrdup(spec->image);
+	e->manifest = spec->manifest;
+	e->created = xstrdup(spec->created);
+	e->read_only = spec->read_only;
+	e->temporary = spec->temporary;
+	e->labels = xcalloc(spec->n_labels, sizeof(*e->labels));
+	e->n_labels = spec->n_labels;
+	for (size_t i = 0; i < spec->n_labels; i++)
+		e->labels[i] = (struct record_label){.key = xstrdup(spec->labels[i].key),
+						     .value = xstrdup(spec->labels[i].value)};
+}
+
+static int create_container(struct snapshots *s, const struct container_spec *spec,
+			    struct error *err)
+{
+	const struct record_entry *layer = snapshots_find_layer(s, &spec->chain_id);
+	uint64_t size_bytes;
+	struct record_entry *e;
+	uint32_t thin_id;
+
+	if (record_find_container(&s->record, spec->name))
+		return error_set(err, ERR_BUSY, "a container named %s is there already",
+				 spec->name);
+	if (!layer)
+		return error_set(err, ERR_NOT_FOUND, "the image's top layer is not in the pool");
+	size_bytes = layer->size_bytes;
+	if (snapshots_take_id(s, &thin_id, err) < 0
+	    || thin_pool_create_snap(s->pool, thin_id, layer->thin_id, err) < 0
+	    || set_uuid(s, thin_id, size_bytes, err) < 0)
+		return -1;
+	e = record_add(&s->record, thin_id);
+	e->size_bytes = size_bytes;
+	fill_container(e, spec);
+	return 0;
+}
+
+int snapshots_create_container(struct snapshots *s, const struct container_spec *spec,
+			       struct error *err)
+{
+	return snapshots_end_change(s, create_container(s, spec, err), err);
+}
+
+static int remove_container(struct snapshots *s, const char *name, struct error *err)
+{
+	struct record_entry *e = record_find_container(&s->record, name);
+	uint32_t thin_id;
+
+	if (!e)
+		return error_set(err, ERR_NOT_FOUND, "no container named %s", name);
+	thin_id = e->thin_id;
+	if (thin_pool_delete(s->pool, thin_id, err) < 0)
+		return -1;
+	record_remove(&s->record, thin_id);
+	return 0;
+}
+
+int snapshots_remove_container(struct snapshots *s, const char *name, struct error *err)
+{
+	return snapshots_end_change(s, remove_container(s, name, err), err);
+}
+
+static int set_place(struct snapshots *s, const char *name, enum record_place place,
+		     const char *folder, struct error *err)
+{
+	struct record_entry *e = record_find_container(&s->record, name);
+
+	if (!e)
+		return error_set(err, ERR_NOT_FOUND, "no container named %s", name);
+	free(e->folder);
+	e->place = place;
+	e->folder = folder ? xstrdup(folder) : NULL;
+	return 0;
+}
+
+int snapshots_set_place(struct snapshots *s, const char *name, enum record_place place,
+			const char *folder, struct error *err)
+{
+	assert((place == RECORD_IN_FOLDER) == (folder != NULL));
+	return snapshots_end_change(s, set_place(s, name, place, folder, err), err);
+}
