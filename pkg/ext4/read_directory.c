@@ -150,16 +150,27 @@ static int compare_name(const struct ext4_dirent *entry, void *arg, struct error
 	return 0;
 }
 
-int ext4_reader_lookup(struct ext4_reader *r, uint32_t dir, const char *name, size_t name_len,
-		       uint32_t *ret, struct error *err)
+int read_lookup(struct ext4_reader *r, const struct read_inode *dir, const char *name,
+		size_t name_len, uint64_t *budget, uint32_t *ret, struct error *err)
 {
 	struct wanted w = {.name = name, .name_len = name_len};
 
-	if (ext4_reader_dir(r, dir, compare_name, &w, err) < 0)
+	if (read_directory(r, dir, compare_name, &w, budget, err) < 0)
 		return -1;
 	if (w.inode == 0)
 		return error_set(err, ERR_NOT_FOUND, "no such file: %.*s",
 				 name_len < 100 ? (int)name_len : 100, name);
 	*ret = w.inode;
 	return 0;
+}
+
+int ext4_reader_lookup(struct ext4_reader *r, uint32_t dir, const char *name, size_t name_len,
+		       uint32_t *ret, struct error *err)
+{
+	uint64_t budget = r->blocks;
+	struct read_inode in;
+
+	if (open_directory(r, dir, &in, err) < 0)
+		return -1;
+	return read_lookup(r, &in, name, name_len, &budget, ret, err);
 }

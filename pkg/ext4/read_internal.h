@@ -55,5 +55,9 @@ MUST_CHECK int read_bytes(struct ext4_reader *r, const struct read_inode *inode,
 MUST_CHECK int read_directory(struct ext4_reader *r, const struct read_inode *dir,
 			      ext4_dirent_fn *fn, void *arg, uint64_t *budget, struct error *err);
 
+/* As ext4_reader_lookup() for a directory that was loaded, with a budget as above. */
+MUST_CHECK int read_lookup(struct ext4_reader *r, const struct read_inode *dir, const char *name,
+			   size_t name_len, uint64_t *budget, uint32_t *ret, struct error *err);
+
 /* Puts "inode N" in front. */
 int read_error(const struct read_inode *inode, struct error *err);

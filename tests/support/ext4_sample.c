@@ -15,6 +15,7 @@
 #include "pkg/ext4/extents.h"
 #include "pkg/ext4/io.h"
 #include "pkg/ext4/read.h"
+#include "pkg/ext4/read_path.h"
 #include "pkg/ext4/xattr.h"
 
 enum {
@@ -28,6 +29,7 @@ enum {
 	INODE_CHECKSUM_HI = 130,
 	INODE_GENERATION = 100,
 	READ_MAX = 64 * 1024,
+	PATHS_MAX = 20, /* that are also resolved: each costs a read of all folders on its way */
 };
 
 union inode {
@@ -470,7 +472,7 @@ void ext4_sample_sign(struct ext4_sample *s)
 
 struct reading {
 	struct ext4_reader *r;
-	size_t names;
+	size_t names, paths;
 	uint64_t sum; /* of all bytes seen, so that they are looked at */
 };
 
@@ -506,6 +508,26 @@ static int read_content(struct reading *s, const struct ext4_stat *st, struct er
 	return rc < 0 ? -1 : ext4_reader_read(s->r, st->inode, buf, sizeof(buf), 1, &n, err);
 }
 
+/* A name the walk has found is found by its path, too. What a link leads to may be anything. */
+static int read_path(struct reading *s, const char *path, struct error *err)
+{
+	struct buffer content = {0};
+	struct error ignored;
+	struct ext4_stat st;
+	uint32_t inode;
+	int rc;
+
+	rc = ext4_reader_resolve(s->r, path, &inode, err);
+	if (rc == 0)
+		rc = ext4_reader_stat(s->r, inode, &st, err);
+	if (rc < 0 && (err->kind == ERR_NOT_FOUND || err->kind == ERR_INVALID))
+		rc = 0;
+	if (ext4_reader_read_file(s->r, path, READ_MAX, &content, &ignored) == 0)
+		look_at(s, content.data, content.len);
+	buffer_release(&content);
+	return rc;
+}
+
 static int read_node(const char *path, const struct ext4_stat *st, void *arg, struct error *err)
 {
 	struct reading *s = arg;
@@ -524,6 +546,8 @@ static int read_node(const char *path, const struct ext4_stat *st, void *arg, st
 		(void)!ext4_reader_lookup(s->r, st->inode, "x", 1, &found, &ignored);
 	look_at(s, target.data, target.len);
 	buffer_release(&target);
+	if (rc >= 0 && strncmp(path, "d/", 2) != 0 && s->paths++ < PATHS_MAX)
+		rc = read_path(s, path, err);
 	return rc < 0 ? rc : ext4_reader_xattrs(s->r, st->inode, read_xattr, s, err);
 }
 
