@@ -21,6 +21,9 @@ struct thin_pool_ops {
 		      struct error *err);
 	int (*devices)(struct thin_pool *pool, struct thin_device **ret, size_t *ret_n,
 		       struct error *err);
+	/* @exclusive: only blocks that no other device maps. */
+	int (*count_blocks)(struct thin_pool *pool, const uint32_t *ids, size_t n, bool exclusive,
+			    uint64_t *ret_blocks, struct error *err);
 	void (*close)(struct thin_pool *pool);
 };
 

@@ -73,6 +73,27 @@ int thin_pool_devices(struct thin_pool *pool, struct thin_device **ret, size_t *
 	return pool->ops->devices(pool, ret, ret_n, err);
 }
 
+static int count_blocks(struct thin_pool *pool, const uint32_t *ids, size_t n, bool exclusive,
+			uint64_t *ret_blocks, struct error *err)
+{
+	for (size_t i = 0; i < n; i++)
+		if (check_id(ids[i], err) < 0)
+			return -1;
+	return pool->ops->count_blocks(pool, ids, n, exclusive, ret_blocks, err);
+}
+
+int thin_pool_mapped(struct thin_pool *pool, const uint32_t *ids, size_t n, uint64_t *ret_blocks,
+		     struct error *err)
+{
+	return count_blocks(pool, ids, n, false, ret_blocks, err);
+}
+
+int thin_pool_exclusive(struct thin_pool *pool, const uint32_t *ids, size_t n, uint64_t *ret_blocks,
+			struct error *err)
+{
+	return count_blocks(pool, ids, n, true, ret_blocks, err);
+}
+
 void thin_pool_close(struct thin_pool *pool)
 {
 	if (pool)

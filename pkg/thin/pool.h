@@ -92,6 +92,17 @@ MUST_CHECK int thin_pool_device(struct thin_pool *pool, uint32_t id, struct thin
 MUST_CHECK int thin_pool_devices(struct thin_pool *pool, struct thin_device **ret, size_t *ret_n,
 				 struct error *err);
 
+/*
+ * The data blocks that one or more of these devices map, each counted once; and of these the ones
+ * that no other device maps: what deleting them all would free.
+ * @ids: all different. A metadata snapshot that a kernel holds is no device. The first reads what
+ * they map, the second no more than what is theirs alone. Errors: ERR_NOT_FOUND.
+ */
+MUST_CHECK int thin_pool_mapped(struct thin_pool *pool, const uint32_t *ids, size_t n,
+				uint64_t *ret_blocks, struct error *err);
+MUST_CHECK int thin_pool_exclusive(struct thin_pool *pool, const uint32_t *ids, size_t n,
+				   uint64_t *ret_blocks, struct error *err);
+
 /* End the session; what was not committed is forgotten. NULL is fine. */
 void thin_pool_close(struct thin_pool *pool);
 DEFINE_CLEANUP(struct thin_pool *, thin_pool_close);

@@ -28,6 +28,7 @@ const struct thin_pool_ops tf_pool_ops = {
 	.status = tf_pool_status,
 	.device = tf_device_get,
 	.devices = tf_device_list,
+	.count_blocks = tf_usage_count,
 	.close = tf_pool_close,
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The file engine's pool, as its parts see it: open.c makes and ends it, pool.c runs transactions,
- * device.c changes devices, volume.c moves their bytes.
+ * device.c changes devices, volume.c moves their bytes, usage.c counts their blocks.
  */
 #pragma once
 
@@ -107,3 +107,8 @@ MUST_CHECK int tf_device_count(struct tf_pool *p, uint64_t *ret, struct error *e
 MUST_CHECK int tf_volume_open(struct thin_pool *pool, uint32_t id, uint64_t size_bytes,
 			      bool writable, struct thin_volume **ret, struct error *err);
 bool tf_volume_is_open(const struct tf_pool *p, uint32_t id);
+
+/* ---- usage.c ---- */
+
+MUST_CHECK int tf_usage_count(struct thin_pool *pool, const uint32_t *ids, size_t n, bool exclusive,
+			      uint64_t *ret_blocks, struct error *err);
