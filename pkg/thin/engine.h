@@ -34,6 +34,9 @@ struct thin_volume_ops {
 		     struct error *err);
 	int (*next_mapped)(struct thin_volume *v, uint64_t offset, uint64_t *ret_offset,
 			   uint64_t *ret_len, struct error *err);
+	/* NULL: bytes are read and written. *ret_shared is 0 before. */
+	int (*copy_to)(struct thin_volume *v, uint64_t offset, uint64_t len, int fd,
+		       const char *name, uint64_t *ret_shared, struct error *err);
 	void (*close)(struct thin_volume *v);
 };
 

@@ -2,6 +2,7 @@
 /* Checks ranges, then calls through to the engine of a volume. */
 #include "pkg/thin/volume.h"
 
+#include "pkg/thin/copy.h"
 #include "pkg/thin/engine.h"
 
 static int check_range(const struct thin_volume *v, uint64_t len, uint64_t offset,
@@ -39,6 +40,17 @@ int thin_volume_next_mapped(struct thin_volume *v, uint64_t offset, uint64_t *re
 	if (offset >= v->size_bytes)
 		return 1;
 	return v->ops->next_mapped(v, offset, ret_offset, ret_len, err);
+}
+
+int thin_volume_copy_to(struct thin_volume *v, uint64_t offset, uint64_t len, int fd,
+			const char *name, uint64_t *ret_shared, struct error *err)
+{
+	*ret_shared = 0;
+	if (check_range(v, len, offset, err) < 0)
+		return -1;
+	if (v->ops->copy_to)
+		return v->ops->copy_to(v, offset, len, fd, name, ret_shared, err);
+	return thin_copy_bytes(v, offset, len, fd, name, err);
 }
 
 uint64_t thin_volume_size(const struct thin_volume *v)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "pkg/base/alloc.h"
+#include "pkg/thin/copy.h"
 #include "pkg/thin/file/pool_internal.h"
 
 enum {
@@ -210,6 +211,71 @@ static int volume_next_mapped(struct thin_volume *volume, uint64_t offset, uint6
 	return 0;
 }
 
+/* ---- to a file ---- */
+
+/* The first run of a range, looked up again when a writer committed meanwhile. */
+static int locate(struct tf_volume *v, uint64_t offset, uint64_t len, struct run *ret,
+		  struct error *err)
+{
+	struct tf_device device;
+	unsigned tries = 0;
+	uint64_t root;
+	int rc;
+
+	if (tf_pool_ready(v->pool, err) < 0)
+		return -1;
+	do {
+		rc = find_device(v, &device, &root, err);
+		if (rc == 0)
+			rc = find_run(v->pool, root, &device, offset / v->base.block_bytes,
+				      blocks_over(v, offset, len), ret, err);
+	} while (tf_pool_read_again(v->pool, &tries, &rc, err));
+	return rc;
+}
+
+/* Share the run where it stands in the data file. 0, 1 = can not be, -1. */
+static int share_run(struct tf_volume *v, const struct run *run, uint64_t offset, uint64_t len,
+		     int fd, const char *name, struct error *err)
+{
+	uint64_t block_bytes = v->base.block_bytes;
+
+	return thin_clone_range(v->pool->data.fd,
+				run->data_block * block_bytes + offset % block_bytes, fd, offset,
+				len, name, err);
+}
+
+/*
+ * A block that a device maps stays as it is while others write to the pool, so only finding it has
+ * to be done again. When the device went meanwhile, that is seen at the end.
+ */
+static int volume_copy_to(struct thin_volume *volume, uint64_t offset, uint64_t len, int fd,
+			  const char *name, uint64_t *ret_shared, struct error *err)
+{
+	struct tf_volume *v = volume_of(volume);
+	uint64_t at = offset, left = len;
+	bool can_share = true;
+	struct run run;
+
+	while (left) {
+		uint64_t n;
+		int rc = 0;
+
+		if (locate(v, at, left, &run, err) < 0)
+			return -1;
+		n = bytes_in(v, at, left, run.n);
+		if (run.kind != RUN_UNMAPPED) {
+			rc = can_share ? share_run(v, &run, at, n, fd, name, err) : 1;
+			can_share = rc == 0;
+			*ret_shared += rc == 0 ? n : 0;
+		}
+		if (rc < 0 || (rc == 1 && thin_copy_bytes(volume, at, n, fd, name, err) < 0))
+			return -1;
+		at += n;
+		left -= n;
+	}
+	return len ? locate(v, offset, len, &run, err) : 0;
+}
+
 /* ---- writing ---- */
 
 /* A run of new data blocks that is to take the place of a run of virtual blocks. */
@@ -371,6 +437,7 @@ static const struct thin_volume_ops volume_ops = {
 	.read = volume_read,
 	.write = volume_write,
 	.next_mapped = volume_next_mapped,
+	.copy_to = volume_copy_to,
 	.close = volume_close,
 };
 
