@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes the seeds of the fuzzers of references, JSON and documents: testdata/fuzz/KIND/NAME.
+"""Writes the seeds of the fuzzers of references, JSON, documents and mountinfo: testdata/fuzz/KIND/NAME.
 
 Run without arguments; the result is always the same.
 """
@@ -89,12 +89,17 @@ SEEDS = {
         "oauth": {"access_token": "x", "scope": "", "expires_in": -1},
         "header": {"token": "x\r\ny: z"},
     },
+    "mounts": {
+        "usual": "22 27 0:21 / /proc rw,relatime - proc proc rw\n"
+                 "31 20 7:1 / /a\\040b\\134 rw,nodev shared:1 - ext4 /dev/loop1 rw\n",
+        "cut": "31 20 7:1 / /a\\04",
+    },
 }
 
 for kind, seeds in SEEDS.items():
     folder = os.path.join(TOP, "testdata/fuzz", kind)
     os.makedirs(folder, exist_ok=True)
     for name, value in seeds.items():
-        text = value if kind in ("reference", "challenge", "realm") else json.dumps(value)
+        text = value if kind in ("reference", "challenge", "realm", "mounts") else json.dumps(value)
         with open(os.path.join(folder, name), "w", encoding="utf-8") as f:
             f.write(text)

@@ -296,13 +296,13 @@ int thin_file_fsck(const char *meta_path, uint64_t data_bytes, struct thin_findi
 /* ---- a pool folder ---- */
 
 /* A kernel that has the files on loop devices takes no lock. */
-static int keep_others_out(const char *dir, int meta_fd, const char *meta, int data_fd,
-			   const char *data, unsigned timeout_ms, struct error *err)
+static int keep_others_out(const char *dir, int meta_fd, const char *meta, const char *data,
+			   unsigned timeout_ms, struct error *err)
 {
 	if (tf_lock_take_shared(dir, meta_fd, timeout_ms, err) < 0
-	    || tf_lock_check_loops(meta_fd, meta, err) < 0)
+	    || tf_lock_check_loops(meta, err) < 0)
 		return -1;
-	return tf_lock_check_loops(data_fd, data, err);
+	return tf_lock_check_loops(data, err);
 }
 
 static int open_data(const char *path, int *ret, struct error *err)
@@ -328,7 +328,7 @@ int thin_file_check(const char *dir, unsigned lock_timeout_ms, struct thin_findi
 	off_t end;
 
 	if (open_metadata(meta, &meta_fd, err) < 0 || open_data(data, &data_fd, err) < 0
-	    || keep_others_out(dir, meta_fd, meta, data_fd, data, lock_timeout_ms, err) < 0)
+	    || keep_others_out(dir, meta_fd, meta, data, lock_timeout_ms, err) < 0)
 		return -1;
 	end = lseek(data_fd, 0, SEEK_END);
 	if (end < 0)

@@ -2,14 +2,12 @@
 /* The pool's lock, its owner's name, and the loop devices that a kernel reaches the files by. */
 #include "pkg/thin/file/lock.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -18,6 +16,7 @@
 #include "pkg/base/fdio.h"
 #include "pkg/base/timestamp.h"
 #include "pkg/base/interrupt.h"
+#include "pkg/host/loop.h"
 
 enum {
 	OWNER_MAX_BYTES = 256,
@@ -135,41 +134,12 @@ void tf_lock_forget_owner(const char *dir)
 	unlink(path);
 }
 
-static int check_loop(const char *loop, const struct stat *ours, const char *name,
-		      struct error *err)
+int tf_lock_check_loops(const char *name, struct error *err)
 {
-	cleanup_free char *path = xasprintf("/sys/block/%s/loop/backing_file", loop);
-	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
-	char backing[4097];
-	struct stat st;
-	ssize_t n;
+	char loop[LOOP_PATH_BYTES];
+	int status = loop_find(name, loop, err);
 
-	if (fd < 0)
-		return 0; /* not in use */
-	n = read(fd, backing, sizeof(backing) - 1);
-	if (n <= 0)
-		return 0;
-	backing[n] = 0;
-	backing[strcspn(backing, "\n")] = 0;
-	if (stat(backing, &st) < 0 || st.st_dev != ours->st_dev || st.st_ino != ours->st_ino)
-		return 0;
-	return error_set(err, ERR_BUSY, "%s is in use by loop device /dev/%s", name, loop);
-}
-
-int tf_lock_check_loops(int fd, const char *name, struct error *err)
-{
-	DIR *dir = opendir("/sys/block");
-	struct dirent *entry;
-	struct stat st;
-	int rc = 0;
-
-	if (!dir)
-		return 0; /* no sysfs here, then nothing can be told */
-	if (fstat(fd, &st) < 0)
-		rc = error_sys(err, "stat %s", name);
-	while (rc == 0 && (entry = readdir(dir)))
-		if (!strncmp(entry->d_name, "loop", 4))
-			rc = check_loop(entry->d_name, &st, name, err);
-	closedir(dir);
-	return rc;
+	if (status == 0)
+		return error_set(err, ERR_BUSY, "%s is in use by loop device %s", name, loop);
+	return status < 0 ? -1 : 0;
 }

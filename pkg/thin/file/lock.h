@@ -26,4 +26,4 @@ MUST_CHECK int tf_lock_set_owner(const char *dir, const char *verb, bool *ret_de
 void tf_lock_forget_owner(const char *dir);
 
 /* ERR_BUSY when a loop device stands on the file: a kernel may be using the pool. */
-MUST_CHECK int tf_lock_check_loops(int fd, const char *name, struct error *err);
+MUST_CHECK int tf_lock_check_loops(const char *name, struct error *err);

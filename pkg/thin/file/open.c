@@ -161,9 +161,9 @@ static int lock_pool(struct tf_pool *p, const struct thin_file_open *how, bool *
 
 static int check_loops(const struct tf_pool *p, struct error *err)
 {
-	if (tf_lock_check_loops(p->meta_fd, p->meta_name, err) < 0)
+	if (tf_lock_check_loops(p->meta_name, err) < 0)
 		return -1;
-	return tf_lock_check_loops(p->data_fd, p->data_name, err);
+	return tf_lock_check_loops(p->data_name, err);
 }
 
 /*

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Loop devices, by /dev/loop-control and sysfs. Knows nothing of what is in the files. */
+#include "pkg/host/loop.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/loop.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "pkg/base/alloc.h"
+#include "pkg/base/cleanup.h"
+
+enum {
+	ATTACH_TRIES = 64, /* others may take the free device that we were told of */
+	DETACH_TRIES = 100,
+	DETACH_PAUSE_MS = 10, /* a program that looks at each new device may have it open */
+};
+
+/* Not allowed, or not there at all: nothing that another try would change. */
+static int refused(struct error *err, const char *what)
+{
+	int sys = errno;
+
+	error_sys(err, "%s", what);
+	if (sys == EACCES || sys == EPERM || sys == ENOENT || sys == ENODEV || sys == ENXIO
+	    || sys == ENOTTY || sys == EINVAL || sys == EOPNOTSUPP)
+		err->kind = ERR_UNSUPPORTED;
+	return -1;
+}
+
+/* --- attach ----------------------------------------------------------------------------------- */
+
+static int open_file(const char *file, enum loop_flags flags, int *ret, struct error *err)
+{
+	int mode = flags & LOOP_READ_ONLY ? O_RDONLY : O_RDWR;
+
+	*ret = open(file, mode | O_CLOEXEC | O_NOFOLLOW);
+	return *ret < 0 ? error_sys(err, "open %s", file) : 0;
+}
+
+/* A device that was free just now: 0, 1 = somebody else took it, -1. */
+static int try_free_device(int control, int file_fd, enum loop_flags flags, int *ret_fd, char *path,
+			   struct error *err)
+{
+	struct loop_config config = {.fd = (__u32)file_fd};
+	cleanup_fd int fd = -1;
+	int n = ioctl(control, LOOP_CTL_GET_FREE);
+
+	if (n < 0)
+		return refused(err, "find a free loop device");
+	snprintf(path, LOOP_PATH_BYTES, "/dev/loop%d", n);
+	fd = open(path, (flags & LOOP_READ_ONLY ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+	if (fd < 0)
+		return refused(err, path);
+	config.info.lo_flags = (flags & LOOP_READ_ONLY ? LO_FLAGS_READ_ONLY : 0U)
+			       | (flags & LOOP_AUTOCLEAR ? LO_FLAGS_AUTOCLEAR : 0U);
+	if (ioctl(fd, LOOP_CONFIGURE, &config) < 0)
+		return errno == EBUSY ? 1 : refused(err, path);
+	*ret_fd = steal_fd(&fd);
+	return 0;
+}
+
+int loop_attach(const char *file, enum loop_flags flags, int *ret_fd, char *path, struct error *err)
+{
+	cleanup_fd int control = -1, file_fd = -1;
+	int status = 1;
+
+	if (open_file(file, flags, &file_fd, err) < 0)
+		return -1;
+	control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+	if (control < 0)
+		return refused(err, "/dev/loop-control");
+	for (unsigned tries = 0; status == 1 && tries < ATTACH_TRIES; tries++)
+		status = try_free_device(control, file_fd, flags, ret_fd, path, err);
+	if (status == 1)
+		return error_set(err, ERR_BUSY, "no loop device stays free long enough");
+	return status;
+}
+
+/* --- find ------------------------------------------------------------------------------------- */
+
+/* Does the device say so itself? 1, 0, or -1: it cannot be asked. */
+static int asked_directly(const char *device, const struct stat *file)
+{
+	cleanup_fd int fd = open(device, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct loop_info64 info;
+
+	if (fd < 0 || ioctl(fd, LOOP_GET_STATUS64, &info) < 0)
+		return -1;
+	return info.lo_device == file->st_dev && info.lo_inode == file->st_ino;
+}
+
+/* For who may not open devices: by the name that the kernel has for the file. */
+static bool named_in_sysfs(const char *backing_path, const struct stat *file)
+{
+	cleanup_fd int fd = open(backing_path, O_RDONLY | O_CLOEXEC);
+	char name[4097];
+	struct stat st;
+	ssize_t n = fd < 0 ? -1 : read(fd, name, sizeof(name) - 1);
+
+	if (n <= 0)
+		return false;
+	name[n] = 0;
+	name[strcspn(name, "\n")] = 0;
+	return stat(name, &st) == 0 && st.st_dev == file->st_dev && st.st_ino == file->st_ino;
+}
+
+static bool stands_on(const char *name, const struct stat *file)
+{
+	cleanup_free char *backing = xasprintf("/sys/block/%s/loop/backing_file", name);
+	cleanup_free char *device = xasprintf("/dev/%s", name);
+	int asked;
+
+	if (access(backing, F_OK) < 0)
+		return false; /* not attached */
+	asked = asked_directly(device, file);
+	return asked < 0 ? named_in_sysfs(backing, file) : asked > 0;
+}
+
+int loop_find(const char *file, char *path, struct error *err)
+{
+	struct dirent *entry;
+	struct stat st;
+	int status = 1;
+	DIR *dir;
+
+	if (stat(file, &st) < 0)
+		return errno == ENOENT ? 1 : error_sys(err, "stat %s", file);
+	dir = opendir("/sys/block");
+	if (!dir)
+		return 1; /* no sysfs here, then nothing can be told */
+	while (status == 1 && (entry = readdir(dir))) {
+		if (strncmp(entry->d_name, "loop", 4) != 0
+		    || strlen(entry->d_name) > LOOP_PATH_BYTES - sizeof("/dev/")
+		    || !stands_on(entry->d_name, &st))
+			continue;
+		snprintf(path, LOOP_PATH_BYTES, "/dev/%.*s", LOOP_PATH_BYTES - 6, entry->d_name);
+		status = 0;
+	}
+	closedir(dir);
+	return status;
+}
+
+/* --- let go ----------------------------------------------------------------------------------- */
+
+static int in_use(const char *path, struct error *err)
+{
+	return error_set(err, ERR_BUSY, "%s is in use", path);
+}
+
+/* 1 = attached, 0 = not, -1. */
+static int is_attached(int fd, const char *path, struct loop_info64 *ret, struct error *err)
+{
+	if (ioctl(fd, LOOP_GET_STATUS64, ret) == 0)
+		return 1;
+	return errno == ENXIO ? 0 : error_sys(err, "%s", path);
+}
+
+static bool is_same(const struct loop_info64 *a, const struct loop_info64 *b)
+{
+	return a->lo_device == b->lo_device && a->lo_inode == b->lo_inode;
+}
+
+/* Told to go with its last user, it is still there: it has one. It is to stay then, as it was. */
+static int keep(const char *path, const struct loop_info64 *before, struct error *err)
+{
+	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct loop_info64 now;
+
+	if (fd >= 0 && is_attached(fd, path, &now, err) == 1 && is_same(&now, before)) {
+		now.lo_flags = before->lo_flags;
+		(void)!ioctl(fd, LOOP_SET_STATUS64, &now);
+	}
+	return in_use(path, err);
+}
+
+/* 1 = gone, 0 = still there, -1. */
+static int has_gone(const char *path, const struct loop_info64 *before, struct error *err)
+{
+	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct loop_info64 now;
+	int attached;
+
+	if (fd < 0)
+		return error_sys(err, "open %s", path);
+	attached = is_attached(fd, path, &now, err);
+	return attached < 0 ? -1 : !attached || !is_same(&now, before);
+}
+
+/* Clearing one that others have open only marks it, with success: look until it has gone. */
+static int wait_until_gone(const char *path, const struct loop_info64 *before, struct error *err)
+{
+	struct timespec pause = {.tv_nsec = DETACH_PAUSE_MS * 1000000};
+	int gone = 0;
+
+	for (unsigned tries = 0; gone == 0 && tries < DETACH_TRIES; tries++) {
+		if (tries)
+			nanosleep(&pause, NULL);
+		gone = has_gone(path, before, err);
+	}
+	if (gone < 0)
+		return -1;
+	return gone ? 0 : keep(path, before, err);
+}
+
+int loop_detach(const char *path, struct error *err)
+{
+	/* O_EXCL: a file system that is mounted, in whatever namespace, has it so. */
+	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_EXCL);
+	struct loop_info64 before;
+	int attached;
+
+	if (fd < 0 && errno == EBUSY)
+		return in_use(path, err);
+	if (fd < 0)
+		return refused(err, path);
+	attached = is_attached(fd, path, &before, err);
+	if (attached <= 0)
+		return attached;
+	if (ioctl(fd, LOOP_CLR_FD) < 0 && errno != ENXIO)
+		return errno == EBUSY ? in_use(path, err) : refused(err, path);
+	close(steal_fd(&fd));
+	return wait_until_gone(path, &before, err);
+}
+
+int loop_flush(const char *path, struct error *err)
+{
+	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return refused(err, path);
+	return fsync(fd) < 0 ? error_sys(err, "fsync %s", path) : 0;
+}
