@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # One Makefile for everything; `make help` lists the targets. Sources are found by wildcard, each
-# flavour (release, debug, asan) has its own folder under build/.
+# flavour (release, debug, asan, tsan, coverage) has its own folder under build/.
 
 FLAVOUR ?= release
 # V=1 shows the commands, DEV=1 makes a warning an error.
@@ -10,6 +10,8 @@ PKG_CONFIG ?= pkg-config
 PREFIX ?= /usr/local
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 FUZZ_SECONDS ?= 60
+# Percent of the lines of each source file that its unit tests must run.
+COVERAGE_FLOOR ?= 80
 
 .DEFAULT_GOAL := all
 
@@ -28,6 +30,11 @@ CFLAGS_release := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 CFLAGS_debug := -O0
 CFLAGS_asan := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
 LDFLAGS_asan := -fsanitize=address,undefined
+CFLAGS_tsan := -O1 -fno-omit-frame-pointer -fsanitize=thread
+LDFLAGS_tsan := -fsanitize=thread
+LAUNCH_tsan := sh tests/support/tsan.sh
+CFLAGS_coverage := -O0 --coverage -fprofile-update=atomic
+LDFLAGS_coverage := --coverage
 # only with CC=clang, see `make fuzz`
 CFLAGS_fuzz := -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
 LDFLAGS_fuzz := -fsanitize=address,undefined
@@ -107,8 +114,9 @@ $(OUT)/tests/bench/%: $(OUT)/tests/bench/%.o $(OUT)/libsupport.a $(LIBS)
 	$(Q)echo '  LD    $@'; $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LIB_LDLIBS)
 
 .PHONY: unit
-unit: $(UNIT_BIN) ## build and run the unit tests of one flavour
-	@for t in $(sort $(UNIT_BIN)); do ./$$t >$$t.log 2>&1 || { cat $$t.log; echo "FAILED: $$t"; exit 1; }; done
+unit: $(UNIT_BIN:%=%.log) ## build and run the unit tests of one flavour
+$(UNIT_BIN:%=%.log): %.log: % FORCE
+	@$(LAUNCH_$(FLAVOUR)) ./$< >$@ 2>&1 || { cat $@; echo 'FAILED: $<'; exit 1; }
 
 .PHONY: unit-bin tool-bin fuzz-bin objects
 unit-bin: $(UNIT_BIN)
@@ -131,7 +139,20 @@ integration: ## only the scripts of tests/integration: make integration ONLY=20_
 
 .PHONY: asan
 asan: ## unit tests under address and undefined sanitizers
-	@$(MAKE) --no-print-directory FLAVOUR=asan unit
+	@$(MAKE) --no-print-directory -j$(JOBS) FLAVOUR=asan unit
+
+.PHONY: tsan
+tsan: ## all unit tests under the thread sanitizer, and a pull by the program built with it
+	@$(MAKE) --no-print-directory -j$(JOBS) CC=gcc all tool-bin
+	@$(MAKE) --no-print-directory -j$(JOBS) CC=gcc FLAVOUR=tsan unit program
+	@tests/run --no-build --no-user --only integration/51_tsan
+
+.PHONY: coverage
+coverage: ## lines that the unit tests reach, by file and folder; fails below the floor
+	@mkdir -p build/coverage && find build/coverage -name '*.gcda' -delete
+	@$(MAKE) --no-print-directory -j$(JOBS) CC=gcc FLAVOUR=coverage unit
+	@echo 'coverage of pkg, oci and registry by the unit tests alone:'
+	@python3 tests/support/coverage.py --floor $(COVERAGE_FLOOR) $(if $(MISSING),--missing) build/coverage
 
 .PHONY: compilers
 compilers: ## every source file through gcc and clang, a warning is an error

@@ -3,11 +3,13 @@
 #include "pkg/base/interrupt.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "pkg/base/alloc.h"
 
-static volatile sig_atomic_t interrupt_signal;
+/* Set by a handler, read by every thread: sig_atomic_t holds for one thread only. */
+static atomic_int interrupt_signal;
 
 static void interrupt_handler(int signo)
 {

@@ -2,6 +2,7 @@
 /* The first signal is a flag, the second one ends the program. Each in a process of its own. */
 #include "tests/support/cmocka.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -74,6 +75,30 @@ static void signal_while_reading(void)
 	_exit(0);
 }
 
+/* What fetches and inflates ahead looks at the flag as well; make tsan sees whether it may. */
+static void *wait_for_signal(void *arg)
+{
+	struct error *err = arg;
+
+	while (interrupt_check(err) == 0)
+		usleep(100);
+	return NULL;
+}
+
+static void signal_while_a_thread_looks(void)
+{
+	struct error seen = {0};
+	pthread_t thread;
+
+	interrupt_install();
+	if (pthread_create(&thread, NULL, wait_for_signal, &seen) != 0)
+		_exit(1);
+	usleep(10000);
+	raise(SIGTERM);
+	pthread_join(thread, NULL);
+	exit(seen.sys == SIGTERM ? 0 : 2); /* not _exit(): the sanitizer has its say */
+}
+
 static void the_first_signal_is_only_noted(void **state)
 {
 	(void)state;
@@ -95,12 +120,19 @@ static void a_signal_ends_reading(void **state)
 	assert_int_equal(in_child(signal_while_reading), 0);
 }
 
+static void a_signal_is_seen_by_other_threads(void **state)
+{
+	(void)state;
+	assert_int_equal(in_child(signal_while_a_thread_looks), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_first_signal_is_only_noted),
 		cmocka_unit_test(the_second_signal_ends_at_once),
 		cmocka_unit_test(a_signal_ends_reading),
+		cmocka_unit_test(a_signal_is_seen_by_other_threads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
