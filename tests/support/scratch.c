@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The folder is made by mkdtemp and removed by rm, which knows nothing of our code. */
+#include "tests/support/scratch.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "pkg/base/alloc.h"
+#include "pkg/base/cleanup.h"
+#include "tests/support/cmocka.h"
+
+int scratch_set_up(void **state)
+{
+	const char *tmp = getenv("TMPDIR");
+	char *path = xasprintf("%s/scratch.XXXXXX", tmp ? tmp : "/tmp");
+
+	*state = path;
+	return mkdtemp(path) && chdir(path) == 0 ? 0 : -1;
+}
+
+int scratch_tear_down(void **state)
+{
+	cleanup_free char *command =
+		xasprintf("chmod -R u+rwX '%s'; rm -rf '%s'", (char *)*state, (char *)*state);
+	int rc = chdir("/");
+
+	if (system(command) != 0)
+		rc = -1;
+	free(*state);
+	return rc;
+}
+
+void scratch_mkdir(const char *path, unsigned mode)
+{
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(chmod(path, mode), 0);
+}
+
+void scratch_write(const char *path, const char *text)
+{
+	cleanup_fd int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+}
+
+bool scratch_exists(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0;
+}
+
+void scratch_deep(const char *name, size_t depth)
+{
+	int at = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), below;
+
+	for (size_t i = 0; i < depth; i++) {
+		assert_int_equal(mkdirat(at, name, 0700), 0);
+		below = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		assert_true(below >= 0);
+		close(at);
+		at = below;
+	}
+	below = openat(at, "leaf", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(below >= 0);
+	close(below);
+	close(at);
+}

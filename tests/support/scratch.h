@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An empty folder for each test, which is the current one while it runs. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Setup and teardown of cmocka; *state is the absolute path. */
+int scratch_set_up(void **state);
+int scratch_tear_down(void **state);
+
+/* All of these end the test when they fail. */
+void scratch_mkdir(const char *path, unsigned mode);
+void scratch_write(const char *path, const char *text);
+bool scratch_exists(const char *path); /* links are not followed */
+
+/*
+ * Folders of one name, one in the other, and each visited at once: a path longer than PATH_MAX.
+ * The innermost holds a file "leaf".
+ */
+void scratch_deep(const char *name, size_t depth);
