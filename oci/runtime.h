@@ -4,29 +4,47 @@
  * in a user namespace, too). All that it needs on the way is in these: the mount of the container,
  * a tmpfs with the bundle and the runtime's state, all processes. When this process is killed the
  * first process of the namespaces dies with it (PR_SET_PDEATHSIG), and the kernel takes away the
- * rest.
+ * rest; but for the control groups, which runtime_forget() finds by their name.
+ *
+ *   thinpull run ── first process ── runtime ── container
+ *                   (namespaces)     (runc)     (namespaces of its own)
  */
 #pragma once
 
-#include <stdbool.h>
+#include <stdint.h>
 
-#include "oci/container.h"
 #include "pkg/base/buffer.h"
 #include "pkg/base/error.h"
 
 struct runtime_options {
-	const char *program;	     /* "runc", "crun" or a path */
-	const char *id;		     /* of the container, for the runtime */
-	const struct buffer *config; /* config.json */
-	const char *run_dir;	     /* an existing folder, covered by the tmpfs */
-	const char *cgroups_path;    /* removed afterwards where empty; NULL: none */
+	const char *program;	     /* a path, see program_find() */
+	const char *id;		     /* see runtime_id() */
+	const struct buffer *config; /* config.json; its root.path is "rootfs" */
+	const char *run_dir;	     /* an existing folder, covered by a tmpfs in the namespaces */
+	/* One of them. */
+	const char *file;   /* with an ext4 file system, mounted by way of a loop device */
+	const char *folder; /* with a root file system: a user namespace is made as well */
 };
 
 /*
- * Run it to its end; signals are passed on. As root c is checked out, as an ordinary user extracted
- * into container_private_dir()/rootfs.
+ * Run it to its end; signals are passed on. Standard input, output and error are the container's,
+ * nothing else is inherited by it.
  * @ret_status: exit code of the container, 128 + N when a signal ended it.
- * Errors: the container was not started (ERR_UNSUPPORTED, ERR_NOT_FOUND: no such program, ...).
+ * Errors: the container was not started: ERR_UNSUPPORTED, ERR_SYSTEM, ERR_INTERRUPTED.
  */
-MUST_CHECK int runtime_run(struct container *c, const struct runtime_options *options,
-			   int *ret_status, struct error *err);
+MUST_CHECK int runtime_run(const struct runtime_options *options, int *ret_status,
+			   struct error *err);
+
+/*
+ * The name of a container for runtimes, and of its control group: no other container of this
+ * machine has it at the same time. Owned.
+ * @pool_dir: an existing folder of which there is one for each pool.
+ */
+MUST_CHECK int runtime_id(const char *pool_dir, uint32_t thin_id, char **ret, struct error *err);
+
+/* Is this container being run, or about to be? 1, 0, -1. */
+typedef int runtime_is_running_fn(uint32_t thin_id, void *arg, struct error *err);
+
+/* Remove the control groups that killed runs of this pool left behind. */
+MUST_CHECK int runtime_forget(const char *pool_dir, runtime_is_running_fn *is_running, void *arg,
+			      struct error *err);
