@@ -59,42 +59,6 @@ static int labels_read(const struct args *args, struct labels *ret, struct error
 	return 0;
 }
 
-/* --- the image -------------------------------------------------------------------------------- */
-
-enum pull_policy { PULL_NEVER, PULL_MISSING, PULL_ALWAYS };
-
-static int read_policy(const struct args *args, enum pull_policy *ret, struct error *err)
-{
-	static const char *const names[] = {"never", "missing", "always"};
-	const char *text = args_value(args, "pull");
-
-	*ret = PULL_NEVER;
-	if (!text)
-		return 0;
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (strcmp(text, names[i]) == 0) {
-			*ret = (enum pull_policy)i;
-			return 0;
-		}
-	return error_set(err, ERR_USAGE, "option --pull: '%.40s' is none of always, missing, never",
-			 text);
-}
-
-static int get_image(const struct context *context, struct store *store, enum pull_policy policy,
-		     char **ret_ref, struct error *err)
-{
-	const char *reference = context->args->operands[0];
-	struct unpack_result result;
-
-	if (policy == PULL_ALWAYS)
-		return pull_image(context, store, reference, &result, ret_ref, err);
-	if (imageref_find(store, reference, ret_ref, err) == 0)
-		return 0;
-	if (policy == PULL_MISSING && err->kind == ERR_NOT_FOUND)
-		return pull_image(context, store, reference, &result, ret_ref, err);
-	return -1;
-}
-
 /* --- the container ---------------------------------------------------------------------------- */
 
 static int print_container(struct store *store, const char *name, struct error *err)
@@ -134,8 +98,9 @@ static int create(const struct context *context, struct error *err)
 				 "'%.60s' is not a name: letters, digits, and _.- after the first",
 				 options.name);
 	if (imageref_check(args->operands[0], err) < 0 || labels_read(args, &labels, err) < 0
-	    || read_policy(args, &policy, err) < 0 || context_open_store(context, &store, err) < 0
-	    || get_image(context, store, policy, &ref, err) < 0)
+	    || pull_policy_read(args, PULL_NEVER, &policy, err) < 0
+	    || context_open_store(context, &store, err) < 0
+	    || pull_by_policy(context, store, args->operands[0], policy, &ref, err) < 0)
 		return -1;
 	options.labels = labels.items;
 	options.n_labels = labels.n;

@@ -15,6 +15,11 @@ struct context;
 
 enum command_flags {
 	COMMAND_WITHOUT_SETTINGS = 1, /* works whatever the configuration says; settings is NULL */
+	/*
+	 * Runs another program: what follows the first operand is that one's command line, word by
+	 * word (but for a "--" at its start), and the exit status is its own.
+	 */
+	COMMAND_RUNS = 2,
 };
 
 struct command {

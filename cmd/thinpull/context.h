@@ -13,6 +13,7 @@ struct context {
 	const struct settings *settings; /* NULL for verbs that do without */
 	const struct args *args;
 	const char *verb;
+	int *exit_status; /* of a verb that is done; 0 unless it says otherwise */
 };
 
 /* Open the root folder of the settings. Errors: as store_open(), ERR_UNSUPPORTED (engine). */

@@ -7,7 +7,9 @@
 #include "cmd/thinpull/output.h"
 #include "pkg/json/jdoc.h"
 
-int errors_exit_status(const struct error *err)
+enum { STATUS_OF_RUN = 125 };
+
+int errors_exit_status(const struct error *err, bool runs)
 {
 	static const int statuses[ERR_KINDS] = {
 		[ERR_NONE] = 0,		 [ERR_SYSTEM] = 1,	 [ERR_NOT_FOUND] = 2,
@@ -17,12 +19,14 @@ int errors_exit_status(const struct error *err)
 		[ERR_INTERRUPTED] = 128,
 	};
 
+	if (runs && err->kind != ERR_USAGE && err->kind != ERR_INTERRUPTED)
+		return STATUS_OF_RUN;
 	if (err->kind >= ERR_KINDS)
 		return 1;
 	return statuses[err->kind] + (err->kind == ERR_INTERRUPTED ? err->sys : 0);
 }
 
-void errors_print(const struct error *err, const char *hint, bool json)
+void errors_print(const struct error *err, const char *hint, int status, bool json)
 {
 	cleanup_jout struct jout o = {.compact = true};
 	char message[sizeof(err->context) + sizeof(err->cause) + 4];
@@ -34,7 +38,7 @@ void errors_print(const struct error *err, const char *hint, bool json)
 		return;
 	jout_object(&o, NULL);
 	jout_object(&o, "error");
-	jout_uint(&o, "code", (uint64_t)errors_exit_status(err));
+	jout_uint(&o, "code", (uint64_t)status);
 	jout_string(&o, "kind", error_kind_name(err->kind));
 	jout_string(&o, "message", message);
 	jout_string(&o, "hint", hint);

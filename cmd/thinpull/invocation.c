@@ -83,6 +83,20 @@ static int take_word(struct invocation *inv, const char *word, bool literal, str
 	return command ? set_command(inv, command, err) : set_bare(inv, word, err);
 }
 
+/* Has the command line of another program begun? */
+static bool is_verbatim(const struct invocation *inv)
+{
+	return inv->command && (inv->command->flags & COMMAND_RUNS) && inv->args.n_operands > 0;
+}
+
+static void take_verbatim(struct invocation *inv, char **words)
+{
+	if (*words && strcmp(*words, "--") == 0)
+		words++;
+	for (; *words; words++)
+		args_add_operand(&inv->args, *words);
+}
+
 /* What is not there yet takes any words; only the call for help counts. */
 static void take_anything(struct invocation *inv, char **argv, int i)
 {
@@ -128,6 +142,10 @@ int invocation_parse(char **argv, struct invocation *ret, struct error *err)
 	for (int i = 1; argv[i]; i++) {
 		if (ret->command && !ret->command->run) {
 			take_anything(ret, argv, i);
+			break;
+		}
+		if (is_verbatim(ret)) {
+			take_verbatim(ret, argv + i);
 			break;
 		}
 		if (!literal && strcmp(argv[i], "--") == 0) {

@@ -17,7 +17,8 @@ struct invocation {
 
 /*
  * Options may stand before and after the verb; "--" ends them. The first word that is no verb is
- * an image to pull. On errors ret holds what was understood so far.
+ * an image to pull. After the first operand of a verb with COMMAND_RUNS all words are operands.
+ * On errors ret holds what was understood so far.
  *
  * Errors: ERR_USAGE; ERR_UNSUPPORTED for verbs and options that are not there yet.
  */

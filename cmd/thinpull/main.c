@@ -39,10 +39,12 @@ static void main_log(enum log_level level, const char *text)
 		text);
 }
 
-static int main_run_verb(const struct invocation *inv, struct error *err)
+static int main_run_verb(const struct invocation *inv, int *ret_status, struct error *err)
 {
 	cleanup(settings_release) struct settings settings = {0};
-	struct context context = {.args = &inv->args, .verb = inv->command->name};
+	struct context context = {.args = &inv->args,
+				  .verb = inv->command->name,
+				  .exit_status = ret_status};
 
 	if (!(inv->command->flags & COMMAND_WITHOUT_SETTINGS)) {
 		if (settings_load(&inv->args, MAIN_CONFIG_PATH, &settings, err) < 0)
@@ -52,7 +54,7 @@ static int main_run_verb(const struct invocation *inv, struct error *err)
 	return inv->command->run(&context, err);
 }
 
-static int main_run(const struct invocation *inv, struct error *err)
+static int main_run(const struct invocation *inv, int *ret_status, struct error *err)
 {
 	const struct args *args = &inv->args;
 
@@ -60,47 +62,54 @@ static int main_run(const struct invocation *inv, struct error *err)
 	if (args_has(args, "version"))
 		return cmd_version(&(struct context){.args = args}, err);
 	if (!args_has(args, "help"))
-		return main_run_verb(inv, err);
+		return main_run_verb(inv, ret_status, err);
 	help_print(inv->bare ? NULL : inv->command, inv->group, args_has(args, "json"));
 	return 0;
 }
 
-/* The error object is wanted also when the command line was not understood up to --json. */
-static bool main_wants_json(const struct invocation *inv, char **argv)
+/*
+ * The error object is wanted also when the command line was not understood up to --json. In one
+ * that was, that word may be meant for another program.
+ */
+static bool main_wants_json(const struct invocation *inv, bool understood, char **argv)
 {
-	if (args_has(&inv->args, "json"))
-		return true;
+	if (understood || args_has(&inv->args, "json"))
+		return args_has(&inv->args, "json");
 	for (; *argv && strcmp(*argv, "--") != 0; argv++)
 		if (strcmp(*argv, "--json") == 0)
 			return true;
 	return false;
 }
 
-static int main_report(const struct invocation *inv, char **argv, struct error *err)
+static int main_report(const struct invocation *inv, bool json, struct error *err)
 {
+	int status = errors_exit_status(err, inv->command && (inv->command->flags & COMMAND_RUNS));
 	cleanup_free char *hint = hint_make(inv, err);
 	const char *verb = inv->command ? inv->command->name : inv->group;
 
 	/* Verbs say themselves what they were at; what fails before them does not. */
 	if (verb && strncmp(err->context, verb, strlen(verb)) != 0)
 		error_wrap(err, "%s", verb);
-	errors_print(err, hint, main_wants_json(inv, argv));
-	return errors_exit_status(err);
+	errors_print(err, hint, status, json);
+	return status;
 }
 
 int main(int argc, char **argv)
 {
 	struct invocation inv = {0};
 	struct error err = {0}, late = {0};
+	bool understood, json;
 	int status = 0;
 
 	(void)argc;
 	main_guard_standard_files();
 	interrupt_install();
-	if (invocation_parse(argv, &inv, &err) < 0 || main_run(&inv, &err) < 0)
-		status = main_report(&inv, argv, &err);
+	understood = invocation_parse(argv, &inv, &err) == 0;
+	json = main_wants_json(&inv, understood, argv);
+	if (!understood || main_run(&inv, &status, &err) < 0)
+		status = main_report(&inv, json, &err);
 	if (output_finish(&late) < 0 && status == 0)
-		status = main_report(&inv, argv, &late);
+		status = main_report(&inv, json, &late);
 	invocation_release(&inv);
 	return status;
 }
