@@ -15,13 +15,17 @@ struct oci_user {
 	uint32_t uid, gid;
 	uint32_t *groups; /* supplementary, owned, sorted */
 	size_t n_groups;
-	char *home; /* of passwd, owned; NULL when the user is not in it */
+	char *home; /* of passwd, owned; NULL when it names none */
 };
 
 /*
- * @passwd, @group: content of the files, NULL when missing. Lines that are none are passed over.
- * Digits are always ids. Errors: ERR_INVALID (malformed, out of 0..2^31-1, a name that is not
- * there).
+ * Digits are always ids, also where a name has the same digits. "" is 0:0. Without a group it is
+ * that of passwd, and the groups of /etc/group that list the user are added; an id that is not in
+ * passwd has group 0. With a group there are no others.
+ *
+ * @user: may be NULL, as "".  @passwd, @group: content of the files, NULL when missing. Lines that
+ * are none are passed over, of several for one name or id the first counts.
+ * Errors: ERR_INVALID (malformed, out of 0..2^31-1, a name that is not there).
  */
 MUST_CHECK int oci_user_resolve(const char *user, const struct buffer *passwd,
 				const struct buffer *group, struct oci_user *ret,
