@@ -14,6 +14,25 @@
 /* More than any system call would take; keeps the document's size from multiplying in memory. */
 enum { ENTRIES_MAX = 65536 };
 
+void oci_strings_release(struct oci_strings *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		free(s->items[i]);
+	free(s->items);
+	*s = (struct oci_strings){0};
+}
+
+static int compare_texts(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+void oci_strings_sort(struct oci_strings *s)
+{
+	if (s->n)
+		qsort(s->items, s->n, sizeof(s->items[0]), compare_texts);
+}
+
 static int check_count(struct jval v, size_t n, struct error *err)
 {
 	if (n > ENTRIES_MAX)
@@ -54,11 +73,6 @@ static int parse_strings(struct jval object, const char *key, struct oci_strings
 	return 0;
 }
 
-static int compare_texts(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 /* The keys of an object that stands for a set: {"/data": {}}. */
 static int parse_set(struct jval object, const char *key, struct oci_strings *ret,
 		     struct error *err)
@@ -78,8 +92,7 @@ static int parse_set(struct jval object, const char *key, struct oci_strings *re
 		ALLOC_GROW(ret->items, ret->n + 1, room);
 		ret->items[ret->n++] = xstrdup(name);
 	}
-	if (ret->n)
-		qsort(ret->items, ret->n, sizeof(ret->items[0]), compare_texts);
+	oci_strings_sort(ret);
 	return 0;
 }
 
@@ -177,13 +190,6 @@ int oci_runconfig_parse(const void *json, size_t len, const char *what, struct o
 	return 0;
 }
 
-static void strings_release(struct oci_strings *s)
-{
-	for (size_t i = 0; i < s->n; i++)
-		free(s->items[i]);
-	free(s->items);
-}
-
 void oci_runconfig_release(struct oci_runconfig *c)
 {
 	char *texts[] = {c->os,	     c->architecture, c->variant, c->os_version, c->author,
@@ -194,7 +200,7 @@ void oci_runconfig_release(struct oci_runconfig *c)
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
 		free(texts[i]);
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
-		strings_release(lists[i]);
+		oci_strings_release(lists[i]);
 	for (size_t i = 0; i < c->n_labels; i++) {
 		free(c->labels[i].key);
 		free(c->labels[i].value);

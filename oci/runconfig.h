@@ -15,6 +15,10 @@ struct oci_strings {
 	size_t n;
 };
 
+void oci_strings_release(struct oci_strings *s);
+/* In byte order. */
+void oci_strings_sort(struct oci_strings *s);
+
 struct oci_label {
 	char *key, *value;
 };

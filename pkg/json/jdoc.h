@@ -78,6 +78,8 @@ void jout_array(struct jout *o, const char *key);
 void jout_end_array(struct jout *o);
 void jout_string(struct jout *o, const char *key,
 		 const char *value); /* NULL value: null; bytes that are no UTF-8: U+FFFD */
+/* Whether a string would come back as it is. */
+bool jout_is_text(const char *value);
 void jout_uint(struct jout *o, const char *key, uint64_t value);
 void jout_bool(struct jout *o, const char *key, bool value);
 void jout_release(struct jout *o);

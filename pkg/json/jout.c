@@ -146,6 +146,16 @@ void jout_string(struct jout *o, const char *key, const char *value)
 		buffer_add(&o->text, "null", 4);
 }
 
+bool jout_is_text(const char *value)
+{
+	const unsigned char *s = (const unsigned char *)value;
+	size_t len;
+
+	while (*s && (len = utf8_length(s)) > 0)
+		s += len;
+	return !*s;
+}
+
 void jout_uint(struct jout *o, const char *key, uint64_t value)
 {
 	begin_value(o, key);

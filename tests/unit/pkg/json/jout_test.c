@@ -88,6 +88,16 @@ static void bytes_that_are_no_utf8_become_replacement_characters(void **state)
 	quoted("\xf4\x90\x80\x80", "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"");
 }
 
+static void text_is_what_would_come_back(void **state)
+{
+	(void)state;
+	assert_true(jout_is_text(""));
+	assert_true(jout_is_text("a\x01\n\xc3\xa9 \xe6\x97\xa5 \xf0\x9f\x98\x80"));
+	assert_false(jout_is_text("a\xff"));
+	assert_false(jout_is_text("\xc3"));
+	assert_false(jout_is_text("\xed\xa0\x80"));
+}
+
 static void what_is_written_reads_back(void **state)
 {
 	char value[256];
@@ -117,6 +127,7 @@ int main(void)
 		cmocka_unit_test(compact_has_no_white_space),
 		cmocka_unit_test(special_characters_are_escaped),
 		cmocka_unit_test(bytes_that_are_no_utf8_become_replacement_characters),
+		cmocka_unit_test(text_is_what_would_come_back),
 		cmocka_unit_test(what_is_written_reads_back),
 	};
 
