@@ -105,6 +105,16 @@ MUST_CHECK int store_create_container(struct store *s, const char *ref,
 				      const struct store_container_options *options,
 				      char **ret_name, struct error *err);
 MUST_CHECK int store_remove_container(struct store *s, const char *name, struct error *err);
+/* Errors: ERR_NOT_FOUND, ERR_USAGE (malformed name), ERR_BUSY (name taken). */
+MUST_CHECK int store_rename_container(struct store *s, const char *name, const char *new_name,
+				      struct error *err);
+
+/*
+ * Record an image under another reference, too. One that stands for another image is moved to this
+ * one. @ref: as recorded.   @new_ref: normalised by the caller. Errors: ERR_NOT_FOUND.
+ */
+MUST_CHECK int store_tag_image(struct store *s, const char *ref, const char *new_ref,
+			       struct error *err);
 
 /*
  * Remove an image and the layers that no other image or container needs. Errors: ERR_NOT_FOUND,

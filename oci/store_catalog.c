@@ -125,7 +125,7 @@ static void add_layer(struct pool_rows *rows, const struct record_entry *e, uint
 }
 
 static void add_container(struct pool_rows *rows, const struct record_entry *e,
-			  uint64_t mapped_bytes)
+			  uint64_t mapped_bytes, uint64_t exclusive_bytes)
 {
 	rows->containers[rows->n_containers++] = (struct catalog_container){
 		.name = xstrdup(e->name),
@@ -137,19 +137,29 @@ static void add_container(struct pool_rows *rows, const struct record_entry *e,
 		.thin_id = e->thin_id,
 		.size_bytes = e->size_bytes,
 		.mapped_bytes = mapped_bytes,
+		.exclusive_bytes = exclusive_bytes,
 		.read_only = e->read_only,
 	};
 }
 
-static int mapped_bytes(struct thin_pool *pool, uint32_t thin_id, uint64_t *ret, struct error *err)
+static int collect_row(struct pool_rows *rows, struct thin_pool *pool, const struct record_entry *e,
+		       struct error *err)
 {
 	struct thin_pool_status status;
 	struct thin_device device;
+	uint64_t mapped_bytes, exclusive;
 
 	if (thin_pool_status(pool, &status, err) < 0
-	    || thin_pool_device(pool, thin_id, &device, err) < 0)
+	    || thin_pool_device(pool, e->thin_id, &device, err) < 0)
 		return -1;
-	*ret = device.mapped_blocks * status.block_bytes;
+	mapped_bytes = device.mapped_blocks * status.block_bytes;
+	if (e->kind == RECORD_LAYER) {
+		add_layer(rows, e, mapped_bytes);
+		return 0;
+	}
+	if (thin_pool_exclusive(pool, &e->thin_id, 1, &exclusive, err) < 0)
+		return -1;
+	add_container(rows, e, mapped_bytes, exclusive * status.block_bytes);
 	return 0;
 }
 
@@ -161,19 +171,14 @@ static int collect_rows(struct snapshots *snapshots, struct pool_rows *ret, stru
 	ret->containers = xcalloc(r->n + 1, sizeof(*ret->containers));
 	for (size_t i = 0; i < r->n; i++) {
 		const struct record_entry *e = &r->entries[i];
-		uint64_t bytes;
 
 		/* A layer whose removal has not ended may be put back, see decide_intent(). */
 		if (e->state == RECORD_CREATING
 		    || (e->kind == RECORD_CONTAINER && e->state != RECORD_READY)
 		    || (e->kind == RECORD_LAYER && e->chain_id.algorithm == DIGEST_NONE))
 			continue;
-		if (mapped_bytes(snapshots_pool(snapshots), e->thin_id, &bytes, err) < 0)
+		if (collect_row(ret, snapshots_pool(snapshots), e, err) < 0)
 			return -1;
-		if (e->kind == RECORD_LAYER)
-			add_layer(ret, e, bytes);
-		else
-			add_container(ret, e, bytes);
 	}
 	return 0;
 }

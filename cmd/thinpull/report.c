@@ -68,7 +68,7 @@ int report_container(struct jout *o, const char *key, const struct catalog_conta
 	if (report_labels(o, container->labels, err) < 0)
 		return error_wrap(err, "container %s", container->name);
 	jout_uint(o, "mapped_bytes", container->mapped_bytes);
-	jout_string(o, "exclusive_bytes", NULL);
+	jout_uint(o, "exclusive_bytes", container->exclusive_bytes);
 	jout_string(o, "created", container->created);
 	jout_end_object(o);
 	return 0;

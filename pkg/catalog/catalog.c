@@ -11,7 +11,7 @@
 #include "pkg/base/alloc.h"
 #include "pkg/base/log.h"
 
-enum { CATALOG_VERSION = 2, CATALOG_BUSY_MS = 10000 };
+enum { CATALOG_VERSION = 3, CATALOG_BUSY_MS = 10000 };
 
 struct catalog {
 	sqlite3 *db;
@@ -27,9 +27,9 @@ static const char schema[] =
 	" PRIMARY KEY (pool, chain_id));"
 	"CREATE TABLE container (pool TEXT NOT NULL, name TEXT NOT NULL, thin_id INTEGER NOT NULL,"
 	" image TEXT, manifest TEXT, created TEXT, chain_id TEXT, labels TEXT,"
-	" size_bytes INTEGER NOT NULL, mapped_bytes INTEGER NOT NULL, read_only INTEGER NOT NULL,"
-	" PRIMARY KEY (pool, name));"
-	"PRAGMA user_version = 2;";
+	" size_bytes INTEGER NOT NULL, mapped_bytes INTEGER NOT NULL,"
+	" exclusive_bytes INTEGER NOT NULL, read_only INTEGER NOT NULL, PRIMARY KEY (pool, name));"
+	"PRAGMA user_version = 3;";
 
 static int catalog_error(struct catalog *c, struct error *err)
 {
@@ -234,10 +234,11 @@ static int insert_container(struct catalog *c, const char *pool, const struct ca
 {
 	return finish_statement(
 		c,
-		statement(c, err, "INSERT INTO container VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-			  "ssisssssiii", pool, k->name, (uint64_t)k->thin_id, k->image, k->manifest,
-			  k->created, k->chain_id, k->labels, k->size_bytes, k->mapped_bytes,
-			  (uint64_t)k->read_only),
+		statement(c, err,
+			  "INSERT INTO container VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+			  "ssisssssiiii", pool, k->name, (uint64_t)k->thin_id, k->image,
+			  k->manifest, k->created, k->chain_id, k->labels, k->size_bytes,
+			  k->mapped_bytes, k->exclusive_bytes, (uint64_t)k->read_only),
 		err);
 }
 
@@ -406,11 +407,12 @@ int catalog_layers(struct catalog *c, const char *pool, struct catalog_layer **r
 int catalog_containers(struct catalog *c, const char *pool, struct catalog_container **ret,
 		       size_t *ret_n, struct error *err)
 {
-	sqlite3_stmt *st = statement(c, err,
-				     "SELECT name, image, manifest, created, chain_id, labels,"
-				     " thin_id, size_bytes, mapped_bytes, read_only"
-				     " FROM container WHERE pool = ? ORDER BY name",
-				     "s", pool);
+	sqlite3_stmt *st =
+		statement(c, err,
+			  "SELECT name, image, manifest, created, chain_id, labels,"
+			  " thin_id, size_bytes, mapped_bytes, exclusive_bytes, read_only"
+			  " FROM container WHERE pool = ? ORDER BY name",
+			  "s", pool);
 	struct catalog_container *containers = NULL;
 	size_t n = 0, room = 0;
 	int code;
@@ -429,7 +431,8 @@ int catalog_containers(struct catalog *c, const char *pool, struct catalog_conta
 			.thin_id = (uint32_t)column_uint(st, 6),
 			.size_bytes = column_uint(st, 7),
 			.mapped_bytes = column_uint(st, 8),
-			.read_only = column_uint(st, 9) != 0,
+			.exclusive_bytes = column_uint(st, 9),
+			.read_only = column_uint(st, 10) != 0,
 		};
 	}
 	sqlite3_finalize(st);

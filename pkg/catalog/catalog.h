@@ -35,6 +35,7 @@ struct catalog_container {
 	char *labels; /* JSON object */
 	uint32_t thin_id;
 	uint64_t size_bytes, mapped_bytes;
+	uint64_t exclusive_bytes; /* of the mapped ones, what no other device maps */
 	bool read_only;
 };
 

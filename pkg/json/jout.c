@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "pkg/json/jdoc.h"
+#include "pkg/json/jout_internal.h"
 
 static void new_line(struct jout *o)
 {
@@ -166,6 +166,12 @@ void jout_bool(struct jout *o, const char *key, bool value)
 {
 	begin_value(o, key);
 	buffer_printf(&o->text, "%s", value ? "true" : "false");
+}
+
+void jout_raw(struct jout *o, const char *key, const char *text)
+{
+	begin_value(o, key);
+	buffer_add(&o->text, text, strlen(text));
 }
 
 void jout_release(struct jout *o)

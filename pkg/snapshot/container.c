@@ -114,3 +114,24 @@ int snapshots_set_place(struct snapshots *s, const char *name, enum record_place
 	assert((place == RECORD_IN_FOLDER) == (folder != NULL));
 	return snapshots_end_change(s, set_place(s, name, place, folder, err), err);
 }
+
+static int rename_container(struct snapshots *s, const char *name, const char *new_name,
+			    struct error *err)
+{
+	struct record_entry *e = record_find_container(&s->record, name);
+	const struct record_entry *taken = record_find_container(&s->record, new_name);
+
+	if (!e)
+		return error_set(err, ERR_NOT_FOUND, "no container named %s", name);
+	if (taken)
+		return error_set(err, ERR_BUSY, "a container named %s is there already", new_name);
+	free(e->name);
+	e->name = xstrdup(new_name);
+	return 0;
+}
+
+int snapshots_rename_container(struct snapshots *s, const char *name, const char *new_name,
+			       struct error *err)
+{
+	return snapshots_end_change(s, rename_container(s, name, new_name, err), err);
+}

@@ -113,6 +113,24 @@ static void overwrite(struct thin_pool *pool, const char *what)
 	report(started, what, OVERWRITES, "writes");
 }
 
+/* What df asks: of all devices together, and of each. */
+static void count(struct thin_pool *pool, uint32_t snapshots)
+{
+	cleanup_free uint32_t *ids = xcalloc(snapshots + 1, sizeof(*ids));
+	struct error err = {0};
+	double started = seconds();
+	uint64_t blocks;
+
+	for (uint32_t i = 0; i <= snapshots; i++)
+		ids[i] = 1 + i;
+	must(thin_pool_mapped(pool, ids, snapshots + 1, &blocks, &err), &err);
+	report(started, "count mapped, all devices", (double)blocks, "blocks");
+	started = seconds();
+	for (uint32_t i = 0; i <= snapshots; i++)
+		must(thin_pool_exclusive(pool, &ids[i], 1, &blocks, &err), &err);
+	report(started, "count exclusive, each device", snapshots + 1, "devices");
+}
+
 static void check(const char *dir)
 {
 	struct thin_findings findings = {0};
@@ -165,6 +183,7 @@ int main(int argc, char **argv)
 	started = seconds();
 	pool = open_pool(argv[1]);
 	report(started, "open for writing", 1, "opens");
+	count(pool, snapshots);
 	thin_pool_close(pool);
 	check(argv[1]);
 	remove_pool(argv[1]);

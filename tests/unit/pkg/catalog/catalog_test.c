@@ -79,6 +79,9 @@ static const struct catalog_container containers[] = {
 	 .image = TEXT("b"),
 	 .labels = TEXT("{\"k\":\"v\"}"),
 	 .thin_id = 5,
+	 .size_bytes = 1 << 20,
+	 .mapped_bytes = 131072,
+	 .exclusive_bytes = 65536,
 	 .read_only = true},
 };
 
@@ -148,6 +151,10 @@ static void a_rebuild_that_fails_changes_nothing(void **state)
 	assert_int_equal(n, 1);
 	assert_string_equal(list[0].name, "web");
 	assert_string_equal(list[0].labels, "{\"k\":\"v\"}");
+	assert_int_equal(list[0].thin_id, 5);
+	assert_int_equal(list[0].size_bytes, 1 << 20);
+	assert_int_equal(list[0].mapped_bytes, 131072);
+	assert_int_equal(list[0].exclusive_bytes, 65536);
 	assert_true(list[0].read_only);
 	catalog_containers_free(list, n);
 }

@@ -259,6 +259,34 @@ static void a_name_is_taken_once_and_free_after_removal(void **state)
 	check_pool();
 }
 
+static void a_container_gets_another_name_and_keeps_the_rest(void **state)
+{
+	struct snapshots *s = open_writable("");
+	const struct record_entry *e;
+	uint32_t thin_id;
+
+	(void)state;
+	add_layer(s, 1, 0);
+	assert_ok(create_container(s, "web", 1), &err);
+	assert_ok(create_container(s, "db", 1), &err);
+	thin_id = record_find_container(snapshots_record(s), "web")->thin_id;
+	assert_int_equal(snapshots_rename_container(s, "none", "x", &err), -1);
+	assert_error(&err, ERR_NOT_FOUND, "none");
+	assert_int_equal(snapshots_rename_container(s, "web", "db", &err), -1);
+	assert_error(&err, ERR_BUSY, "db");
+	assert_int_equal(snapshots_rename_container(s, "web", "web", &err), -1);
+	assert_error(&err, ERR_BUSY, "web");
+	assert_ok(snapshots_rename_container(s, "web", "front", &err), &err);
+	snapshots_close(s);
+	s = open_writable("");
+	assert_null(record_find_container(snapshots_record(s), "web"));
+	e = record_find_container(snapshots_record(s), "front");
+	assert_int_equal(e->thin_id, thin_id);
+	assert_ok(create_container(s, "web", 1), &err);
+	snapshots_close(s);
+	check_pool();
+}
+
 static void the_place_of_a_container_is_kept_and_changes(void **state)
 {
 	struct container_spec spec = {.name = "tmp",
@@ -548,6 +576,7 @@ int main(void)
 		CASE(a_session_that_ends_early_leaves_nothing),
 		CASE(a_snapshot_needs_its_parent),
 		CASE(a_name_is_taken_once_and_free_after_removal),
+		CASE(a_container_gets_another_name_and_keeps_the_rest),
 		CASE(the_place_of_a_container_is_kept_and_changes),
 		CASE(a_place_that_makes_no_sense_is_refused),
 		CASE(a_container_differs_from_its_layer_only_in_the_uuid),
