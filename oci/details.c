@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Gathers what content and pool say about an image. Takes no lock, changes nothing. */
+#include "oci/details.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "oci/chain.h"
+#include "pkg/base/alloc.h"
+
+/* An image can go while it is looked at, and come back. */
+enum { DETAILS_TRIES = 5 };
+
+static void add_name(char ***names, size_t *n, const char *name)
+{
+	*names = xrealloc(*names, *n + 1, sizeof(**names));
+	(*names)[(*n)++] = xstrdup(name);
+}
+
+static void free_names(char **names, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(names[i]);
+	free(names);
+}
+
+void image_details_release(struct image_details *d)
+{
+	if (d->image)
+		content_images_free(d->image, 1);
+	oci_manifest_release(&d->manifest);
+	oci_config_release(&d->config);
+	oci_runconfig_release(&d->run);
+	buffer_release(&d->config_json);
+	free(d->layers);
+	free_names(d->tags, d->n_tags);
+	free_names(d->containers, d->n_containers);
+	*d = (struct image_details){0};
+}
+
+/* --- content ---------------------------------------------------------------------------------- */
+
+static int read_documents(struct content *content, struct image_details *d, struct error *err)
+{
+	cleanup_buffer struct buffer text = {0};
+
+	if (content_get(content, &d->image->manifest, &text, err) < 0
+	    || oci_manifest_parse(text.data, text.len, "manifest", &d->manifest, err) < 0
+	    || content_get(content, &d->manifest.config.digest, &d->config_json, err) < 0
+	    || oci_config_parse(d->config_json.data, d->config_json.len, "config", &d->config, err)
+		       < 0)
+		return -1;
+	if (d->config.n_diff_ids != d->manifest.n_layers)
+		return error_set(err, ERR_INVALID, "%zu layers, but %zu diff_ids",
+				 d->manifest.n_layers, d->config.n_diff_ids);
+	return oci_runconfig_parse(d->config_json.data, d->config_json.len, "config", &d->run, err);
+}
+
+static void name_layers(struct image_details *d)
+{
+	cleanup_free struct digest *chain = NULL;
+
+	d->n_layers = d->manifest.n_layers;
+	d->layers = xcalloc(d->n_layers + 1, sizeof(*d->layers));
+	chain = xcalloc(d->n_layers + 1, sizeof(*chain));
+	oci_chain_ids(d->config.diff_ids, d->n_layers, chain);
+	for (size_t i = 0; i < d->n_layers; i++)
+		d->layers[i] = (struct image_layer){.blob = &d->manifest.layers[i],
+						    .diff_id = d->config.diff_ids[i],
+						    .chain_id = chain[i]};
+}
+
+static int find_tags(struct content *content, struct image_details *d, struct error *err)
+{
+	struct content_image *images;
+	size_t n;
+
+	if (content_images(content, &images, &n, err) < 0)
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(images[i].pool, d->image->pool) == 0
+		    && digest_equal(&images[i].manifest, &d->image->manifest))
+			add_name(&d->tags, &d->n_tags, images[i].ref);
+	content_images_free(images, n);
+	return 0;
+}
+
+/* --- pool ------------------------------------------------------------------------------------- */
+
+static int find_layer(struct snapshots *session, uint32_t block_bytes, struct image_layer *layer,
+		      struct error *err)
+{
+	const struct record_entry *e = snapshots_find_readable(session, &layer->chain_id);
+	struct thin_device device;
+
+	if (!e)
+		return 0;
+	if (thin_pool_device(snapshots_pool(session), e->thin_id, &device, err) < 0)
+		return -1;
+	layer->in_pool = true;
+	layer->thin_id = e->thin_id;
+	layer->content_bytes = e->content_bytes;
+	layer->mapped_bytes = device.mapped_blocks * block_bytes;
+	return 0;
+}
+
+static int find_layers(struct snapshots *session, struct image_details *d, struct error *err)
+{
+	cleanup_free uint32_t *ids = xcalloc(d->n_layers + 1, sizeof(*ids));
+	struct thin_pool_status status;
+	uint64_t blocks;
+	size_t n = 0;
+
+	if (thin_pool_status(snapshots_pool(session), &status, err) < 0)
+		return -1;
+	for (size_t i = 0; i < d->n_layers; i++) {
+		struct image_layer *layer = &d->layers[i];
+
+		if (find_layer(session, status.block_bytes, layer, err) < 0)
+			return -1;
+		if (!layer->in_pool)
+			continue;
+		ids[n++] = layer->thin_id;
+		d->size_bytes += layer->content_bytes;
+	}
+	if (thin_pool_mapped(snapshots_pool(session), ids, n, &blocks, err) < 0)
+		return -1;
+	d->mapped_bytes = blocks * status.block_bytes;
+	return 0;
+}
+
+static void find_containers(const struct record *r, struct image_details *d)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (r->entries[i].kind == RECORD_CONTAINER && r->entries[i].state == RECORD_READY
+		    && digest_equal(&r->entries[i].manifest, &d->image->manifest))
+			add_name(&d->containers, &d->n_containers, r->entries[i].name);
+}
+
+static int look_into_pool(struct store *s, struct image_details *d, struct error *err)
+{
+	cleanup(snapshots_close_ptr) struct snapshots *session = NULL;
+
+	if (store_read(s, &session, err) < 0 || find_layers(session, d, err) < 0)
+		return -1;
+	find_containers(snapshots_record(session), d);
+	return 0;
+}
+
+/* --- both ------------------------------------------------------------------------------------- */
+
+static int read_once(struct store *s, const char *ref, struct image_details *d, struct error *err)
+{
+	struct content *content;
+
+	if (store_content(s, &content, err) < 0 || store_find_image(s, ref, &d->image, err) < 0)
+		return -1;
+	if (read_documents(content, d, err) < 0)
+		return error_wrap(err, "image %s", ref);
+	name_layers(d);
+	if (find_tags(content, d, err) < 0)
+		return -1;
+	return look_into_pool(s, d, err);
+}
+
+int image_details_read(struct store *s, const char *ref, struct image_details *ret,
+		       struct error *err)
+{
+	for (unsigned tries = 1;; tries++) {
+		cleanup(image_details_release) struct image_details d = {0};
+
+		if (read_once(s, ref, &d, err) == 0) {
+			*ret = d;
+			d = (struct image_details){0};
+			return 0;
+		}
+		if (err->kind != ERR_NOT_FOUND || tries == DETAILS_TRIES)
+			return -1;
+	}
+}

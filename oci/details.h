@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* All that is known of one image here: its documents, and where its layers are in the pool. */
+#pragma once
+
+#include "oci/config.h"
+#include "oci/manifest.h"
+#include "oci/runconfig.h"
+#include "oci/store.h"
+
+struct image_layer {
+	const struct oci_descriptor *blob; /* of the manifest */
+	struct digest diff_id, chain_id;
+	bool in_pool;
+	/* of one in the pool */
+	uint32_t thin_id;
+	uint64_t content_bytes; /* of its own files */
+	uint64_t mapped_bytes;	/* of its device, with what it inherits */
+};
+
+struct image_details {
+	struct content_image *image; /* one */
+	struct oci_manifest manifest;
+	struct oci_config config;
+	struct oci_runconfig run;
+	struct buffer config_json;  /* as it was pulled */
+	struct image_layer *layers; /* lowest first */
+	size_t n_layers;
+	char **tags; /* the references of this pool that stand for the same manifest, this one too */
+	size_t n_tags;
+	char **containers; /* names of those that were made from it */
+	size_t n_containers;
+	uint64_t size_bytes;   /* of the files of its layers */
+	uint64_t mapped_bytes; /* by them together; what they share is counted once */
+};
+
+/*
+ * @ref: as recorded. Errors: ERR_NOT_FOUND; ERR_INVALID (documents), ERR_VERIFICATION (a blob of
+ * the content is damaged).
+ */
+MUST_CHECK int image_details_read(struct store *s, const char *ref, struct image_details *ret,
+				  struct error *err);
+void image_details_release(struct image_details *d);

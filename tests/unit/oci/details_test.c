@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* All that is known of an image: documents, layers, names, containers. */
+#include "oci/details.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "pkg/base/alloc.h"
+#include "pkg/base/cleanup.h"
+#include "pkg/base/fdio.h"
+#include "tests/support/cmocka.h"
+#include "tests/support/layout_folder.h"
+#include "tests/support/store_fixture.h"
+
+#define BLOCK ((uint64_t)STORE_FIXTURE_BLOCK)
+#define CONFIG                                                                                        \
+	",\"config\":{\"Env\":[\"A=b\"],\"Cmd\":[\"/bin/sh\"]},\"created\":\"2025-05-05T00:00:00Z\"," \
+	"\"history\":[{\"created_by\":\"x\"},{\"empty_layer\":true},{\"created_by\":\"y\"}]"
+
+static struct store_fixture f;
+static struct image_details d;
+static struct error err;
+
+static int begin(void **state)
+{
+	(void)state;
+	store_fixture_init(&f);
+	store_fixture_image(&f, "one", "ab", CONFIG);
+	d = (struct image_details){0};
+	return 0;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	image_details_release(&d);
+	store_fixture_release(&f);
+	return 0;
+}
+
+static void layers_are_named_as_blob_as_content_and_in_the_pool(void **state)
+{
+	struct digest a = store_fixture_diff_id('a'), ab = store_fixture_chain_id("ab");
+
+	(void)state;
+	assert_ok(image_details_read(f.store, "one", &d, &err), &err);
+	assert_int_equal(d.n_layers, 2);
+	assert_true(digest_equal(&d.layers[0].diff_id, &a));
+	assert_true(digest_equal(&d.layers[0].blob->digest, &a));
+	assert_int_equal(d.layers[0].blob->size_bytes, 500 + 'a');
+	assert_true(digest_equal(&d.layers[1].chain_id, &ab));
+	for (size_t i = 0; i < 2; i++) {
+		assert_true(d.layers[i].in_pool);
+		assert_true(d.layers[i].thin_id > 1);
+		assert_int_equal(d.layers[i].content_bytes, 1000 + "ab"[i]);
+	}
+	assert_int_equal(d.layers[1].mapped_bytes, d.layers[0].mapped_bytes + BLOCK);
+	assert_int_equal(d.mapped_bytes, d.layers[1].mapped_bytes + BLOCK);
+	assert_int_equal(d.size_bytes, 2000 + 'a' + 'b');
+}
+
+static void the_config_is_there_as_it_was_pulled(void **state)
+{
+	(void)state;
+	assert_ok(image_details_read(f.store, "one", &d, &err), &err);
+	assert_string_equal(d.run.created, "2025-05-05T00:00:00Z");
+	assert_int_equal(d.run.env.n, 1);
+	assert_string_equal(d.run.cmd.items[0], "/bin/sh");
+	assert_int_equal(d.run.n_history, 3);
+	buffer_add(&d.config_json, "", 1);
+	assert_non_null(strstr((char *)d.config_json.data, CONFIG));
+}
+
+static void all_names_and_containers_of_the_image_are_told(void **state)
+{
+	(void)state;
+	store_fixture_image(&f, "two", "ab", "");
+	store_fixture_container(&f, "two", "other");
+	store_fixture_container(&f, "one", "web");
+	assert_ok(store_tag_image(f.store, "one", "again", &err), &err);
+	assert_ok(image_details_read(f.store, "again", &d, &err), &err);
+	assert_string_equal(d.image->ref, "again");
+	assert_int_equal(d.n_tags, 2);
+	assert_string_equal(d.tags[0], "again");
+	assert_string_equal(d.tags[1], "one");
+	assert_int_equal(d.n_containers, 1);
+	assert_string_equal(d.containers[0], "web");
+}
+
+static void an_image_may_have_no_layer_at_all(void **state)
+{
+	(void)state;
+	store_fixture_image(&f, "scratch", "", "");
+	assert_ok(image_details_read(f.store, "scratch", &d, &err), &err);
+	assert_int_equal(d.n_layers, 0);
+	assert_int_equal(d.mapped_bytes, 0);
+}
+
+static void what_is_not_there_is_not_found(void **state)
+{
+	(void)state;
+	assert_int_equal(image_details_read(f.store, "none", &d, &err), -1);
+	assert_error(&err, ERR_NOT_FOUND, "no image none");
+	assert_null(d.image);
+}
+
+static void a_damaged_config_is_said_to_be_so(void **state)
+{
+	cleanup_free char *name = NULL;
+	struct digest config;
+	char hex[DIGEST_TEXT_BYTES];
+
+	(void)state;
+	assert_ok(image_details_read(f.store, "one", &d, &err), &err);
+	config = d.manifest.config.digest;
+	name = xasprintf("content/blobs/sha256/%s", digest_hex(&config, hex));
+	put_file(f.root, name, "{}");
+	image_details_release(&d);
+	assert_int_equal(image_details_read(f.store, "one", &d, &err), -1);
+	assert_error(&err, ERR_VERIFICATION, "image one");
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(name, begin, end)
+	const struct CMUnitTest tests[] = {
+		CASE(layers_are_named_as_blob_as_content_and_in_the_pool),
+		CASE(the_config_is_there_as_it_was_pulled),
+		CASE(all_names_and_containers_of_the_image_are_told),
+		CASE(an_image_may_have_no_layer_at_all),
+		CASE(what_is_not_there_is_not_found),
+		CASE(a_damaged_config_is_said_to_be_so),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
