@@ -90,7 +90,8 @@ static int prepare_spawn(posix_spawnattr_t *attributes, posix_spawn_file_actions
 {
 	sigset_t all, none;
 
-	sigfillset(&all);
+	/* With those that glibc keeps for itself, which it would set to ignored. */
+	memset(&all, 0xff, sizeof(all));
 	sigemptyset(&none);
 	posix_spawnattr_init(attributes);
 	posix_spawnattr_setsigdefault(attributes, &all);
@@ -147,6 +148,7 @@ static void end_all_others(void)
 
 static int run(const struct runtime_plan *plan, const struct places *p, struct error *err)
 {
+	struct error late = {0};
 	int status;
 	pid_t pid;
 
@@ -157,8 +159,8 @@ static int run(const struct runtime_plan *plan, const struct places *p, struct e
 	end_all_others();
 	status = runtime_result(plan->options, p, status, err);
 	/* The end of the namespaces would do it too, but silently. */
-	if (umount2(p->rootfs, 0) < 0)
-		log_warning("unmount %s: %s", p->rootfs, strerror(errno));
+	if (mounts_remove(p->rootfs, &late) < 0)
+		log_warning("%s", late.cause);
 	return status;
 }
 
