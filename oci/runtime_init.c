@@ -7,6 +7,7 @@
  *   <run dir>/bundle/rootfs/      the container
  *   <run dir>/state/              the runtime's
  *   <run dir>/pid                 written by the runtime once the container is started
+ *   <run dir>/log                 the runtime's, a JSON object in each line
  */
 #include "oci/runtime_internal.h"
 
@@ -26,9 +27,12 @@
 #include "pkg/base/log.h"
 #include "pkg/host/loop.h"
 #include "pkg/host/mounts.h"
+#include "pkg/json/jdoc.h"
+
+enum { LOG_MAX_BYTES = 1 << 20 };
 
 struct places {
-	char *bundle, *config, *rootfs, *state, *pid_file;
+	char *bundle, *config, *rootfs, *state, *pid_file, *log;
 };
 
 static void places_release(struct places *p)
@@ -38,6 +42,7 @@ static void places_release(struct places *p)
 	free(p->rootfs);
 	free(p->state);
 	free(p->pid_file);
+	free(p->log);
 }
 
 static void places_name(const char *run_dir, struct places *ret)
@@ -47,6 +52,7 @@ static void places_name(const char *run_dir, struct places *ret)
 	ret->rootfs = xasprintf("%s/rootfs", ret->bundle);
 	ret->state = xasprintf("%s/state", run_dir);
 	ret->pid_file = xasprintf("%s/pid", run_dir);
+	ret->log = xasprintf("%s/log", run_dir);
 }
 
 /* --- mounts ----------------------------------------------------------------------------------- */
@@ -106,8 +112,9 @@ static int start_runtime(const struct runtime_options *options, const struct pla
 			 pid_t *ret_pid, struct error *err)
 {
 	const char *const argv[] = {
-		options->program, "--root",	p->state,    "run",	  "--bundle",
-		p->bundle,	  "--pid-file", p->pid_file, options->id, NULL,
+		options->program, "--root",    p->state,    "--log",	p->log,
+		"--log-format",	  "json",      "run",	    "--bundle", p->bundle,
+		"--pid-file",	  p->pid_file, options->id, NULL,
 	};
 	const char *const env[] = {
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", NULL};
@@ -123,16 +130,42 @@ static int start_runtime(const struct runtime_options *options, const struct pla
 	return errno ? error_sys(err, "start %s", options->program) : 0;
 }
 
+/* The last line of the log says why. */
+static int last_message(const char *text, size_t len, struct jdoc **ret, const char **ret_text)
+{
+	struct error ignored = {0};
+	const char *line;
+
+	while (len && text[len - 1] == '\n')
+		len--;
+	line = len ? memrchr(text, '\n', len) : NULL;
+	line = line ? line + 1 : text;
+	if (jdoc_parse(line, len - (size_t)(line - text), "log", ret, &ignored) < 0)
+		return -1;
+	return jdoc_string(jdoc_root(*ret), "msg", JDOC_REQUIRED, ret_text, &ignored);
+}
+
+static int not_started(const struct runtime_options *options, const struct places *p, int status,
+		       struct error *err)
+{
+	cleanup(jdoc_free_ptr) struct jdoc *doc = NULL;
+	cleanup_buffer struct buffer log = {0};
+	const char *text;
+
+	if (fdio_read_file(p->log, LOG_MAX_BYTES, &log, err) == 0 && log.len
+	    && last_message((const char *)log.data, log.len, &doc, &text) == 0)
+		return error_set(err, ERR_SYSTEM, "%s", text);
+	return error_set(err, ERR_SYSTEM, "%s did not start the container (exit status %d)",
+			 options->program, status);
+}
+
 static int runtime_result(const struct runtime_options *options, const struct places *p, int status,
 			  struct error *err)
 {
 	if (access(p->pid_file, F_OK) == 0)
 		return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 	if (WIFEXITED(status))
-		return error_set(err, ERR_SYSTEM,
-				 "%s did not start the container (exit status %d, its message is "
-				 "above)",
-				 options->program, WEXITSTATUS(status));
+		return not_started(options, p, WEXITSTATUS(status), err);
 	error_set(err, ERR_INTERRUPTED, "ended by signal %d before the container was started",
 		  WTERMSIG(status));
 	err->sys = WTERMSIG(status);

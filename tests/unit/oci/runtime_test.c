@@ -20,11 +20,13 @@
 #include "tests/support/scratch.h"
 
 /* Its arguments by name; "started" is what a runtime does once the container is. */
-#define SCRIPT_HEAD                                                                         \
-	"#!/bin/sh\n"                                                                       \
-	"[ \"$1 $3 $4 $6\" = '--root run --bundle --pid-file' ] && [ $# = 8 ] || exit 99\n" \
-	"state=$2 bundle=$5 pid_file=$7 id=$8\n"                                            \
-	"started() { echo $$ >\"$pid_file\"; }\n"
+static const char script_head[] =
+	"#!/bin/sh\n"
+	"[ \"$1 $3 $5 $6 $7 $8\" = '--root --log --log-format json run --bundle' ] || exit 98\n"
+	"state=$2 log=$4 bundle=$9; shift 9\n"
+	"[ \"$1\" = --pid-file ] && [ $# = 3 ] || exit 99\n"
+	"pid_file=$2 id=$3\n"
+	"started() { echo $$ >\"$pid_file\"; }\n";
 
 struct run {
 	struct buffer config;
@@ -34,7 +36,7 @@ struct run {
 /* In the scratch folder: program, run folder, root file system. */
 static void prepare(const char *dir, const char *script, struct run *ret)
 {
-	cleanup_free char *text = xasprintf(SCRIPT_HEAD "%s", script);
+	cleanup_free char *text = xasprintf("%s%s", script_head, script);
 
 	*ret = (struct run){.options = {.id = "thinpull-test-1"}};
 	scratch_write("program", text);
@@ -156,6 +158,20 @@ static void assert_fails(const char *dir, const char *script, enum error_kind ki
 static void an_end_before_the_start_is_an_error(void **state)
 {
 	assert_fails(*state, "exit 1\n", ERR_SYSTEM, "did not start the container");
+}
+
+static void the_last_word_of_the_runtime_is_the_error(void **state)
+{
+	assert_fails(*state,
+		     "echo '{\"level\": \"warning\", \"msg\": \"perhaps\"}' >\"$log\"\n"
+		     "echo '{\"level\": \"error\", \"msg\": \"no such thing\"}' >>\"$log\"\n"
+		     "exit 1\n",
+		     ERR_SYSTEM, "no such thing");
+}
+
+static void a_log_that_is_none_is_passed_over(void **state)
+{
+	assert_fails(*state, "echo '{\"level\": 1' >\"$log\"; exit 3\n", ERR_SYSTEM, "status 3");
 }
 
 static void a_signal_before_the_start_is_an_error(void **state)
@@ -310,6 +326,8 @@ int main(void)
 		TEST(its_end_by_a_signal_is_told),
 		TEST(what_it_leaves_running_is_ended),
 		TEST(an_end_before_the_start_is_an_error),
+		TEST(the_last_word_of_the_runtime_is_the_error),
+		TEST(a_log_that_is_none_is_passed_over),
 		TEST(a_signal_before_the_start_is_an_error),
 		TEST(what_is_no_program_is_an_error),
 		TEST(a_missing_run_folder_is_an_error),
