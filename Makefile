@@ -109,7 +109,7 @@ $(OUT)/tests/tools/fault.so: tests/tools/fault.c Makefile
 	@mkdir -p $(@D)
 	$(Q)echo '  LD    $@'; $(CC) $(CPPFLAGS_ALL) -std=gnu17 $(WARNINGS) $(if $(DEV),-Werror) -O1 -g -fPIC -shared -o $@ $< -ldl
 $(OUT)/tests/fuzz/%: $(OUT)/tests/fuzz/%.o $(OUT)/libsupport.a $(LIBS)
-	$(Q)echo '  LD    $@'; $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(LIB_LDLIBS)
+	$(Q)echo '  LD    $@'; $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ -lcmocka $(LIB_LDLIBS)
 $(OUT)/tests/bench/%: $(OUT)/tests/bench/%.o $(OUT)/libsupport.a $(LIBS)
 	$(Q)echo '  LD    $@'; $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LIB_LDLIBS)
 

@@ -61,6 +61,21 @@ SEEDS = {
                   "rootfs": {"type": "layers", "diff_ids": [f"sha256:{i:064x}" for i in (1, 2)]}},
         "empty": {"rootfs": {"type": "layers"}},
     },
+    "runconfig": {
+        "usual": {"os": "linux", "os.features": ["a"], "author": "x", "created": "2024-01-02",
+                  "config": {"Env": ["A=b", "A=", "PATH=/x"], "Entrypoint": ["/e"], "Cmd": ["c"],
+                             "WorkingDir": "../a/./b/", "User": "a", "StopSignal": "15",
+                             "Volumes": {"/v": {}, "/l": {}}, "ExposedPorts": {"80/tcp": {}},
+                             "Labels": {"k": "v", "org.opencontainers.image.os": ""}},
+                  "history": [{"created": "x", "created_by": "y", "comment": "z",
+                               "empty_layer": True}]},
+        "small": {"config": {"Cmd": ["x"], "User": "5:g", "WorkingDir": "/proc/self"}},
+    },
+    "user": {
+        "names": "a:g\udcfea:x:5:6:c:/a:/bin/sh\nb:x:1:1::/:\n\udcfeg:x:7:a,b\nh:x:8:a\n",
+        "ids": "5\udcfe#\n+::::::\na:x:5:6::/a\r\n\udcfeg:x:4294967296:a\nh:x:9: a ,\n",
+        "large": "4294967296:0\udcfe\udcfe",
+    },
     "jdoc": {
         "values": {"a": [1, -1, 1.5, True, False, None, "\u00e9\u2028\U0001f600\"\\\b\f\n\r\t\u0001"],
                    "b": {"c": {}, "d": []}},
@@ -96,10 +111,14 @@ SEEDS = {
     },
 }
 
+PLAIN = {"reference", "challenge", "realm", "mounts", "user"}  # all others are JSON
+
 for kind, seeds in SEEDS.items():
     folder = os.path.join(TOP, "testdata/fuzz", kind)
     os.makedirs(folder, exist_ok=True)
     for name, value in seeds.items():
-        text = value if kind in ("reference", "challenge", "realm", "mounts") else json.dumps(value)
-        with open(os.path.join(folder, name), "w", encoding="utf-8") as f:
-            f.write(text)
+        text = value if kind in PLAIN else json.dumps(value)
+        if kind == "runconfig":  # in front of it is a byte of options
+            text = chr(ord("@") + len(text) % 32) + text
+        with open(os.path.join(folder, name), "wb") as f:
+            f.write(text.encode("utf-8", "surrogateescape"))
