@@ -178,3 +178,29 @@ int image_details_read(struct store *s, const char *ref, struct image_details *r
 			return -1;
 	}
 }
+
+/* --- history ---------------------------------------------------------------------------------- */
+
+/* Rule B6: a history informs, and its count of layers may be wrong. */
+struct image_step *image_details_history(const struct image_details *d, size_t *ret_n)
+{
+	size_t room = d->run.n_history + d->n_layers, n = 0, used = 0;
+	struct image_step *steps = xcalloc(room + 1, sizeof(*steps));
+
+	for (size_t i = 0; i < d->run.n_history; i++) {
+		const struct oci_history *h = &d->run.history[i];
+		bool has_layer = !h->empty_layer && used < d->n_layers;
+
+		steps[n++] = (struct image_step){h, has_layer ? &d->layers[used++] : NULL};
+	}
+	while (used < d->n_layers)
+		steps[n++] = (struct image_step){NULL, &d->layers[used++]};
+	for (size_t i = 0; i < n / 2; i++) {
+		struct image_step low = steps[i];
+
+		steps[i] = steps[n - 1 - i];
+		steps[n - 1 - i] = low;
+	}
+	*ret_n = n;
+	return steps;
+}

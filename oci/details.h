@@ -40,3 +40,15 @@ struct image_details {
 MUST_CHECK int image_details_read(struct store *s, const char *ref, struct image_details *ret,
 				  struct error *err);
 void image_details_release(struct image_details *d);
+
+/* A line of the history. What the config says of it and the layer it made may each be missing. */
+struct image_step {
+	const struct oci_history *history; /* borrowed, or NULL */
+	const struct image_layer *layer;   /* borrowed, or NULL */
+};
+
+/*
+ * The history, topmost first, with its layers: those that no entry accounts for are put on top of
+ * it. Owned array.
+ */
+struct image_step *image_details_history(const struct image_details *d, size_t *ret_n);

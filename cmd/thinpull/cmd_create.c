@@ -61,31 +61,12 @@ static int labels_read(const struct args *args, struct labels *ret, struct error
 
 /* --- the container ---------------------------------------------------------------------------- */
 
-static int print_container(struct store *store, const char *name, struct error *err)
-{
-	cleanup_jout struct jout o = {0};
-	struct catalog_container *containers;
-	size_t n;
-	int failed = 0;
-
-	if (store_containers(store, &containers, &n, err) < 0)
-		return -1;
-	for (size_t i = 0; i < n && !failed; i++)
-		if (strcmp(containers[i].name, name) == 0)
-			failed = report_container(&o, NULL, &containers[i], err);
-	catalog_containers_free(containers, n);
-	if (!failed && !o.text.len)
-		return error_set(err, ERR_NOT_FOUND, "%s was removed meanwhile", name);
-	if (!failed)
-		output_json(&o);
-	return failed;
-}
-
 static int create(const struct context *context, struct error *err)
 {
 	cleanup(store_close_ptr) struct store *store = NULL;
 	cleanup(labels_release) struct labels labels = {0};
 	cleanup_free char *ref = NULL, *name = NULL;
+	cleanup_jout struct jout o = {0};
 	const struct args *args = context->args;
 	struct store_container_options options = {
 		.name = args->n_operands > 1 ? args->operands[1] : NULL,
@@ -106,9 +87,13 @@ static int create(const struct context *context, struct error *err)
 	options.n_labels = labels.n;
 	if (store_create_container(store, ref, &options, &name, err) < 0)
 		return -1;
-	if (context->settings->json)
-		return print_container(store, name, err);
-	output_line("%s", name);
+	if (!context->settings->json) {
+		output_line("%s", name);
+		return 0;
+	}
+	if (report_stored_container(&o, store, name, err) < 0)
+		return -1;
+	output_json(&o);
 	return 0;
 }
 

@@ -46,9 +46,14 @@ bool command_is_group(const char *word);
 /* One function for each verb, in cmd_<verb>.c. */
 int cmd_pull(const struct context *context, struct error *err);
 int cmd_images(const struct context *context, struct error *err);
+int cmd_image_inspect(const struct context *context, struct error *err);
+int cmd_image_history(const struct context *context, struct error *err);
+int cmd_tag(const struct context *context, struct error *err);
 int cmd_create(const struct context *context, struct error *err);
 int cmd_ls(const struct context *context, struct error *err);
+int cmd_inspect(const struct context *context, struct error *err);
 int cmd_rm(const struct context *context, struct error *err);
+int cmd_rename(const struct context *context, struct error *err);
 int cmd_rmi(const struct context *context, struct error *err);
 int cmd_export(const struct context *context, struct error *err);
 int cmd_pool_create(const struct context *context, struct error *err);

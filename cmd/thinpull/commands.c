@@ -15,6 +15,11 @@ static const struct option_spec images_options[] = {
 	{0},
 };
 
+static const struct option_spec history_options[] = {
+	{"no-trunc", 0, NULL, "whole digests and commands", 0},
+	{0},
+};
+
 static const struct option_spec create_options[] = {
 	{"read-only", 0, NULL, "never to be written", 0},
 	{"label", 0, "KEY=VALUE", "a label; may be given several times", OPTION_REPEATS},
@@ -63,17 +68,28 @@ const struct command commands[] = {
 	 0},
 	LATER("import", "FILE|- [--tag REF]", "take an image from an archive"),
 	{"images", "", "list the images", images_options, 0, 0, cmd_images, NULL, 0},
-	LATER("image inspect", "REF", "all about an image"),
-	LATER("image history", "REF", "the layers of an image"),
-	LATER("tag", "REF NEW", "another name for an image"),
+	{"image inspect", "REF", "all about an image", NULL, 1, 1, cmd_image_inspect,
+	 "A page for people. With --json all there is, the image's own config word by word, and\n"
+	 "for each layer its names (blob, DiffID, ChainID) and where it is in the pool.\n"
+	 "size_bytes are those of its files, blob_bytes those that were fetched.",
+	 0},
+	{"image history", "REF", "how an image was made, the last step first", history_options, 1,
+	 1, cmd_image_history, "What the image says of itself; sizes are those of the files.", 0},
+	{"tag", "REF NEW", "another name for an image", NULL, 2, 2, cmd_tag,
+	 "NEW is a name as of a registry, without a digest. When another image has it, it is\n"
+	 "taken from that one. Prints the name in full.",
+	 0},
 	{"rmi", "REF...", "remove images and the layers that nothing else needs", NULL, 1,
 	 OPERANDS_ANY, cmd_rmi, NULL, 0},
 	{"create", "REF [NAME]", "make a container: a writable snapshot of an image",
 	 create_options, 1, 2, cmd_create, "Prints the name of the container.", 0},
 	{"ls", "", "list the containers", NULL, 0, 0, cmd_ls, NULL, 0},
-	LATER("inspect", "NAME", "all about a container"),
+	{"inspect", "NAME", "all about a container", NULL, 1, 1, cmd_inspect,
+	 "A page for people; with --json an object with the keys of ls. Its own bytes are what\n"
+	 "goes free when it is removed.",
+	 0},
 	{"rm", "NAME...", "remove containers", rm_options, 1, OPERANDS_ANY, cmd_rm, NULL, 0},
-	LATER("rename", "OLD NEW", "rename a container"),
+	{"rename", "OLD NEW", "rename a container", NULL, 2, 2, cmd_rename, NULL, 0},
 	LATER("reset", "NAME", "put a container back to its image"),
 	LATER("fork", "NAME NEW", "a snapshot of a container"),
 	LATER("resize", "NAME SIZE", "grow a container"),

@@ -17,6 +17,11 @@ static const struct hint {
 } hints[] = {
 	{ERR_NOT_FOUND, 0, "create", "'thinpull images' lists what is here; 'thinpull pull' adds"},
 	{ERR_NOT_FOUND, 0, "export", "see 'thinpull ls' and 'thinpull images'"},
+	{ERR_NOT_FOUND, 0, "image inspect", "see 'thinpull images'"},
+	{ERR_NOT_FOUND, 0, "image history", "see 'thinpull images'"},
+	{ERR_NOT_FOUND, 0, "tag", "see 'thinpull images'"},
+	{ERR_NOT_FOUND, 0, "inspect", "see 'thinpull ls'; images have 'thinpull image inspect'"},
+	{ERR_NOT_FOUND, 0, "rename", "see 'thinpull ls'"},
 	{ERR_NOT_FOUND, 0, "rm", "see 'thinpull ls'"},
 	{ERR_NOT_FOUND, 0, "rmi", "see 'thinpull images'"},
 	{ERR_NOT_FOUND, 0, "pool status", "'thinpull pool create' makes it, so does any pull"},

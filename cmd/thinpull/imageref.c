@@ -9,6 +9,7 @@
 
 #include "oci/layout.h"
 #include "pkg/base/alloc.h"
+#include "registry/reference.h"
 #include "registry/source.h"
 
 #define IMAGEREF_MIN_DIGITS 12
@@ -54,6 +55,27 @@ char *imageref_with_digest(const char *ref, const char *digest)
 	if (at && digest_parse(at + 1, &named, &ignored) == 0)
 		return xstrdup(ref);
 	return xasprintf("%s@%s", ref, digest);
+}
+
+int imageref_new_tag(const char *text, char **ret, struct error *err)
+{
+	static const char *const prefixes[] = {"oci:", "oci-archive:", "docker-archive:"};
+	cleanup(reference_release) struct reference r = {0};
+
+	if (imageref_check(text, err) < 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++)
+		if (after(text, prefixes[i]))
+			return error_set(err, ERR_USAGE,
+					 "'%s' is for what is pulled; a tag is a name as of a "
+					 "registry",
+					 prefixes[i]);
+	if (reference_parse(text, &r, err) < 0)
+		return -1;
+	if (r.digest.algorithm != DIGEST_NONE)
+		return error_set(err, ERR_USAGE, "a tag cannot have a digest");
+	*ret = reference_name(&r);
+	return 0;
 }
 
 /* --- an image that is here -------------------------------------------------------------------- */

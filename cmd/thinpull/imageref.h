@@ -25,5 +25,11 @@ MUST_CHECK int imageref_open_source(const char *text, struct source **ret, struc
 MUST_CHECK int imageref_find(struct store *store, const char *text, char **ret_ref,
 			     struct error *err);
 
+/*
+ * A reference to be recorded for an image that is here: a name as of a registry, normalised.
+ * @ret: owned. Errors: ERR_USAGE (malformed, with a digest, or of a folder or an archive).
+ */
+MUST_CHECK int imageref_new_tag(const char *text, char **ret, struct error *err);
+
 /* "REF@DIGEST"; a reference that names a digest stays as it is. Owned. */
 char *imageref_with_digest(const char *ref, const char *digest);

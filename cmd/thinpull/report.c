@@ -74,6 +74,40 @@ int report_container(struct jout *o, const char *key, const struct catalog_conta
 	return 0;
 }
 
+int report_stored_image(struct jout *o, struct store *store, const char *ref, struct error *err)
+{
+	struct catalog_image *images;
+	size_t n;
+
+	if (store_images(store, &images, &n, err) < 0)
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(images[i].ref, ref) == 0)
+			report_image(o, NULL, &images[i]);
+	catalog_images_free(images, n);
+	if (!o->text.len)
+		return error_set(err, ERR_NOT_FOUND, "%s was removed meanwhile", ref);
+	return 0;
+}
+
+int report_stored_container(struct jout *o, struct store *store, const char *name,
+			    struct error *err)
+{
+	struct catalog_container *containers;
+	int status = 0;
+	size_t n;
+
+	if (store_containers(store, &containers, &n, err) < 0)
+		return -1;
+	for (size_t i = 0; i < n && status == 0; i++)
+		if (strcmp(containers[i].name, name) == 0)
+			status = report_container(o, NULL, &containers[i], err);
+	catalog_containers_free(containers, n);
+	if (status == 0 && !o->text.len)
+		return error_set(err, ERR_NOT_FOUND, "%s was removed meanwhile", name);
+	return status;
+}
+
 uint64_t report_data_bytes(const struct thin_pool_status *status, uint64_t blocks)
 {
 	return blocks * status->block_bytes;

@@ -12,6 +12,15 @@ void report_image(struct jout *o, const char *key, const struct catalog_image *i
 MUST_CHECK int report_container(struct jout *o, const char *key,
 				const struct catalog_container *container, struct error *err);
 
+/*
+ * One of the store, by its exact name or reference, at the top of a document.
+ * Errors: ERR_NOT_FOUND (removed meanwhile).
+ */
+MUST_CHECK int report_stored_image(struct jout *o, struct store *store, const char *ref,
+				   struct error *err);
+MUST_CHECK int report_stored_container(struct jout *o, struct store *store, const char *name,
+				       struct error *err);
+
 /* @low_water_percent: the guard. */
 void report_pool(struct jout *o, const char *key, const char *name,
 		 const struct thin_pool_status *status, unsigned low_water_percent);

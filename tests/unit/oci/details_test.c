@@ -87,6 +87,59 @@ static void all_names_and_containers_of_the_image_are_told(void **state)
 	assert_string_equal(d.containers[0], "web");
 }
 
+static void expect_step(const struct image_step *step, const char *created_by, const char *layers)
+{
+	struct digest chain_id = store_fixture_chain_id(layers);
+
+	if (created_by)
+		assert_string_equal(step->history->created_by, created_by);
+	else
+		assert_true(!step->history || !step->history->created_by);
+	assert_int_equal(step->layer != NULL, *layers != 0);
+	if (step->layer)
+		assert_true(digest_equal(&step->layer->chain_id, &chain_id));
+}
+
+static void history_and_layers_are_put_together_from_the_top(void **state)
+{
+	cleanup_free struct image_step *steps = NULL;
+	size_t n;
+
+	(void)state;
+	assert_ok(image_details_read(f.store, "one", &d, &err), &err);
+	steps = image_details_history(&d, &n);
+	assert_int_equal(n, 3);
+	expect_step(&steps[0], "y", "ab");
+	expect_step(&steps[1], NULL, "");
+	assert_true(steps[1].history->empty_layer);
+	expect_step(&steps[2], "x", "a");
+}
+
+static void a_history_of_too_few_or_too_many_layers_is_shown_all_the_same(void **state)
+{
+	struct image_step *steps;
+	size_t n;
+
+	(void)state;
+	store_fixture_image(&f, "few", "abc", ",\"history\":[{\"created_by\":\"x\"}]");
+	assert_ok(image_details_read(f.store, "few", &d, &err), &err);
+	steps = image_details_history(&d, &n);
+	assert_int_equal(n, 3);
+	expect_step(&steps[0], NULL, "abc");
+	expect_step(&steps[1], NULL, "ab");
+	expect_step(&steps[2], "x", "a");
+	free(steps);
+	image_details_release(&d);
+	store_fixture_image(&f, "many", "a",
+			    ",\"history\":[{\"created_by\":\"x\"},{\"created_by\":\"y\"}]");
+	assert_ok(image_details_read(f.store, "many", &d, &err), &err);
+	steps = image_details_history(&d, &n);
+	assert_int_equal(n, 2);
+	expect_step(&steps[0], "y", "");
+	expect_step(&steps[1], "x", "a");
+	free(steps);
+}
+
 static void an_image_may_have_no_layer_at_all(void **state)
 {
 	(void)state;
@@ -127,6 +180,8 @@ int main(void)
 		CASE(layers_are_named_as_blob_as_content_and_in_the_pool),
 		CASE(the_config_is_there_as_it_was_pulled),
 		CASE(all_names_and_containers_of_the_image_are_told),
+		CASE(history_and_layers_are_put_together_from_the_top),
+		CASE(a_history_of_too_few_or_too_many_layers_is_shown_all_the_same),
 		CASE(an_image_may_have_no_layer_at_all),
 		CASE(what_is_not_there_is_not_found),
 		CASE(a_damaged_config_is_said_to_be_so),
