@@ -7,10 +7,12 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "pkg/base/alloc.h"
 #include "pkg/base/uuid.h"
 #include "pkg/ext4/writer.h"
+#include "pkg/json/jdoc.h"
 #include "pkg/snapshot/snapshot_internal.h"
 
 /* A UUID of its own, so that two containers mounted on one host are told apart. */
@@ -26,6 +28,25 @@ static int set_uuid(struct snapshots *s, uint32_t thin_id, uint64_t size_bytes, 
 	    || ext4_writer_open(volume, tree, uuid, &writer, err) < 0)
 		return -1;
 	return ext4_writer_finish(&writer, err);
+}
+
+/*
+ * The record is JSON: other bytes would come back changed, and two keys that become one would make
+ * it unreadable.
+ */
+static int check_labels(const struct container_spec *spec, struct error *err)
+{
+	for (size_t i = 0; i < spec->n_labels; i++) {
+		const struct record_label *label = &spec->labels[i];
+
+		if (!jout_is_text(label->key) || !jout_is_text(label->value))
+			return error_set(err, ERR_USAGE, "label '%.60s' is not UTF-8", label->key);
+		for (size_t j = 0; j < i; j++)
+			if (strcmp(spec->labels[j].key, label->key) == 0)
+				return error_set(err, ERR_USAGE, "label '%.60s' is there twice",
+						 label->key);
+	}
+	return 0;
 }
 
 static void fill_container(struct record_entry *e, const struct container_spec *spec)
@@ -54,6 +75,8 @@ static int create_container(struct snapshots *s, const struct container_spec *sp
 	struct record_entry *e;
 	uint32_t thin_id;
 
+	if (check_labels(spec, err) < 0)
+		return -1;
 	if (record_find_container(&s->record, spec->name))
 		return error_set(err, ERR_BUSY, "a container named %s is there already",
 				 spec->name);
@@ -102,6 +125,9 @@ static int set_place(struct snapshots *s, const char *name, enum record_place pl
 
 	if (!e)
 		return error_set(err, ERR_NOT_FOUND, "no container named %s", name);
+	if (folder && !jout_is_text(folder))
+		return error_set(err, ERR_UNSUPPORTED, "the name of folder %s is not UTF-8",
+				 folder);
 	free(e->folder);
 	e->place = place;
 	e->folder = folder ? xstrdup(folder) : NULL;

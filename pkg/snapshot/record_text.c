@@ -192,6 +192,9 @@ static int parse_layer(struct jval v, struct record_entry *e, struct error *err)
 	    || get_digest(v, "diff_id", &e->diff_id, err) < 0
 	    || jdoc_uint(v, "layout_version", JDOC_REQUIRED, &version, err) < 0)
 		return -1;
+	if (version > UINT32_MAX)
+		return error_set(err, ERR_INCONSISTENT, "%s.layout_version: %llu is out of range",
+				 v.path, (unsigned long long)version);
 	e->layout_version = (uint32_t)version;
 	return jdoc_uint(v, "content_bytes", JDOC_REQUIRED, &e->content_bytes, err);
 }

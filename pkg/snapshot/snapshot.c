@@ -312,7 +312,8 @@ int snapshot_commit(struct snapshot **snap_taken, const struct layer_identity *l
 	e->layout_version = EXT4_LAYOUT_VERSION;
 	e->chain_id = layer->chain_id;
 	e->diff_id = layer->diff_id;
-	e->content_bytes = layer->content_bytes;
+	e->content_bytes = layer->content_bytes < SNAPSHOT_CONTENT_MAX ? layer->content_bytes
+								       : SNAPSHOT_CONTENT_MAX;
 	e->parent = snap->parent;
 	free_snapshot(snap);
 	return snapshots_end_change(s, 0, err);

@@ -68,9 +68,15 @@ MUST_CHECK int snapshot_prepare(struct snapshots *s, const struct digest *parent
 				struct snapshot **ret, struct error *err);
 struct thin_volume *snapshot_volume(struct snapshot *snap);
 
+/*
+ * Holes cost nothing: a hostile layer of a few MB can have any sum of sizes. What is recorded stops
+ * where JSON readers still know each integer and a catalog can add up a thousand of them.
+ */
+#define SNAPSHOT_CONTENT_MAX (UINT64_C(1) << 53)
+
 struct layer_identity {
 	struct digest chain_id, diff_id;
-	uint64_t content_bytes;
+	uint64_t content_bytes; /* recorded as SNAPSHOT_CONTENT_MAX when it is more */
 };
 
 /*
@@ -112,14 +118,16 @@ struct container_spec {
 
 /*
  * Writable snapshot of an image's top layer with a file-system UUID of its own.
- * Errors: ERR_BUSY (the name is taken), ERR_NOT_FOUND (no such layer), ERR_NO_SPACE.
+ * Errors: ERR_BUSY (the name is taken), ERR_NOT_FOUND (no such layer), ERR_NO_SPACE, ERR_USAGE
+ * (labels that are not UTF-8, or a key twice).
  */
 MUST_CHECK int snapshots_create_container(struct snapshots *s, const struct container_spec *spec,
 					  struct error *err);
 /* Errors: ERR_NOT_FOUND. */
 MUST_CHECK int snapshots_remove_container(struct snapshots *s, const char *name, struct error *err);
 
-/* Write down where its files are. @folder: of RECORD_IN_FOLDER, else NULL. Errors: ERR_NOT_FOUND. */
+/* Write down where its files are. @folder: of RECORD_IN_FOLDER, else NULL. Errors: ERR_NOT_FOUND,
+ * ERR_UNSUPPORTED (the folder's name is not UTF-8). */
 MUST_CHECK int snapshots_set_place(struct snapshots *s, const char *name, enum record_place place,
 				   const char *folder, struct error *err);
 /* Errors: ERR_NOT_FOUND, ERR_BUSY (the new name is taken). */

@@ -14,25 +14,6 @@
 #include "pkg/base/alloc.h"
 #include "pkg/base/buffer.h"
 
-char *scratch_new(void)
-{
-	const char *base = getenv("TMPDIR");
-	char *dir = xasprintf("%s/ext4-test-XXXXXX", base && *base ? base : "/tmp");
-
-	if (!mkdtemp(dir)) {
-		perror(dir);
-		abort();
-	}
-	return dir;
-}
-
-void scratch_free(char *dir)
-{
-	if (command_run(NULL, "rm -rf '%s'", dir) != 0)
-		fprintf(stderr, "left behind: %s\n", dir);
-	free(dir);
-}
-
 int command_run(char **ret_output, const char *fmt, ...)
 {
 	cleanup_buffer struct buffer out = {0};

@@ -6,11 +6,7 @@
 #include <stddef.h>
 
 #include "tests/support/memory_volume.h"
-
-/* A new empty folder for one test, under $TMPDIR or /tmp; owned. */
-char *scratch_new(void);
-/* Remove it with all that is in it, and free the string. */
-void scratch_free(char *dir);
+#include "tests/support/scratch.h"
 
 /*
  * Run a shell command; its output, both streams, is appended to output (may be NULL).

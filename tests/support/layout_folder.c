@@ -2,7 +2,6 @@
 /* Writes layouts for tests. */
 #include "tests/support/layout_folder.h"
 
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,28 +13,16 @@
 #include "pkg/base/cleanup.h"
 #include "pkg/base/fdio.h"
 #include "tests/support/cmocka.h"
+#include "tests/support/scratch.h"
 
 char *make_folder(void)
 {
-	char *path = xstrdup("/tmp/thinpull-test-XXXXXX");
-
-	if (!mkdtemp(path))
-		fail_msg("mkdtemp failed");
-	return path;
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
+	return scratch_new();
 }
 
 void remove_folder(char *path)
 {
-	nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-	free(path);
+	scratch_free(path);
 }
 
 void put_file(const char *folder, const char *name, const char *text)

@@ -6,7 +6,7 @@
 
 #include "pkg/digest/digest.h"
 
-/* A new folder "/tmp/thinpull-test-XXXXXX", owned text; remove_folder() takes it away. */
+/* A new folder, see scratch_new(), owned text; remove_folder() takes it away. */
 char *make_folder(void);
 void remove_folder(char *path);
 

@@ -3,6 +3,7 @@
 #include "tests/support/scratch.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,22 +12,43 @@
 #include "pkg/base/cleanup.h"
 #include "tests/support/cmocka.h"
 
-int scratch_set_up(void **state)
+char *scratch_new(void)
 {
 	const char *tmp = getenv("TMPDIR");
-	char *path = xasprintf("%s/scratch.XXXXXX", tmp ? tmp : "/tmp");
+	char *path = xasprintf("%s/thinpull-unit.XXXXXX", tmp && *tmp ? tmp : "/tmp");
 
-	*state = path;
-	return mkdtemp(path) && chdir(path) == 0 ? 0 : -1;
+	if (!mkdtemp(path)) {
+		perror(path);
+		abort();
+	}
+	return path;
+}
+
+static int remove_tree(const char *dir)
+{
+	cleanup_free char *command = xasprintf("chmod -R u+rwX '%s'; rm -rf '%s'", dir, dir);
+
+	return system(command) == 0 ? 0 : -1;
+}
+
+void scratch_free(char *dir)
+{
+	if (remove_tree(dir) < 0)
+		fprintf(stderr, "left behind: %s\n", dir);
+	free(dir);
+}
+
+int scratch_set_up(void **state)
+{
+	*state = scratch_new();
+	return chdir(*state);
 }
 
 int scratch_tear_down(void **state)
 {
-	cleanup_free char *command =
-		xasprintf("chmod -R u+rwX '%s'; rm -rf '%s'", (char *)*state, (char *)*state);
 	int rc = chdir("/");
 
-	if (system(command) != 0)
+	if (remove_tree(*state) < 0)
 		rc = -1;
 	free(*state);
 	return rc;

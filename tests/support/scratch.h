@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An empty folder for each test, which is the current one while it runs. */
+/* Empty folders for tests, under $TMPDIR or /tmp. */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Setup and teardown of cmocka; *state is the absolute path. */
+/* Its absolute path, owned. */
+char *scratch_new(void);
+/* Remove it with all that is in it, and free the string. */
+void scratch_free(char *dir);
+
+/* Setup and teardown of cmocka: a folder for each test, which is the current one while it runs;
+ * *state is the absolute path. */
 int scratch_set_up(void **state);
 int scratch_tear_down(void **state);
 

@@ -60,6 +60,7 @@ static void quoted(const char *value, const char *expected)
 
 	jout_string(&o, NULL, value);
 	assert_string_equal((char *)o.text.data, expected);
+	assert_int_equal(jout_is_text(value), !strstr(expected, "\xef\xbf\xbd"));
 	jout_release(&o);
 }
 
