@@ -38,25 +38,51 @@ static const struct {
 	{DOCKER "distribution.manifest.v1+prettyjws", MEDIA_SCHEMA1},
 };
 
+static bool ends_with(const char *text, size_t len, const char *end)
+{
+	size_t n = strlen(end);
+
+	return len > n && !strncasecmp(text + len - n, end, n);
+}
+
+/* "+encrypted" by ocicrypt, "+enc" by what was before it and for docker's types. */
 static bool is_encrypted_layer(const char *text, size_t len)
 {
-	static const char prefix[] = OCI "layer.", suffix[] = "+encrypted";
+	return (!strncasecmp(text, OCI "layer.", sizeof(OCI "layer.") - 1)
+		|| !strncasecmp(text, ROOTFS, sizeof(ROOTFS) - 1))
+	       && (ends_with(text, len, "+encrypted") || ends_with(text, len, "+enc"));
+}
 
-	return len > sizeof(prefix) + sizeof(suffix)
-	       && !strncasecmp(text, prefix, sizeof(prefix) - 1)
-	       && !strncasecmp(text + len - (sizeof(suffix) - 1), suffix, sizeof(suffix) - 1);
+/* The type without what may stand around it; returns its length. */
+static size_t strip(const char **text)
+{
+	*text += strspn(*text, " \t");
+	return strcspn(*text, "; \t");
 }
 
 enum oci_media_type oci_media_type_parse(const char *text)
 {
-	size_t len;
+	size_t len = strip(&text);
 
-	text += strspn(text, " \t");
-	len = strcspn(text, "; \t");
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
 		if (strlen(types[i].text) == len && !strncasecmp(types[i].text, text, len))
 			return types[i].type;
 	return is_encrypted_layer(text, len) ? MEDIA_LAYER_ENCRYPTED : MEDIA_UNKNOWN;
+}
+
+bool oci_media_type_codec(const char *text, enum stream_codec *ret)
+{
+	size_t len = strip(&text);
+
+	if (ends_with(text, len, "+gzip") || ends_with(text, len, ".gzip"))
+		*ret = STREAM_GZIP;
+	else if (ends_with(text, len, "+zstd") || ends_with(text, len, ".zstd"))
+		*ret = STREAM_ZSTD;
+	else if (!strncasecmp(text, OCI, sizeof(OCI) - 1))
+		*ret = STREAM_PLAIN;
+	else
+		return false;
+	return true;
 }
 
 const char *oci_media_type_accept(void)

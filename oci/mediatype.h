@@ -4,6 +4,8 @@
 
 #include <stdbool.h>
 
+#include "pkg/stream/stream.h"
+
 enum oci_media_type {
 	MEDIA_UNKNOWN,
 	MEDIA_INDEX,	/* OCI image index, docker manifest list */
@@ -17,6 +19,12 @@ enum oci_media_type {
 
 /* Parameters after ';' and case are ignored, as in a Content-Type. */
 enum oci_media_type oci_media_type_parse(const char *text);
+
+/*
+ * The compression that a layer's type speaks of. False if it says nothing of it: docker's plain
+ * type is found on compressed layers, too. What the bytes are decides (rule A70).
+ */
+bool oci_media_type_codec(const char *text, enum stream_codec *ret);
 
 /* The four manifest types a registry is asked for, comma separated. */
 const char *oci_media_type_accept(void);

@@ -23,10 +23,10 @@ static const struct library {
 	const char *name;
 	const char *(*version)(void);
 } libraries[] = {
-	{"libc", gnu_get_libc_version},	      {"libcrypto", digest_library_version},
-	{"libext2fs", ext4_library_version},  {"isa-l", stream_library_version},
-	{"libcurl", http_library_version},    {"jansson", jdoc_library_version},
-	{"sqlite3", catalog_library_version},
+	{"libc", gnu_get_libc_version},	     {"libcrypto", digest_library_version},
+	{"libext2fs", ext4_library_version}, {"isa-l", stream_isal_version},
+	{"libzstd", stream_zstd_version},    {"libcurl", http_library_version},
+	{"jansson", jdoc_library_version},   {"sqlite3", catalog_library_version},
 };
 
 void version_json(struct jout *o)

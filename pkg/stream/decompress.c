@@ -12,8 +12,16 @@ int stream_decompress(struct stream **s, enum stream_codec codec, uint64_t limit
 		*s = stream_gunzip(s, limit);
 		return 0;
 	case STREAM_ZSTD:
+		*s = stream_unzstd(s, limit);
+		return 0;
+	case STREAM_BZIP2:
+	case STREAM_XZ:
+	case STREAM_LZ4:
+	case STREAM_LZMA:
 		break;
 	}
 	stream_close(steal(s));
-	return error_set(err, ERR_UNSUPPORTED, "zstd compression is not supported yet");
+	return error_set(err, ERR_UNSUPPORTED,
+			 "compressed with %s, which no layer may be: only gzip and zstd",
+			 stream_codec_name(codec));
 }

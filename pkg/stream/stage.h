@@ -24,7 +24,7 @@ struct stream_ops {
 };
 
 /* As many first bytes as a codec is known by. */
-enum { STREAM_HEAD_BYTES = 4 };
+enum { STREAM_HEAD_BYTES = 16 };
 
 /* First member of each implementation; everything but ops starts as zero. */
 struct stream {

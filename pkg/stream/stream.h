@@ -66,12 +66,26 @@ struct stream *stream_from_memory(const void *data, size_t len);
 MUST_CHECK int stream_verify(struct stream **s, const struct digest *digest, uint64_t size,
 			     const char *what, struct error *err);
 
-enum stream_codec { STREAM_PLAIN, STREAM_GZIP, STREAM_ZSTD };
+enum stream_codec {
+	STREAM_PLAIN,
+	STREAM_GZIP,
+	STREAM_ZSTD,
+	/* known by their first bytes, never undone */
+	STREAM_BZIP2,
+	STREAM_XZ,
+	STREAM_LZ4,
+	STREAM_LZMA,
+};
+
+const char *stream_codec_name(enum stream_codec codec);
 
 /*
  * Undo one level of compression, never two. @limit: most bytes that may come out, else ERR_INVALID.
  * gzip: several members, zero padding at the end; CRC and ISIZE checked, reserved flags and
  * trailing garbage refused, truncation is ERR_INVALID (RFC 1952, rule A68).
+ * zstd: several frames, skippable ones anywhere; checksums, where there are any, checked;
+ * dictionaries, windows over 128 MiB and trailing garbage refused (RFC 8878, rule A69).
+ * Errors: ERR_UNSUPPORTED for codecs that are never undone.
  */
 MUST_CHECK int stream_decompress(struct stream **s, enum stream_codec codec, uint64_t limit,
 				 struct error *err);

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # The same image gives the same file-system bytes, for each of its layers: in two pools, over lower
-# layers of an earlier pull, after kills, under sanitizers, with another pool block size, and with
-# other images pulled before.
+# layers of an earlier pull, after kills, under sanitizers, with another pool block size, with other
+# images pulled before, and with zstd in the place of gzip.
 # weight: 60
 . "$(dirname "$0")/../support/lib.sh"
 
@@ -37,7 +37,7 @@ same() {
 }
 
 try() { # image layers asan
-    local image=$1 layers=$2 i n
+    local image=$1 layers=$2 i n tag folder
     say "$image"
     rm -rf "$WORK/a"
     "$PROGRAM" --root "$WORK/a" -q pull "$image" >/dev/null
@@ -55,6 +55,13 @@ try() { # image layers asan
     "$PROGRAM" --root "$WORK/d" pool create --block-size 128k >/dev/null
     "$PROGRAM" --root "$WORK/d" -q pull "oci:$IMAGES/tools:gnutar-gnu" "$image" >/dev/null
     same 'another block size, after another image' "$WORK/d" "$image" "$layers"
+
+    tag=${image##*:}
+    folder=${image#oci:}
+    python3 "$SUPPORT/recompress.py" "${folder%:*}" "$WORK/zstd" frames "$tag" \
+        $(seq -f "$tag-%g" $((layers - 1)))
+    same 'zstd in the place of gzip' "$WORK/g" "oci:$WORK/zstd:$tag" "$layers"
+    rm -rf "$WORK/zstd"
 
     LD_PRELOAD=$FAULT_SO FAULT_COUNT=$WORK/count "$PROGRAM" --root "$WORK/e" -q pull "$image" \
         >/dev/null

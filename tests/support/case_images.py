@@ -7,14 +7,14 @@
 import json
 import sys
 
-from cases import TREE, Codec, metadata, names, paths, streams, types, whiteouts
-from ocilayout import Layout
+from cases import TREE, Codec, codecs, metadata, names, paths, streams, types, whiteouts
+from ocilayout import Layout, digest_of
 from tarmaker import archive
 
 
 def store(layout, layer):
     if isinstance(layer, Codec):
-        return layout.put_layer(layer.tar, layer.stored)
+        return layout.put(layer.stored, layer.kind), digest_of(layer.tar)
     if isinstance(layer, bytes):
         return layout.put_layer(layer)
     return layout.put_layer(archive(layer))
@@ -23,7 +23,7 @@ def store(layout, layer):
 def main():
     layout = Layout(sys.argv[1])
     listed = []
-    for module in (names, types, paths, whiteouts, metadata, streams):
+    for module in (names, types, paths, whiteouts, metadata, streams, codecs):
         for name, case in module.CASES.items():
             stored = [store(layout, layer) for layer in case.layers]
             layout.put_image(name, [s[0] for s in stored], [s[1] for s in stored])

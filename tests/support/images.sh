@@ -45,7 +45,8 @@ for name in ${*:-debian cases tools}; do
     case $name in
     debian) image debian "$support/debian_image.sh" $support/debian_image.sh \
         $support/debian_top.py $support/apt_sources.py $shared ;;
-    cases) image cases "$support/case_images.py" $support/case_images.py $support/cases/*.py $shared ;;
+    cases) image cases "$support/case_images.py" $support/case_images.py $support/cases/*.py \
+        $support/zstd_frames.py $shared ;;
     tools) image tools "$support/tool_images.sh" $support/tool_images.sh $shared ;;
     bench) image bench "$support/bench_image.sh" $support/bench_image.sh $support/merge_debs.py $support/apt_sources.py \
         $shared ;;

@@ -25,6 +25,7 @@ import json
 import os
 import re
 import struct
+import subprocess
 import sys
 import urllib.parse
 import zlib
@@ -639,6 +640,12 @@ def open_layer(data):
         if len(data) > 3 and data[3] & 0xe0:
             raise Refused("gzip: reserved flags")
         return gzip.GzipFile(fileobj=io.BytesIO(data))
+    if data[:4] == b"\x28\xb5\x2f\xfd" or (data[1:4] == b"\x2a\x4d\x18" and data[0] >> 4 == 5):
+        done = subprocess.run(["zstd", "-q", "-d", "-c"], input=data, capture_output=True,
+                              check=False)
+        if done.returncode:
+            raise Refused(f"zstd: {done.stderr.decode(errors='replace').strip()}")
+        return io.BytesIO(done.stdout)
     return io.BytesIO(data)
 
 

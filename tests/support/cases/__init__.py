@@ -7,7 +7,7 @@ bytes, or a Codec.
 
 WHEN = 1234567890
 TREE = "tree"
-INVALID, VERIFICATION, NO_SPACE = 11, 5, 6
+INVALID, VERIFICATION, NO_SPACE, UNSUPPORTED = 11, 5, 6, 10
 
 
 class Case:
@@ -19,10 +19,10 @@ class Case:
 
 
 class Codec:
-    """A layer stored as given bytes; tar is what they unpack to."""
+    """A layer stored as given bytes, and of that type; tar is what they unpack to."""
 
-    def __init__(self, tar, stored):
-        self.tar, self.stored = tar, stored
+    def __init__(self, tar, stored, kind="application/vnd.oci.image.layer.v1.tar+gzip"):
+        self.tar, self.stored, self.kind = tar, stored, kind
 
 
 def f(name, data="", **more):

@@ -41,6 +41,8 @@ static void each_type_means_what_the_rules_say(void **state)
 		{OCI "layer.v1.tar+encrypted", MEDIA_LAYER_ENCRYPTED},
 		{OCI "layer.v1.tar+gzip+encrypted", MEDIA_LAYER_ENCRYPTED},
 		{OCI "layer.nondistributable.v1.tar+zstd+encrypted", MEDIA_LAYER_ENCRYPTED},
+		{OCI "layer.v1.tar+enc", MEDIA_LAYER_ENCRYPTED},
+		{DOCKER "image.rootfs.diff.tar.gzip+enc", MEDIA_LAYER_ENCRYPTED},
 		{"application/vnd.in-toto+json", MEDIA_UNKNOWN},
 		{OCI "layer.v1.erofs", MEDIA_UNKNOWN},
 		/* B5 */
@@ -78,10 +80,43 @@ static void b01_all_four_manifest_types_are_asked_for(void **state)
 	assert_int_equal(indexes, 2);
 }
 
+static void b03_a_layer_type_says_what_compression_to_expect(void **state)
+{
+	enum { SAYS_NOTHING = -1 };
+	static const struct {
+		const char *text;
+		int codec;
+	} cases[] = {
+		{OCI "layer.v1.tar", STREAM_PLAIN},
+		{OCI "layer.v1.tar+gzip", STREAM_GZIP},
+		{OCI "layer.v1.tar+zstd", STREAM_ZSTD},
+		{OCI "layer.v1.tar+GZIP; x=y", STREAM_GZIP},
+		{OCI "layer.nondistributable.v1.tar", STREAM_PLAIN},
+		{OCI "layer.nondistributable.v1.tar+zstd", STREAM_ZSTD},
+		{DOCKER "image.rootfs.diff.tar", SAYS_NOTHING},
+		{DOCKER "image.rootfs.foreign.diff.tar", SAYS_NOTHING},
+		{DOCKER "image.rootfs.diff.tar.gzip", STREAM_GZIP},
+		{DOCKER "image.rootfs.diff.tar.zstd", STREAM_ZSTD},
+		{DOCKER "image.rootfs.foreign.diff.tar.gzip", STREAM_GZIP},
+		{"", SAYS_NOTHING},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		enum stream_codec codec;
+		bool says = oci_media_type_codec(cases[i].text, &codec);
+
+		assert_int_equal(says, cases[i].codec != SAYS_NOTHING);
+		if (says)
+			assert_int_equal(codec, cases[i].codec);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_type_means_what_the_rules_say),
+		cmocka_unit_test(b03_a_layer_type_says_what_compression_to_expect),
 		cmocka_unit_test(b01_all_four_manifest_types_are_asked_for),
 	};
 

@@ -353,37 +353,6 @@ static void an_error_below_comes_through_and_stays(void **state)
 	assert_int_equal(stream_finish(s, &err), -1);
 }
 
-static void zstd_is_refused_as_unsupported(void **state)
-{
-	struct stream *s = stream_from_memory("", 0);
-	struct error err = {0};
-
-	(void)state;
-	assert_int_equal(stream_decompress(&s, STREAM_ZSTD, NO_LIMIT, &err), -1);
-	assert_error(&err, ERR_UNSUPPORTED, "zstd");
-	assert_null(s);
-}
-
-static void plain_data_is_bounded_by_the_limit_too(void **state)
-{
-	cleanup_buffer struct buffer out = {0};
-	struct error err = {0};
-
-	(void)state;
-	for (size_t piece = 1; piece < 12; piece++) {
-		for (uint64_t limit = 9; limit <= 10; limit++) {
-			cleanup(stream_close_ptr) struct stream *s = pieces_stream(
-				&(struct pieces){.data = text, .len = 10, .piece = piece});
-
-			buffer_clear(&out);
-			assert_ok(stream_decompress(&s, STREAM_PLAIN, limit, &err), &err);
-			assert_int_equal(stream_read_all(s, SIZE_MAX, &out, &err),
-					 limit == 10 ? 0 : -1);
-		}
-		assert_int_equal(out.len, 10);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -405,8 +374,6 @@ int main(void)
 		cmocka_unit_test(large_data_comes_out_equal_in_all_piece_sizes),
 		cmocka_unit_test(what_comes_out_is_bounded_by_the_limit),
 		cmocka_unit_test(an_error_below_comes_through_and_stays),
-		cmocka_unit_test(zstd_is_refused_as_unsupported),
-		cmocka_unit_test(plain_data_is_bounded_by_the_limit_too),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

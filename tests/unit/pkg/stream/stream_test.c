@@ -110,64 +110,6 @@ static void a_failure_of_finish_is_repeated(void **state)
 	assert_int_equal(stream_peek(s, &p, &n, &err), -1);
 }
 
-static void sniffing_takes_nothing_however_small_the_pieces(void **state)
-{
-	static const struct {
-		const char *data;
-		size_t len;
-		enum stream_codec codec;
-	} cases[] = {
-		{"", 0, STREAM_PLAIN},
-		{"\x1f", 1, STREAM_PLAIN},
-		{"\x1f\x8b", 2, STREAM_GZIP},
-		{"\x1f\x8b\x08more", 7, STREAM_GZIP},
-		{"\x1f\x8c\x08more", 7, STREAM_PLAIN},
-		{"\x28\xb5\x2f", 3, STREAM_PLAIN},
-		{"\x28\xb5\x2f\xfd", 4, STREAM_ZSTD},
-		{"\x28\xb5\x2f\xfdxyz", 7, STREAM_ZSTD},
-		{"\x50\x2a\x4d\x18xyz", 7, STREAM_ZSTD},
-		{"\x5f\x2a\x4d\x18xyz", 7, STREAM_ZSTD},
-		{"\x60\x2a\x4d\x18xyz", 7, STREAM_PLAIN},
-		{"BZh91AY", 7, STREAM_PLAIN},
-		{"etc/passwd", 10, STREAM_PLAIN},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		for (size_t piece = 1; piece <= 10; piece++) {
-			cleanup(stream_close_ptr) struct stream *s =
-				pieces_stream(&(struct pieces){.data = cases[i].data,
-							       .len = cases[i].len,
-							       .piece = piece});
-			cleanup_buffer struct buffer out = {0};
-			enum stream_codec codec;
-			struct error err = {0};
-
-			for (int twice = 0; twice < 2; twice++) {
-				assert_ok(stream_sniff(s, &codec, &err), &err);
-				assert_int_equal(codec, cases[i].codec);
-			}
-			assert_ok(stream_read_all(s, 100, &out, &err), &err);
-			assert_int_equal(out.len, cases[i].len);
-			if (out.len > 0)
-				assert_memory_equal(out.data, cases[i].data, out.len);
-			assert_ok(stream_finish(s, &err), &err);
-		}
-	}
-}
-
-static void sniffing_passes_a_failure_on(void **state)
-{
-	cleanup(stream_close_ptr) struct stream *s =
-		pieces_stream(&(struct pieces){.data = text, .len = 2, .piece = 1, .fails = true});
-	enum stream_codec codec;
-	struct error err = {0};
-
-	(void)state;
-	assert_int_equal(stream_sniff(s, &codec, &err), -1);
-	assert_error(&err, ERR_NETWORK, "connection lost");
-}
-
 /* --- verify ----------------------------------------------------------------------------------- */
 
 static struct digest text_digest(enum digest_algorithm algorithm)
@@ -360,8 +302,6 @@ int main(void)
 		cmocka_unit_test(read_all_refuses_more_than_it_may),
 		cmocka_unit_test(finish_drains_and_finishes_once),
 		cmocka_unit_test(a_failure_of_finish_is_repeated),
-		cmocka_unit_test(sniffing_takes_nothing_however_small_the_pieces),
-		cmocka_unit_test(sniffing_passes_a_failure_on),
 		cmocka_unit_test(size_and_digest_that_hold_are_passed),
 		cmocka_unit_test(digest_mismatch_is_reported_even_if_reader_stops_early),
 		cmocka_unit_test(the_end_is_never_seen_without_a_matching_digest),
