@@ -8,14 +8,18 @@
  *   <root>/containers/POOL/ID.ext4   the file of thin id ID
  *   <root>/containers/POOL/ID.new    one that is being made
  *   <root>/containers/POOL/ID/       the bundle of `run` by an ordinary user
- *   <run dir>/.../NAME               mount point of `mount` without a folder
+ *   <run dir>/ROOT/POOL/NAME         mount point of `mount` without a folder (store_run_dir())
  *
  *   ready ──check out──▶ checked_out ──▶ attached ──▶ mounted     (root)
  *     └────extract─────▶ extracted                                (ordinary user)
  *
  * Byte ID of the lock file (OFD locks, fcntl(2)) is held by whoever changes what is above, byte
  * 2^32 + ID by a `run` for as long as it lives: both end with their holder, so what nobody holds
- * and the record does not name was left by a killed command, and the next one removes it.
+ * and the record does not name was left by a killed command, and the next one removes it. A reader
+ * of ID.ext4 shares byte ID. Byte 0 is shared by makers of temporary containers until these are
+ * held by their own bytes.
+ *
+ * Locks are taken in this order: byte 0, byte ID, the pool's.
  */
 #pragma once
 
@@ -47,6 +51,10 @@ MUST_CHECK int container_state(struct store *s, const struct record_entry *e,
 			       struct container_state *ret, struct error *err);
 void container_state_release(struct container_state *st);
 
+/* The container that is mounted on this folder. @ret_name: owned. Errors: ERR_NOT_FOUND. */
+MUST_CHECK int containers_find_mount(struct store *s, const char *dir, char **ret_name,
+				     struct error *err);
+
 /* One that this process has to itself. */
 struct container;
 
@@ -56,24 +64,45 @@ struct container;
  */
 MUST_CHECK int container_open(struct store *s, const char *name, struct container **ret,
 			      struct error *err);
+
+/*
+ * store_create_container() and container_open(), with nothing between them: a temporary container
+ * that nobody holds is taken for one whose command was killed. Errors: of both.
+ */
+MUST_CHECK int container_create(struct store *s, const char *ref,
+				const struct store_container_options *options,
+				struct container **ret, struct error *err);
 void container_close(struct container *c);
 DEFINE_CLEANUP(struct container *, container_close);
 
+/* As the record has it, with what was done through c. */
 const struct record_entry *container_entry(const struct container *c);
 
-/* Held until it is closed, also by children that inherit nothing else: others are told "running". */
+/*
+ * Held until it is closed, also by children that inherit nothing else: others are told "running".
+ */
 MUST_CHECK int container_set_running(struct container *c, struct error *err);
 
-/* Its file is there and the record names it. Errors: ERR_NO_SPACE (host). */
+/*
+ * Its file is there and the record names it. Errors: ERR_NO_SPACE (host), ERR_UNSUPPORTED (it was
+ * extracted).
+ */
 MUST_CHECK int container_check_out(struct container *c, struct error *err);
+/* NULL unless it is checked out. */
 const char *container_file(const struct container *c);
 
 /* Checked out and on a loop device that stays. @ret_device: owned. Errors: ERR_UNSUPPORTED. */
 MUST_CHECK int container_attach(struct container *c, char **ret_device, struct error *err);
 
 /*
- * Attached, and mounted. @dir: NULL for a mount point in the run folder; made when missing.
- * Mounted there already: nothing to do. @ret_dir: owned. Errors: ERR_UNSUPPORTED, ERR_BUSY.
+ * Where it is mounted when no folder is named. Owned, may not exist. Whoever makes this folder
+ * while he holds the container need not care for its end: an empty one goes with the next command.
+ */
+char *container_mount_point(const struct container *c);
+
+/*
+ * Attached, and mounted. @dir: NULL for container_mount_point(); made when missing. Mounted there
+ * already: nothing to do. @ret_dir: owned. Errors: ERR_UNSUPPORTED, ERR_BUSY.
  */
 MUST_CHECK int container_mount(struct container *c, const char *dir, char **ret_dir,
 			       struct error *err);
@@ -93,5 +122,8 @@ char *container_private_dir(const struct container *c);
 /* Remove it: unmounted, from the record, then its file. Errors: ERR_BUSY (mounted, unless force). */
 MUST_CHECK int container_remove(struct container **c, bool force, struct error *err);
 
-/* Remove what killed commands left in this pool; called by every command that opens a store. */
+/*
+ * Remove what killed commands left in this pool; called by every command that opens a store. What
+ * cannot be removed now is left to the next one: the only error is ERR_INTERRUPTED.
+ */
 MUST_CHECK int containers_mend(struct store *s, struct error *err);

@@ -54,6 +54,25 @@ static char *absolute_path(const char *path, struct error *err)
 	return xasprintf("%s/%s", cwd, path);
 }
 
+/* The real path, so that a root has one such folder whatever way it was named. */
+static char *run_dir_of(const struct store *s, const char *run_dir, struct error *err)
+{
+	cleanup_free char *base =
+		run_dir ? absolute_path(run_dir, err) : xasprintf("%s/run", s->root);
+	cleanup_free char *real = realpath(s->root, NULL);
+	char text[DIGEST_TEXT_BYTES];
+	struct digest hash;
+
+	if (!base)
+		return NULL;
+	if (!real) {
+		error_sys(err, "%s", s->root);
+		return NULL;
+	}
+	digest_of(DIGEST_SHA256, real, strlen(real), &hash);
+	return xasprintf("%s/%.8s/%s", base, digest_hex(&hash, text), s->pool);
+}
+
 int store_open(const struct store_options *o, struct store **ret, struct error *err)
 {
 	cleanup(store_close_ptr) struct store *s = xcalloc(1, sizeof(*s));
@@ -68,10 +87,15 @@ int store_open(const struct store_options *o, struct store **ret, struct error *
 	s->pools_dir = xasprintf("%s/pools", s->root);
 	s->pool_dir = xasprintf("%s/%s", s->pools_dir, s->pool);
 	s->spool_dir = xasprintf("%s/spool", s->root);
+	s->containers_dir = xasprintf("%s/containers/%s", s->root, s->pool);
+	s->volume_lock_fd = -1;
 	s->lock_timeout_ms = o->lock_timeout_ms;
 	s->min_free_data_percent = o->min_free_data_percent;
 	s->min_free_metadata_percent = o->min_free_metadata_percent;
 	if (fdio_mkdirs(s->pools_dir, err) < 0 || fdio_mkdirs(s->spool_dir, err) < 0)
+		return -1;
+	s->run_dir = run_dir_of(s, o->run_dir, err);
+	if (!s->run_dir)
 		return -1;
 	*ret = steal(&s);
 	return 0;
@@ -81,6 +105,7 @@ void store_close(struct store *s)
 {
 	if (!s)
 		return;
+	cleanup_fd_ptr(&s->volume_lock_fd);
 	content_close(s->content);
 	catalog_close(s->catalog);
 	free(s->root);
@@ -88,6 +113,8 @@ void store_close(struct store *s)
 	free(s->pool_dir);
 	free(s->pools_dir);
 	free(s->spool_dir);
+	free(s->run_dir);
+	free(s->containers_dir);
 	free(s->verb);
 	free(s);
 }
@@ -110,6 +137,11 @@ const char *store_pool_dir(const struct store *s)
 const char *store_spool_dir(const struct store *s)
 {
 	return s->spool_dir;
+}
+
+const char *store_run_dir(const struct store *s)
+{
+	return s->run_dir;
 }
 
 int store_content(struct store *s, struct content **ret, struct error *err)
@@ -319,18 +351,18 @@ static int guard_pool(struct store *s, const struct thin_pool_status *st, uint64
 	return 0;
 }
 
-static int guard_host(struct store *s, uint64_t need_bytes, struct error *err)
+int store_guard_host(const char *dir, uint64_t need_bytes, struct error *err)
 {
 	struct statvfs fs;
 	uint64_t free_bytes;
 
-	if (statvfs(s->pool_dir, &fs) < 0)
-		return error_sys(err, "statvfs %s", s->pool_dir);
+	if (statvfs(dir, &fs) < 0)
+		return error_sys(err, "statvfs %s", dir);
 	free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
 	if (need_bytes > free_bytes)
 		return error_set(err, ERR_NO_SPACE,
 				 "the file system of %s has %llu MiB free, %llu MiB are needed",
-				 s->pool_dir, (unsigned long long)(free_bytes >> 20),
+				 dir, (unsigned long long)(free_bytes >> 20),
 				 (unsigned long long)(need_bytes >> 20));
 	return 0;
 }
@@ -341,7 +373,7 @@ int store_guard(struct store *s, struct thin_pool *pool, uint64_t need_bytes, st
 
 	if (thin_pool_status(pool, &status, err) < 0 || guard_pool(s, &status, need_bytes, err) < 0)
 		return -1;
-	return guard_host(s, need_bytes, err);
+	return store_guard_host(s->pool_dir, need_bytes, err);
 }
 
 /* --- check ------------------------------------------------------------------------------------ */

@@ -7,6 +7,7 @@
  *   <root>/content/     images (oci/content.h)
  *   <root>/pools/NAME/  layers and containers (pkg/snapshot)
  *   <root>/spool/       blobs on their way
+ *   <root>/containers/  containers outside the pool (oci/container.h)
  */
 #pragma once
 
@@ -25,9 +26,10 @@ enum { STORE_NAME_MAX = 128 };
 bool store_is_name(const char *text);
 
 struct store_options {
-	const char *root; /* made when missing */
-	const char *pool; /* name: [a-zA-Z0-9][a-zA-Z0-9_.-]* */
-	const char *verb; /* what is being done, shown to others who wait for the pool */
+	const char *root;    /* made when missing */
+	const char *run_dir; /* mount points; made when needed. NULL: <root>/run */
+	const char *pool;    /* name: [a-zA-Z0-9][a-zA-Z0-9_.-]* */
+	const char *verb;    /* what is being done, shown to others who wait for the pool */
 	unsigned lock_timeout_ms;
 	unsigned min_free_data_percent, min_free_metadata_percent; /* the guard */
 };
@@ -42,6 +44,11 @@ const char *store_root(const struct store *s);
 const char *store_pool_name(const struct store *s);
 const char *store_pool_dir(const struct store *s);
 const char *store_spool_dir(const struct store *s);
+/*
+ * Where mount points of this pool are made: <run dir>/<8 hex of the root's path>/<pool>; several
+ * roots can have one run folder. May not exist.
+ */
+const char *store_run_dir(const struct store *s);
 /* Opened when first asked for; borrowed. */
 MUST_CHECK int store_content(struct store *s, struct content **ret, struct error *err);
 
@@ -95,6 +102,7 @@ MUST_CHECK int store_find_image(struct store *s, const char *ref, struct content
 struct store_container_options {
 	const char *name; /* NULL: one is made up */
 	bool read_only;
+	bool temporary; /* only with container_create(), which keeps it from being mended away */
 	const struct record_label *labels;
 	size_t n_labels;
 };
@@ -104,8 +112,10 @@ struct store_container_options {
 MUST_CHECK int store_create_container(struct store *s, const char *ref,
 				      const struct store_container_options *options,
 				      char **ret_name, struct error *err);
-MUST_CHECK int store_remove_container(struct store *s, const char *name, struct error *err);
-/* Errors: ERR_NOT_FOUND, ERR_USAGE (malformed name), ERR_BUSY (name taken). */
+/* Errors: ERR_NOT_FOUND, ERR_BUSY (running; mounted, unless force). */
+MUST_CHECK int store_remove_container(struct store *s, const char *name, bool force,
+				      struct error *err);
+/* Errors: ERR_NOT_FOUND, ERR_USAGE (malformed name), ERR_BUSY (name taken; running). */
 MUST_CHECK int store_rename_container(struct store *s, const char *name, const char *new_name,
 				      struct error *err);
 
@@ -123,8 +133,11 @@ MUST_CHECK int store_tag_image(struct store *s, const char *ref, const char *new
 MUST_CHECK int store_remove_image(struct store *s, const char *ref, struct error *err);
 
 /*
- * The volume of a container or of an image's top layer, for reading.
- * @ret_session: owned, holds the volume; close the volume first.
+ * The volume of a container or of an image's top layer, for reading; of a checked-out container,
+ * its file. One whose files were extracted is read as it was in the pool, with a warning.
+ * @ret_session: owned, holds the volume; close the volume first. A checked-out container is not
+ * changed by others until the store is closed.
+ * Errors: ERR_NOT_FOUND, ERR_BUSY (checked out and mounted or running).
  */
 MUST_CHECK int store_open_volume(struct store *s, const char *name_or_ref,
 				 struct snapshots **ret_session, struct thin_volume **ret,

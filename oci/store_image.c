@@ -8,9 +8,11 @@
 
 #include "oci/chain.h"
 #include "oci/config.h"
+#include "oci/container_internal.h"
 #include "oci/manifest.h"
 #include "oci/store_internal.h"
 #include "pkg/base/alloc.h"
+#include "pkg/base/log.h"
 #include "pkg/base/timestamp.h"
 
 /* What the new superblock and a first mount write, with room to spare. */
@@ -176,6 +178,7 @@ static int create_in_session(struct store *s, struct snapshots *snapshots,
 		.manifest = image->manifest,
 		.created = timestamp_now(created),
 		.read_only = o->read_only,
+		.temporary = o->temporary,
 		.labels = o->labels,
 		.n_labels = o->n_labels,
 	};
@@ -210,15 +213,6 @@ int store_create_container(struct store *s, const char *ref,
 		return -1;
 	*ret_name = steal(&name);
 	return 0;
-}
-
-int store_remove_container(struct store *s, const char *name, struct error *err)
-{
-	cleanup(snapshots_close_ptr) struct snapshots *snapshots = NULL;
-
-	if (store_write(s, &snapshots, err) < 0)
-		return -1;
-	return snapshots_remove_container(snapshots, name, err);
 }
 
 /* --- removing an image ------------------------------------------------------------------------ */
@@ -354,17 +348,30 @@ static int find_entry(struct store *s, struct snapshots *snapshots, const char *
 	return 0;
 }
 
+static int open_entry(struct store *s, struct snapshots *snapshots, const struct record_entry *e,
+		      struct thin_volume **ret, struct error *err)
+{
+	if (e->place == RECORD_IN_FILE) {
+		cleanup_fd_ptr(&s->volume_lock_fd);
+		s->volume_lock_fd = -1;
+		return container_open_file(s, e, &s->volume_lock_fd, ret, err);
+	}
+	if (e->place == RECORD_IN_FOLDER)
+		log_warning("container %s was extracted into %s: what was written there is not in "
+			    "its volume",
+			    e->name, e->folder);
+	return thin_pool_open_volume(snapshots_pool(snapshots), e->thin_id, e->size_bytes, false,
+				     ret, err);
+}
+
 static int open_volume(struct store *s, const char *name, struct snapshots **ret_session,
 		       struct thin_volume **ret, struct error *err)
 {
 	cleanup(snapshots_close_ptr) struct snapshots *snapshots = NULL;
 	const struct record_entry *e;
 
-	if (store_read(s, &snapshots, err) < 0 || find_entry(s, snapshots, name, &e, err) < 0)
-		return -1;
-	if (thin_pool_open_volume(snapshots_pool(snapshots), e->thin_id, e->size_bytes, false, ret,
-				  err)
-	    < 0)
+	if (store_read(s, &snapshots, err) < 0 || find_entry(s, snapshots, name, &e, err) < 0
+	    || open_entry(s, snapshots, e, ret, err) < 0)
 		return -1;
 	*ret_session = steal(&snapshots);
 	return 0;

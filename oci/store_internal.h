@@ -6,14 +6,18 @@
 
 struct store {
 	char *root, *pool, *pool_dir, *pools_dir, *spool_dir;
+	char *run_dir, *containers_dir; /* of this pool */
 	char *verb;
 	unsigned lock_timeout_ms;
 	unsigned min_free_data_percent, min_free_metadata_percent;
 	struct content *content; /* opened when first needed */
 	struct catalog *catalog;
 	bool catalog_in_memory;
+	int volume_lock_fd; /* see store_open_volume(); -1: none */
 };
 
+/* Room for so much in the file system of a folder of the store. Errors: ERR_NO_SPACE. */
+MUST_CHECK int store_guard_host(const char *dir, uint64_t need_bytes, struct error *err);
 /* The ChainIDs of an image, lowest first, from its manifest and config in the content. Owned. */
 MUST_CHECK int store_image_chain(struct store *s, const struct digest *manifest,
 				 struct digest **ret, size_t *ret_n, struct error *err);

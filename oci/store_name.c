@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "oci/container.h"
 #include "oci/store_internal.h"
 #include "pkg/base/alloc.h"
 
@@ -32,13 +33,15 @@ int store_tag_image(struct store *s, const char *ref, const char *new_ref, struc
 int store_rename_container(struct store *s, const char *name, const char *new_name,
 			   struct error *err)
 {
+	cleanup(container_close_ptr) struct container *held = NULL;
 	cleanup(snapshots_close_ptr) struct snapshots *snapshots = NULL;
 
 	if (!store_is_name(new_name))
 		return error_set(err, ERR_USAGE,
 				 "'%.60s' is not a name: letters, digits, and _.- after the first",
 				 new_name);
-	if (store_write(s, &snapshots, err) < 0)
+	/* Whoever holds a container goes on calling it by the name that it had. */
+	if (container_open(s, name, &held, err) < 0 || store_write(s, &snapshots, err) < 0)
 		return -1;
 	return snapshots_rename_container(snapshots, name, new_name, err);
 }

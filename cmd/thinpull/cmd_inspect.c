@@ -5,29 +5,12 @@
 #include <string.h>
 
 #include "cmd/thinpull/context.h"
+#include "cmd/thinpull/listing.h"
 #include "cmd/thinpull/output.h"
 #include "cmd/thinpull/report.h"
 #include "cmd/thinpull/sizes.h"
 
-struct container_list {
-	struct catalog_container *items;
-	size_t n;
-};
-
-static void container_list_release(struct container_list *list)
-{
-	catalog_containers_free(list->items, list->n);
-}
-
-static const struct catalog_container *find(const struct container_list *list, const char *name)
-{
-	for (size_t i = 0; i < list->n; i++)
-		if (strcmp(list->items[i].name, name) == 0)
-			return &list->items[i];
-	return NULL;
-}
-
-static int print_json(const struct catalog_container *container, struct error *err)
+static int print_json(const struct listed_container *container, struct error *err)
 {
 	cleanup_jout struct jout o = {0};
 
@@ -37,8 +20,25 @@ static int print_json(const struct catalog_container *container, struct error *e
 	return 0;
 }
 
-static int print_text(const struct catalog_container *c, struct error *err)
+/* Where its files are when they are not in the pool, and what they take there. */
+static void print_place(const struct container_state *st)
 {
+	char used[SIZE_TEXT_BYTES];
+
+	if (st->file)
+		report_fact("File", "%s, %s", st->file, size_format(st->used_bytes, used));
+	if (st->device)
+		report_fact("Device", "%s", st->device);
+	if (st->mount_point)
+		report_fact("Mount point", "%s", st->mount_point);
+	if (st->folder)
+		report_fact("Folder", "%s", st->folder);
+}
+
+static int print_text(const struct listed_container *listed, struct error *err)
+{
+	const struct catalog_container *c = listed->row;
+	const struct container_state *st = &listed->state;
 	cleanup(jdoc_free_ptr) struct jdoc *labels = NULL;
 	char size[SIZE_TEXT_BYTES], own[SIZE_TEXT_BYTES];
 	const char *key, *value;
@@ -52,6 +52,8 @@ static int print_text(const struct catalog_container *c, struct error *err)
 	report_fact("Thin id", "%u", c->thin_id);
 	report_fact("Size", "%s, %s", size_format(c->size_bytes, size),
 		    c->read_only ? "read-only" : "writable");
+	report_fact("State", "%s", container_status_name(st->status));
+	print_place(st);
 	report_fact("Mapped", "%s, of which %s are its own", size_format(c->mapped_bytes, size),
 		    size_format(c->exclusive_bytes, own));
 	if (jdoc_parse(c->labels, strlen(c->labels), "labels", &labels, err) < 0)
@@ -67,22 +69,20 @@ static int print_text(const struct catalog_container *c, struct error *err)
 static int inspect(const struct context *context, struct error *err)
 {
 	cleanup(store_close_ptr) struct store *store = NULL;
-	cleanup(container_list_release) struct container_list list = {0};
+	cleanup(listing_release) struct listing listing = {0};
 	const char *name = context->args->operands[0];
-	const struct catalog_container *container;
 
 	if (!store_is_name(name))
 		return error_set(err, ERR_USAGE, "'%.60s' is not the name of a container", name);
 	if (context_open_store(context, &store, err) < 0
-	    || store_containers(store, &list.items, &list.n, err) < 0)
+	    || listing_load(store, name, &listing, err) < 0)
 		return -1;
-	container = find(&list, name);
-	if (!container)
+	if (!listing.n)
 		return error_set(err, ERR_NOT_FOUND, "no container named %s", name);
 	if (context->settings->json)
-		return print_json(container, err);
+		return print_json(&listing.items[0], err);
 	if (!context->settings->quiet)
-		return print_text(container, err);
+		return print_text(&listing.items[0], err);
 	output_line("%s", name);
 	return 0;
 }

@@ -13,7 +13,7 @@ static int remove_one(const struct context *context, struct store *store, const 
 
 	if (!store_is_name(name))
 		return error_set(err, ERR_USAGE, "'%.60s' is not the name of a container", name);
-	if (store_remove_container(store, name, err) < 0) {
+	if (store_remove_container(store, name, force, err) < 0) {
 		if (!force || err->kind != ERR_NOT_FOUND)
 			return -1;
 		error_clear(err);

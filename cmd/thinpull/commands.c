@@ -30,7 +30,7 @@ static const struct option_spec create_options[] = {
 };
 
 static const struct option_spec rm_options[] = {
-	{"force", 'f', NULL, "no error for names that are not there", 0},
+	{"force", 'f', NULL, "unmount first; no error for names that are not there", 0},
 	{0},
 };
 
@@ -52,6 +52,12 @@ static const struct option_spec pool_create_options[] = {
 	{"lvm", 0, "DEV", "for the kernel, in a volume group", OPTION_LATER},
 	{0},
 };
+
+#define CHECKED_OUT                                                                                \
+	"On the file engine the volume of the container is checked out for this, into a file of\n" \
+	"its own (sharing blocks where the file system can), and that file is the container's\n"   \
+	"store from then on: export reads it, rm deletes it. A later version serves the volume\n"  \
+	"itself."
 
 #define LATER(name, operands, summary)                             \
 	{                                                          \
@@ -83,19 +89,33 @@ const struct command commands[] = {
 	 OPERANDS_ANY, cmd_rmi, NULL, 0},
 	{"create", "REF [NAME]", "make a container: a writable snapshot of an image",
 	 create_options, 1, 2, cmd_create, "Prints the name of the container.", 0},
-	{"ls", "", "list the containers", NULL, 0, 0, cmd_ls, NULL, 0},
+	{"ls", "", "list the containers", NULL, 0, 0, cmd_ls,
+	 "STATE is ready (in the pool), checked_out (in a file of its own), attached (to a block\n"
+	 "device), mounted, running, or extracted (into a folder).",
+	 0},
 	{"inspect", "NAME", "all about a container", NULL, 1, 1, cmd_inspect,
 	 "A page for people; with --json an object with the keys of ls. Its own bytes are what\n"
 	 "goes free when it is removed.",
 	 0},
-	{"rm", "NAME...", "remove containers", rm_options, 1, OPERANDS_ANY, cmd_rm, NULL, 0},
+	{"rm", "NAME...", "remove containers", rm_options, 1, OPERANDS_ANY, cmd_rm,
+	 "What was extracted into a folder of the user's stays there.", 0},
 	{"rename", "OLD NEW", "rename a container", NULL, 2, 2, cmd_rename, NULL, 0},
 	LATER("reset", "NAME", "put a container back to its image"),
 	LATER("fork", "NAME NEW", "a snapshot of a container"),
 	LATER("resize", "NAME SIZE", "grow a container"),
-	LATER("path", "NAME", "make the block device of a container available"),
-	LATER("mount", "NAME [DIR]", "mount a container"),
-	LATER("umount", "NAME", "unmount a container"),
+	{"path", "NAME", "make the block device of a container available", NULL, 1, 1, cmd_path,
+	 "Prints the path of a block device with the container's file system, for a virtual\n"
+	 "machine for example; 'thinpull umount' takes it away. An ordinary user has no devices\n"
+	 "and gets the path of a file instead, which is as good a drive.\n" CHECKED_OUT,
+	 0},
+	{"mount", "NAME [DIR]", "mount a container", NULL, 1, 2, cmd_mount,
+	 "Prints the mount point: DIR, made when missing, or one in the run folder. Only\n"
+	 "root can mount.\n" CHECKED_OUT,
+	 0},
+	{"umount", "NAME|DIR", "unmount a container", NULL, 1, 1, cmd_umount,
+	 "Takes away all mounts of the container and its block device. What was written stays in\n"
+	 "the container. DIR is one of its mount points.",
+	 0},
 	LATER("bundle", "NAME DIR", "an OCI runtime bundle of a container"),
 	LATER("run", "REF [--] [CMD...]", "create a container and run a command in it"),
 	LATER("drive", "NAME", "a container as a drive of a virtual machine"),

@@ -3,23 +3,28 @@
 #include "cmd/thinpull/context.h"
 
 #include "cmd/thinpull/engine.h"
+#include "oci/container.h"
 
 int context_open_store(const struct context *context, struct store **ret, struct error *err)
 {
 	const struct settings *s = context->settings;
 	struct store_options options = {
 		.root = s->root,
+		.run_dir = s->run_dir,
 		.pool = s->pool,
 		.verb = context->verb,
 		.lock_timeout_ms = s->lock_timeout_ms,
 		.min_free_data_percent = s->min_free_data_percent,
 		.min_free_metadata_percent = s->min_free_metadata_percent,
 	};
+	cleanup(store_close_ptr) struct store *store = NULL;
 	struct engine_choice choice;
 
-	if (engine_choose(s->engine, &choice, err) < 0)
+	if (engine_choose(s->engine, &choice, err) < 0 || store_open(&options, &store, err) < 0
+	    || containers_mend(store, err) < 0)
 		return -1;
-	return store_open(&options, ret, err);
+	*ret = steal(&store);
+	return 0;
 }
 
 int context_platform(const struct context *context, struct oci_platform *ret, struct error *err)

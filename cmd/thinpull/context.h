@@ -16,7 +16,7 @@ struct context {
 	int *exit_status; /* of a verb that is done; 0 unless it says otherwise */
 };
 
-/* Open the root folder of the settings. Errors: as store_open(), ERR_UNSUPPORTED (engine). */
+/* Open the root folder of the settings; what killed commands left goes. Errors: as store_open(), ERR_UNSUPPORTED (engine). */
 MUST_CHECK int context_open_store(const struct context *context, struct store **ret,
 				  struct error *err);
 

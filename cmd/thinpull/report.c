@@ -52,9 +52,12 @@ bad:
 	return -1;
 }
 
-int report_container(struct jout *o, const char *key, const struct catalog_container *container,
+int report_container(struct jout *o, const char *key, const struct listed_container *listed,
 		     struct error *err)
 {
+	const struct catalog_container *container = listed->row;
+	const struct container_state *state = &listed->state;
+
 	jout_object(o, key);
 	jout_string(o, "name", container->name);
 	jout_string(o, "image", container->image);
@@ -62,12 +65,14 @@ int report_container(struct jout *o, const char *key, const struct catalog_conta
 	jout_uint(o, "thin_id", container->thin_id);
 	jout_uint(o, "size_bytes", container->size_bytes);
 	jout_bool(o, "read_only", container->read_only);
-	jout_string(o, "state", "ready");
-	jout_string(o, "device", NULL);
-	jout_string(o, "mount_point", NULL);
+	jout_string(o, "state", container_status_name(state->status));
+	jout_string(o, "device", state->device);
+	jout_string(o, "mount_point", state->mount_point);
+	jout_string(o, "file", state->file);
+	jout_string(o, "folder", state->folder);
 	if (report_labels(o, container->labels, err) < 0)
 		return error_wrap(err, "container %s", container->name);
-	jout_uint(o, "mapped_bytes", container->mapped_bytes);
+	jout_uint(o, "mapped_bytes", listed->mapped_bytes);
 	jout_uint(o, "exclusive_bytes", container->exclusive_bytes);
 	jout_string(o, "created", container->created);
 	jout_end_object(o);
@@ -93,19 +98,13 @@ int report_stored_image(struct jout *o, struct store *store, const char *ref, st
 int report_stored_container(struct jout *o, struct store *store, const char *name,
 			    struct error *err)
 {
-	struct catalog_container *containers;
-	int status = 0;
-	size_t n;
+	cleanup(listing_release) struct listing listing = {0};
 
-	if (store_containers(store, &containers, &n, err) < 0)
+	if (listing_load(store, name, &listing, err) < 0)
 		return -1;
-	for (size_t i = 0; i < n && status == 0; i++)
-		if (strcmp(containers[i].name, name) == 0)
-			status = report_container(o, NULL, &containers[i], err);
-	catalog_containers_free(containers, n);
-	if (status == 0 && !o->text.len)
+	if (!listing.n)
 		return error_set(err, ERR_NOT_FOUND, "%s was removed meanwhile", name);
-	return status;
+	return report_container(o, NULL, &listing.items[0], err);
 }
 
 uint64_t report_data_bytes(const struct thin_pool_status *status, uint64_t blocks)

@@ -2,6 +2,7 @@
 /* Images, containers and pools as JSON, with the keys that others rely on. */
 #pragma once
 
+#include "cmd/thinpull/listing.h"
 #include "oci/store.h"
 #include "pkg/json/jdoc.h"
 
@@ -10,7 +11,7 @@ void report_image(struct jout *o, const char *key, const struct catalog_image *i
 
 /* Errors: ERR_INCONSISTENT (labels in the catalog). */
 MUST_CHECK int report_container(struct jout *o, const char *key,
-				const struct catalog_container *container, struct error *err);
+				const struct listed_container *container, struct error *err);
 
 /*
  * One of the store, by its exact name or reference, at the top of a document.

@@ -23,6 +23,7 @@
 
 const struct option_spec settings_options[] = {
 	{"root", 0, "DIR", "where pools, images and the catalog are", 0},
+	{"run-dir", 0, "DIR", "where mount points are made (default: /run/thinpull)", 0},
 	{"pool", 0, "NAME", "the pool to use (default: default)", 0},
 	{"engine", 0, "auto|kernel|file", "who runs the pool (default: auto)", 0},
 	{"config", 0, "FILE", "instead of /etc/thinpull/config.json", 0},
@@ -38,23 +39,32 @@ const struct option_spec settings_options[] = {
 
 /* --- one setting: text from any of the three places ------------------------------------------- */
 
-static int set_root(struct settings *s, const char *text, const char *what, struct error *err)
+static int set_folder(char **folder, const char *text, const char *what, struct error *err)
 {
 	cleanup_free char *cwd = NULL;
 
 	if (!*text)
 		return error_set(err, ERR_USAGE, "%s: empty", what);
-	free(s->root);
-	s->root = NULL;
+	free(steal(folder));
 	if (*text == '/') {
-		s->root = xstrdup(text);
+		*folder = xstrdup(text);
 		return 0;
 	}
 	cwd = getcwd(NULL, 0);
 	if (!cwd)
 		return error_sys(err, "%s: current folder", what);
-	s->root = xasprintf("%s/%s", strcmp(cwd, "/") == 0 ? "" : cwd, text);
+	*folder = xasprintf("%s/%s", strcmp(cwd, "/") == 0 ? "" : cwd, text);
 	return 0;
+}
+
+static int set_root(struct settings *s, const char *text, const char *what, struct error *err)
+{
+	return set_folder(&s->root, text, what, err);
+}
+
+static int set_run_dir(struct settings *s, const char *text, const char *what, struct error *err)
+{
+	return set_folder(&s->run_dir, text, what, err);
 }
 
 static int set_pool(struct settings *s, const char *text, const char *what, struct error *err)
@@ -121,6 +131,7 @@ static const struct setting {
 	int (*set)(struct settings *s, const char *text, const char *what, struct error *err);
 } setting_table[] = {
 	{"root", "root", "THINPULL_ROOT", set_root},
+	{"run_dir", "run-dir", "THINPULL_RUN_DIR", set_run_dir},
 	{"pool", "pool", "THINPULL_POOL", set_pool},
 	{"engine", "engine", "THINPULL_ENGINE", set_engine},
 	{"progress", "progress", NULL, set_progress},
@@ -270,6 +281,21 @@ static int default_root(struct settings *s, struct error *err)
 	return 0;
 }
 
+/* What is in it does not outlive a reboot: mount points do not either. */
+static void default_run_dir(struct settings *s)
+{
+	const char *runtime = getenv("XDG_RUNTIME_DIR");
+
+	if (s->run_dir)
+		return;
+	if (geteuid() == 0)
+		s->run_dir = xstrdup("/run/thinpull");
+	else if (runtime && *runtime == '/')
+		s->run_dir = xasprintf("%s/thinpull", runtime);
+	else
+		s->run_dir = xasprintf("%s/run", s->root);
+}
+
 int settings_load(const struct args *args, const char *config_path, struct settings *ret,
 		  struct error *err)
 {
@@ -288,6 +314,7 @@ int settings_load(const struct args *args, const char *config_path, struct setti
 		settings_release(&s);
 		return -1;
 	}
+	default_run_dir(&s);
 	*ret = s;
 	return 0;
 }
@@ -295,6 +322,7 @@ int settings_load(const struct args *args, const char *config_path, struct setti
 void settings_release(struct settings *s)
 {
 	free(s->root);
+	free(s->run_dir);
 	free(s->pool);
 	free(s->engine);
 	memset(s, 0, sizeof(*s));

@@ -13,7 +13,7 @@
 enum progress_mode { PROGRESS_AUTO, PROGRESS_PLAIN, PROGRESS_JSON, PROGRESS_NONE };
 
 struct settings {
-	char *root; /* absolute */
+	char *root, *run_dir; /* absolute */
 	char *pool;
 	char *engine; /* "auto", "kernel" or "file" */
 	bool json, quiet, debug;

@@ -34,6 +34,19 @@ static int refused(struct error *err, const char *what)
 	return -1;
 }
 
+static int open_control(int *ret, struct error *err)
+{
+	*ret = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+	return *ret < 0 ? refused(err, "/dev/loop-control") : 0;
+}
+
+int loop_check(struct error *err)
+{
+	cleanup_fd int fd = -1;
+
+	return open_control(&fd, err);
+}
+
 /* --- attach ----------------------------------------------------------------------------------- */
 
 static int open_file(const char *file, enum loop_flags flags, int *ret, struct error *err)
@@ -71,11 +84,8 @@ int loop_attach(const char *file, enum loop_flags flags, int *ret_fd, char *path
 	cleanup_fd int control = -1, file_fd = -1;
 	int status = 1;
 
-	if (open_file(file, flags, &file_fd, err) < 0)
+	if (open_file(file, flags, &file_fd, err) < 0 || open_control(&control, err) < 0)
 		return -1;
-	control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
-	if (control < 0)
-		return refused(err, "/dev/loop-control");
 	for (unsigned tries = 0; status == 1 && tries < ATTACH_TRIES; tries++)
 		status = try_free_device(control, file_fd, flags, ret_fd, path, err);
 	if (status == 1)

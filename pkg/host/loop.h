@@ -13,6 +13,9 @@ enum loop_flags {
 	LOOP_AUTOCLEAR = 2, /* gone with its last user */
 };
 
+/* Are there loop devices for this process? Errors: ERR_UNSUPPORTED. */
+MUST_CHECK int loop_check(struct error *err);
+
 /*
  * Attach a file to a free device. @ret_fd: owned, the open device; with LOOP_AUTOCLEAR it keeps the
  * device until something else (a mount) does.   @path: of the device, LOOP_PATH_BYTES.

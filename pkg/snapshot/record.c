@@ -196,7 +196,7 @@ int record_store(struct record *r, struct thin_pool *pool, uint64_t transaction_
 
 /* --- entries ---------------------------------------------------------------------------------- */
 
-static void release_entry(struct record_entry *e)
+void record_entry_release(struct record_entry *e)
 {
 	for (size_t i = 0; i < e->n_labels; i++) {
 		free(e->labels[i].key);
@@ -207,12 +207,33 @@ static void release_entry(struct record_entry *e)
 	free(e->image);
 	free(e->created);
 	free(e->folder);
+	*e = (struct record_entry){0};
+}
+
+static char *copy_text(const char *text)
+{
+	return text ? xstrdup(text) : NULL;
+}
+
+void record_entry_copy(const struct record_entry *from, struct record_entry *ret)
+{
+	struct record_entry e = *from;
+
+	e.name = copy_text(from->name);
+	e.image = copy_text(from->image);
+	e.created = copy_text(from->created);
+	e.folder = copy_text(from->folder);
+	e.labels = xcalloc(from->n_labels + 1, sizeof(*e.labels));
+	for (size_t i = 0; i < from->n_labels; i++)
+		e.labels[i] = (struct record_label){.key = xstrdup(from->labels[i].key),
+						    .value = xstrdup(from->labels[i].value)};
+	*ret = e;
 }
 
 void record_release(struct record *r)
 {
 	for (size_t i = 0; i < r->n; i++)
-		release_entry(&r->entries[i]);
+		record_entry_release(&r->entries[i]);
 	free(r->entries);
 	*r = (struct record){0};
 }
@@ -297,7 +318,7 @@ void record_remove(struct record *r, uint32_t thin_id)
 
 	if (i >= r->n || r->entries[i].thin_id != thin_id)
 		return;
-	release_entry(&r->entries[i]);
+	record_entry_release(&r->entries[i]);
 	r->n--;
 	memmove(&r->entries[i], &r->entries[i + 1], (r->n - i) * sizeof(*r->entries));
 }

@@ -92,6 +92,10 @@ MUST_CHECK int record_store(struct record *r, struct thin_pool *pool, uint64_t t
 
 void record_release(struct record *r);
 
+/* An entry of its own, and its end. */
+void record_entry_copy(const struct record_entry *from, struct record_entry *ret);
+void record_entry_release(struct record_entry *e);
+
 /* NULL when there is none; by chain or name only ready entries are found. */
 struct record_entry *record_find_id(const struct record *r, uint32_t thin_id);
 struct record_entry *record_find_layer(const struct record *r, const struct digest *chain_id,

@@ -14,6 +14,7 @@ LIST=$TOP/build/release/tests/tools/ext4_list
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/thinpull-it.XXXXXX")
 ROOT=$WORK/root
 export PYTHONDONTWRITEBYTECODE=1 LANG=C.UTF-8 TZ=UTC
+export THINPULL_RUN_DIR=$WORK/run
 unset THINPULL_ROOT THINPULL_POOL THINPULL_ENGINE
 case ":$PATH:" in *:/usr/sbin:*) ;; *) PATH=$PATH:/usr/sbin:/sbin ;; esac
 registry_pid=

@@ -43,11 +43,12 @@ static int attach(enum loop_flags flags, char *path)
 {
 	int fd;
 
-	if (loop_attach(file, flags, &fd, path, &err) < 0) {
-		if (err.kind != ERR_UNSUPPORTED)
-			fail_msg("%s", err.cause);
+	if (loop_check(&err) < 0) {
+		assert_int_equal(loop_attach(file, flags, &fd, path, &err), -1);
+		assert_int_equal(err.kind, ERR_UNSUPPORTED);
 		skip();
 	}
+	assert_ok(loop_attach(file, flags, &fd, path, &err), &err);
 	return fd;
 }
 

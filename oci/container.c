@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Containers one at a time: found, held, looked at. What is done with their files is in the other
+ * container_*.c.
+ */
+#include "oci/container.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "oci/container_internal.h"
+#include "pkg/base/alloc.h"
+#include "pkg/host/loop.h"
+#include "pkg/host/mounts.h"
+#include "pkg/thin/raw.h"
+
+/* How often a name may stand for another container while it is waited for. */
+enum { OPEN_TRIES = 20 };
+
+const char *container_status_name(enum container_status status)
+{
+	static const char *const names[] = {
+		[CONTAINER_READY] = "ready",	   [CONTAINER_CHECKED_OUT] = "checked_out",
+		[CONTAINER_ATTACHED] = "attached", [CONTAINER_MOUNTED] = "mounted",
+		[CONTAINER_RUNNING] = "running",   [CONTAINER_EXTRACTED] = "extracted",
+	};
+
+	return names[status];
+}
+
+char *container_path(const struct store *s, uint32_t thin_id, const char *suffix)
+{
+	return xasprintf("%s/%u%s", s->containers_dir, thin_id, suffix);
+}
+
+/* --- what it is at this moment ---------------------------------------------------------------- */
+
+void container_state_release(struct container_state *st)
+{
+	free(st->file);
+	free(st->device);
+	free(st->mount_point);
+	free(st->folder);
+	*st = (struct container_state){0};
+}
+
+static bool is_running(struct store *s, uint32_t thin_id)
+{
+	cleanup_fd int fd = -1;
+	struct error ignored = {0};
+
+	/* Who may not even read the locks is told what he can see. */
+	if (container_lock_open(s, false, &fd, &ignored) < 0)
+		return false;
+	return container_lock_is_held(fd, CONTAINER_RUN_BYTES + thin_id);
+}
+
+static int look_at_device(struct container_state *st, struct error *err)
+{
+	cleanup(mount_list_release) struct mount_list mounts = {0};
+	int status = container_find_device(st->file, &st->device, err);
+
+	if (status < 0)
+		return -1;
+	if (status == 1)
+		return 0;
+	st->status = CONTAINER_ATTACHED;
+	if (mounts_of_device(st->device, &mounts, err) < 0)
+		return -1;
+	if (!mounts.n)
+		return 0;
+	st->status = CONTAINER_MOUNTED;
+	st->mount_point = steal(&mounts.points[0]);
+	return 0;
+}
+
+static int look_at_file(struct store *s, const struct record_entry *e, struct container_state *st,
+			struct error *err)
+{
+	struct stat file;
+
+	st->status = CONTAINER_CHECKED_OUT;
+	st->file = container_path(s, e->thin_id, ".ext4");
+	if (lstat(st->file, &file) == 0)
+		st->used_bytes = (uint64_t)file.st_blocks * 512;
+	return look_at_device(st, err);
+}
+
+int container_state(struct store *s, const struct record_entry *e, struct container_state *ret,
+		    struct error *err)
+{
+	struct container_state st = {.status = CONTAINER_READY};
+
+	if (e->place == RECORD_IN_FOLDER) {
+		st.status = CONTAINER_EXTRACTED;
+		st.folder = xstrdup(e->folder);
+	}
+	if (e->place == RECORD_IN_FILE && look_at_file(s, e, &st, err) < 0) {
+		container_state_release(&st);
+		return error_wrap(err, "container %s", e->name);
+	}
+	if (is_running(s, e->thin_id))
+		st.status = CONTAINER_RUNNING;
+	*ret = st;
+	return 0;
+}
+
+/* --- one to oneself --------------------------------------------------------------------------- */
+
+/* @ret: the record's entry, a copy. */
+static int find_entry(struct store *s, const char *name, struct record_entry *ret,
+		      struct error *err)
+{
+	cleanup(snapshots_close_ptr) struct snapshots *session = NULL;
+	const struct record_entry *e;
+
+	if (store_read(s, &session, err) < 0)
+		return -1;
+	e = record_find_container(snapshots_record(session), name);
+	if (!e)
+		return error_set(err, ERR_NOT_FOUND, "no container named %s", name);
+	record_entry_copy(e, ret);
+	return 0;
+}
+
+void container_close(struct container *c)
+{
+	if (!c)
+		return;
+	cleanup_fd_ptr(&c->lock_fd);
+	record_entry_release(&c->entry);
+	free(c->file);
+	free(c);
+}
+
+/* 0, 1 = while it was waited for, the name went to another one, -1. */
+static int hold(struct container *c, const char *name, struct error *err)
+{
+	struct record_entry now;
+	uint32_t id = c->entry.thin_id;
+
+	if (container_lock_take(c->store, c->lock_fd, id, CONTAINER_LOCK_EXCLUSIVE, name, err) < 0
+	    || find_entry(c->store, name, &now, err) < 0)
+		return -1;
+	record_entry_release(&c->entry);
+	c->entry = now;
+	if (now.thin_id == id)
+		return 0;
+	container_lock_drop(c->lock_fd, id);
+	return 1;
+}
+
+int container_open(struct store *s, const char *name, struct container **ret, struct error *err)
+{
+	cleanup(container_close_ptr) struct container *c = xcalloc(1, sizeof(*c));
+	int status = 1;
+
+	c->store = s;
+	c->lock_fd = -1;
+	if (find_entry(s, name, &c->entry, err) < 0
+	    || container_lock_open(s, true, &c->lock_fd, err) < 0)
+		return -1;
+	for (unsigned tries = 0; status == 1 && tries < OPEN_TRIES; tries++)
+		status = hold(c, name, err);
+	if (status == 1)
+		return error_set(err, ERR_BUSY, "container %s is made anew all the time", name);
+	if (status < 0)
+		return -1;
+	c->file = container_path(s, c->entry.thin_id, ".ext4");
+	container_tidy(s, c->entry.thin_id, &c->entry);
+	*ret = steal(&c);
+	return 0;
+}
+
+int container_create(struct store *s, const char *ref,
+		     const struct store_container_options *options, struct container **ret,
+		     struct error *err)
+{
+	cleanup_fd int makers_fd = -1;
+	cleanup_free char *name = NULL;
+
+	if (container_lock_open(s, true, &makers_fd, err) < 0
+	    || container_lock_take(s, makers_fd, CONTAINER_MAKERS_BYTE, CONTAINER_LOCK_SHARED,
+				   "(new)", err)
+		       < 0
+	    || store_create_container(s, ref, options, &name, err) < 0)
+		return -1;
+	return container_open(s, name, ret, err);
+}
+
+const struct record_entry *container_entry(const struct container *c)
+{
+	return &c->entry;
+}
+
+int container_set_running(struct container *c, struct error *err)
+{
+	int status = container_lock_try(c->lock_fd, CONTAINER_RUN_BYTES + c->entry.thin_id,
+					CONTAINER_LOCK_EXCLUSIVE, err);
+
+	if (status == 1)
+		return error_set(err, ERR_BUSY, "container %s is running", c->entry.name);
+	return status;
+}
+
+const char *container_file(const struct container *c)
+{
+	return c->entry.place == RECORD_IN_FILE ? c->file : NULL;
+}
+
+char *container_private_dir(const struct container *c)
+{
+	return container_path(c->store, c->entry.thin_id, "");
+}
+
+/* --- its file system -------------------------------------------------------------------------- */
+
+int container_set_place(struct container *c, enum record_place place, const char *folder,
+			struct error *err)
+{
+	cleanup(snapshots_close_ptr) struct snapshots *session = NULL;
+
+	if (store_write(c->store, &session, err) < 0
+	    || snapshots_set_place(session, c->entry.name, place, folder, err) < 0)
+		return -1;
+	free(c->entry.folder);
+	c->entry.place = place;
+	c->entry.folder = folder ? xstrdup(folder) : NULL;
+	return 0;
+}
+
+/* A file system that a kernel writes to is not whole; one that nobody may write to always is. */
+static int check_at_rest(const struct record_entry *e, const struct container_state *st,
+			 struct error *err)
+{
+	struct error flush = {0};
+
+	if (st->status == CONTAINER_RUNNING)
+		return error_set(err, ERR_BUSY, "container %s is running", e->name);
+	if (st->mount_point && !e->read_only)
+		return error_set(err, ERR_BUSY, "container %s is mounted on %s", e->name,
+				 st->mount_point);
+	/* Who may not open the device has not written to it either. */
+	if (st->device && loop_flush(st->device, &flush) < 0 && flush.kind != ERR_UNSUPPORTED) {
+		*err = flush;
+		return -1;
+	}
+	return 0;
+}
+
+/* Without a lock file, or the right to read it, nobody else has one. */
+static int share_lock(struct store *s, const struct record_entry *e, int *ret_fd, struct error *err)
+{
+	cleanup_fd int fd = -1;
+	struct error ignored = {0};
+
+	if (container_lock_open(s, false, &fd, &ignored) < 0)
+		return 0;
+	if (container_lock_take(s, fd, e->thin_id, CONTAINER_LOCK_SHARED, e->name, err) < 0)
+		return -1;
+	*ret_fd = steal_fd(&fd);
+	return 0;
+}
+
+int container_open_file(struct store *s, const struct record_entry *e, int *ret_lock_fd,
+			struct thin_volume **ret, struct error *err)
+{
+	cleanup(container_state_release) struct container_state st = {0};
+	cleanup(record_entry_release) struct record_entry now = {0};
+	cleanup_fd int lock_fd = -1;
+
+	if (share_lock(s, e, &lock_fd, err) < 0 || find_entry(s, e->name, &now, err) < 0)
+		return -1;
+	if (now.thin_id != e->thin_id || now.place != RECORD_IN_FILE)
+		return error_set(err, ERR_NOT_FOUND, "container %s changed meanwhile", e->name);
+	if (container_state(s, &now, &st, err) < 0 || check_at_rest(&now, &st, err) < 0)
+		return -1;
+	if (thin_raw_open(st.file, false, ret, err) < 0) {
+		if (err->kind == ERR_NOT_FOUND)
+			error_set(err, ERR_INCONSISTENT, "its file %s is not there", st.file);
+		return error_wrap(err, "container %s", e->name);
+	}
+	*ret_lock_fd = steal_fd(&lock_fd);
+	return 0;
+}
+
+int container_open_volume(struct container *c, struct snapshots **ret_session,
+			  struct thin_volume **ret, struct error *err)
+{
+	cleanup(snapshots_close_ptr) struct snapshots *session = NULL;
+	int status;
+
+	if (store_read(c->store, &session, err) < 0)
+		return -1;
+	if (c->entry.place == RECORD_IN_FILE)
+		status = thin_raw_open(c->file, false, ret, err);
+	else
+		status = thin_pool_open_volume(snapshots_pool(session), c->entry.thin_id,
+					       c->entry.size_bytes, false, ret, err);
+	if (status < 0)
+		return -1;
+	*ret_session = steal(&session);
+	return 0;
+}

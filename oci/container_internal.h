@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The inside of struct container and its locks, for container*.c only. */
+#pragma once
+
+#include "oci/container.h"
+#include "oci/store_internal.h"
+
+struct container {
+	struct store *store;
+	struct record_entry entry; /* a copy, kept up to date by container_set_place() */
+	char *file;		   /* where it is when it is checked out */
+	int lock_fd;		   /* byte ID, and that of a run */
+};
+
+/* --- container_lock.c ------------------------------------------------------------------------- */
+
+enum container_lock {
+	CONTAINER_LOCK_SHARED,
+	CONTAINER_LOCK_EXCLUSIVE,
+};
+
+#define CONTAINER_MAKERS_BYTE UINT64_C(0)
+#define CONTAINER_RUN_BYTES   (UINT64_C(1) << 32) /* plus the thin id */
+
+/* Each descriptor holds locks of its own. For writing the folder and the file are made. */
+MUST_CHECK int container_lock_open(struct store *s, bool writable, int *ret_fd, struct error *err);
+
+/* 0, 1 = others hold it, -1. */
+MUST_CHECK int container_lock_try(int fd, uint64_t byte, enum container_lock how,
+				  struct error *err);
+
+/* Waits up to the lock timeout, but not for a run. @name: of the container. Errors: ERR_BUSY. */
+MUST_CHECK int container_lock_take(struct store *s, int fd, uint64_t byte, enum container_lock how,
+				   const char *name, struct error *err);
+void container_lock_drop(int fd, uint64_t byte);
+
+/* By another descriptor than this one. A lock that cannot be asked for is not held. */
+bool container_lock_is_held(int fd, uint64_t byte);
+
+/* --- container.c ------------------------------------------------------------------------------ */
+
+/* <root>/containers/POOL/ID and what follows: ".ext4", ".new", "". Owned. */
+char *container_path(const struct store *s, uint32_t thin_id, const char *suffix);
+
+/* Durably in the record, and in c. Errors: of the pool. */
+MUST_CHECK int container_set_place(struct container *c, enum record_place place, const char *folder,
+				   struct error *err);
+
+/*
+ * Its file system for reading, from where it is now: the pool or its file; of an extracted one
+ * from the pool. @ret_session: as store_open_volume().
+ */
+MUST_CHECK int container_open_volume(struct container *c, struct snapshots **ret_session,
+				     struct thin_volume **ret, struct error *err);
+
+/*
+ * The file of a checked-out container for reading, which stays as it is while *ret_lock_fd is open.
+ * Errors: ERR_BUSY (mounted, running), ERR_NOT_FOUND (it changed meanwhile, look again).
+ */
+MUST_CHECK int container_open_file(struct store *s, const struct record_entry *e, int *ret_lock_fd,
+				   struct thin_volume **ret, struct error *err);
+
+/* --- container_mount.c ------------------------------------------------------------------------ */
+
+/* The device of a file. 0, 1 = none, -1. @ret: owned. */
+MUST_CHECK int container_find_device(const char *file, char **ret, struct error *err);
+
+/* --- container_mend.c ------------------------------------------------------------------------- */
+
+/*
+ * Remove what stands beside the pool under a thin id and its entry does not name. The caller holds
+ * the byte of the id. @e: NULL when there is no such container. What does not go is left.
+ */
+void container_tidy(struct store *s, uint32_t thin_id, const struct record_entry *e);
+
+/* The folders of this pool in the run folder go when they are empty. */
+void container_tidy_run_dir(const struct store *s);
