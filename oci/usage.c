@@ -303,6 +303,7 @@ static int sum_shares(struct survey *v, struct error *err)
 	    || exclusive_bytes(u, &v->others, &u->other_sum.exclusive_bytes, err) < 0)
 		return -1;
 	u->other_sum.n = v->others.n;
+	u->system_sum.n = u->system_sum.n_active = v->system.n;
 	return 0;
 }
 

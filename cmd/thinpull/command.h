@@ -63,6 +63,8 @@ int cmd_pool_create(const struct context *context, struct error *err);
 int cmd_pool_status(const struct context *context, struct error *err);
 int cmd_pool_check(const struct context *context, struct error *err);
 int cmd_info(const struct context *context, struct error *err);
+int cmd_df(const struct context *context, struct error *err);
+int cmd_tree(const struct context *context, struct error *err);
 int cmd_version(const struct context *context, struct error *err);
 int cmd_help(const struct context *context, struct error *err);
 

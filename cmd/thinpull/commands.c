@@ -138,8 +138,16 @@ const struct command commands[] = {
 	LATER("pool deactivate", "", "close the pool in the kernel"),
 	LATER("pool destroy", "", "remove the pool and all that is in it"),
 	{"info", "", "engine, pool, counts and versions", NULL, 0, 0, cmd_info, NULL, 0},
-	LATER("df", "", "space by image, layer and container"),
-	LATER("tree", "", "the tree of snapshots"),
+	{"df", "", "space by image, layer and container", NULL, 0, 0, cmd_df,
+	 "Sizes of the first table add up to what the pool uses; what containers share with their\n"
+	 "images counts for the images. Exclusive is what nobody else uses: removing it frees as\n"
+	 "much. Two references to one image have nothing exclusive. Reclaimable: free when all\n"
+	 "that is not active is removed. Outside: files of containers that left the pool.",
+	 0},
+	{"tree", "", "the tree of snapshots", NULL, 0, 0, cmd_tree,
+	 "Layers by ChainID, each on the one below it; their files, what their device maps with\n"
+	 "all that it inherits, and how much of that nobody else does.",
+	 0},
 	LATER("gc", "", "remove what is not needed"),
 	LATER("pin", "REF", "keep an image from gc"),
 	LATER("unpin", "REF", "let gc have an image"),

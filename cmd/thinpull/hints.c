@@ -28,6 +28,8 @@ static const struct hint {
 	{ERR_NOT_FOUND, 0, "mount", "see 'thinpull ls'"},
 	{ERR_NOT_FOUND, 0, "umount", "see 'thinpull ls'"},
 	{ERR_NOT_FOUND, 0, "pool status", "'thinpull pool create' makes it, so does any pull"},
+	{ERR_NOT_FOUND, 0, "df", "'thinpull pool create' makes it, so does any pull"},
+	{ERR_NOT_FOUND, 0, "tree", "'thinpull pool create' makes it, so does any pull"},
 	{ERR_NOT_FOUND, 0, "pool check", "'thinpull pool create' makes it, so does any pull"},
 	{ERR_UNAUTHORIZED, 0, "pull",
 	 "many registries answer so for images that do not exist; else check the credentials"},
