@@ -24,6 +24,12 @@ struct runtime_options {
 	/* One of them. */
 	const char *file;   /* with an ext4 file system, mounted by way of a loop device */
 	const char *folder; /* with a root file system: a user namespace is made as well */
+	/*
+	 * Kept open by the first process until it ends, -1: nothing. All other files of this process
+	 * are closed there, so that a lock on this one tells that it lives, and locks on others that
+	 * this process does.
+	 */
+	int hold_fd;
 };
 
 /*

@@ -197,11 +197,23 @@ static int run(const struct runtime_plan *plan, const struct places *p, struct e
 	return status;
 }
 
+static int close_all_but(int fd, struct error *err)
+{
+	int first = STDERR_FILENO + 1;
+
+	if (fd >= 0 && dup2(fd, first++) < 0)
+		return error_sys(err, "hold a file");
+	closefrom(first);
+	return 0;
+}
+
 int runtime_init(void *arg, struct error *err)
 {
 	const struct runtime_plan *plan = arg;
 	cleanup(places_release) struct places places = {0};
 
+	if (close_all_but(plan->options->hold_fd, err) < 0)
+		return -1;
 	umask(022);
 	places_name(plan->options->run_dir, &places);
 	return run(plan, &places, err);

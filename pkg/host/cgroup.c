@@ -17,7 +17,7 @@
 #include "pkg/base/alloc.h"
 #include "pkg/base/cleanup.h"
 
-enum { REMOVE_TRIES = 100, REMOVE_PAUSE_MS = 10, WALK_FDS = 16 };
+enum { REMOVE_PAUSES = 100, REMOVE_PAUSE_MS = 10, WALK_FDS = 16 };
 
 /* --- hierarchies ------------------------------------------------------------------------------ */
 
@@ -91,6 +91,7 @@ void cgroup_names_release(struct cgroup_names *names)
 
 struct removal {
 	const char *name;
+	unsigned pauses; /* left, for all hierarchies together */
 };
 
 static int remove_group(const char *path, const struct stat *st, int type, struct FTW *walk)
@@ -102,21 +103,28 @@ static int remove_group(const char *path, const struct stat *st, int type, struc
 	return errno;
 }
 
+/* Of a group that goes while it is looked at, the walk fails without a reason. */
+static bool may_go_later(int sys)
+{
+	return sys == EBUSY || sys == -1;
+}
+
 static int remove_in(const char *mount_point, void *arg, struct error *err)
 {
 	static const struct timespec pause = {.tv_nsec = REMOVE_PAUSE_MS * 1000000L};
-	const struct removal *removal = arg;
+	struct removal *removal = arg;
 	cleanup_free char *path = xasprintf("%s/%s", mount_point, removal->name);
-	int sys = 0;
+	int sys;
 
-	for (int i = 0; i < REMOVE_TRIES; i++) {
+	for (;;) {
 		if (access(path, F_OK) < 0)
 			return 0;
 		sys = nftw(path, remove_group, WALK_FDS, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 		if (sys == 0)
 			return 0;
-		if (sys != EBUSY && sys != -1)
+		if (!may_go_later(sys) || !removal->pauses)
 			break;
+		removal->pauses--;
 		nanosleep(&pause, NULL);
 	}
 	if (sys > 0)
@@ -129,7 +137,7 @@ static int remove_in(const char *mount_point, void *arg, struct error *err)
 
 int cgroup_remove(const char *name, struct error *err)
 {
-	struct removal removal = {name};
+	struct removal removal = {name, REMOVE_PAUSES};
 
 	assert(!strchr(name, '/') && name[0] != '.');
 	return each_hierarchy(remove_in, &removal, err);

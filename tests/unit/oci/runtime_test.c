@@ -38,7 +38,7 @@ static void prepare(const char *dir, const char *script, struct run *ret)
 {
 	cleanup_free char *text = xasprintf("%s%s", script_head, script);
 
-	*ret = (struct run){.options = {.id = "thinpull-test-1"}};
+	*ret = (struct run){.options = {.id = "thinpull-test-1", .hold_fd = -1}};
 	scratch_write("program", text);
 	assert_int_equal(chmod("program", 0755), 0);
 	scratch_mkdir("run", 0700);
@@ -295,6 +295,60 @@ static void nothing_lives_when_it_is_killed(void **state)
 	assert_int_equal(rmdir("run"), 0);
 }
 
+static pid_t child_of(pid_t pid)
+{
+	cleanup_free char *path = xasprintf("/proc/%d/task/%d/children", (int)pid, (int)pid);
+	FILE *f = fopen(path, "re");
+	int child = 0;
+
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%d", &child), 1);
+	fclose(f);
+	return child;
+}
+
+static void assert_file(pid_t pid, int fd, const struct stat *want)
+{
+	cleanup_free char *path = xasprintf("/proc/%d/fd/%d", (int)pid, fd);
+	struct stat st;
+
+	if (!want) {
+		assert_int_equal(stat(path, &st), -1);
+		return;
+	}
+	assert_int_equal(stat(path, &st), 0);
+	assert_true(st.st_ino == want->st_ino && st.st_dev == want->st_dev);
+}
+
+static void the_first_process_holds_one_file_and_no_other(void **state)
+{
+	cleanup(run_release) struct run r;
+	cleanup_fd int ready = -1;
+	int held[2], other[2];
+	struct stat st;
+	pid_t pid;
+
+	prepare(*state, "started; printf r; while :; do sleep 0.01; done\n", &r);
+	assert_int_equal(pipe(other), 0);
+	assert_int_equal(pipe(held), 0);
+	assert_int_equal(fstat(held[1], &st), 0);
+	r.options.hold_fd = held[1];
+	pid = start(&r, &ready);
+	if (!is_told(ready)) {
+		assert_int_equal(end_of(pid), 77);
+		skip();
+	}
+	assert_file(child_of(pid), 3, &st);
+	for (int fd = 4; fd < 32; fd++)
+		assert_file(child_of(pid), fd, NULL);
+	kill(pid, SIGKILL);
+	assert_int_equal(end_of(pid), 128 + SIGKILL);
+	for (int i = 0; i < 2; i++) {
+		close(held[i]);
+		close(other[i]);
+	}
+}
+
 /* --- names ------------------------------------------------------------------------------------ */
 
 static void names_are_of_one_pool_and_one_device(void **state)
@@ -333,6 +387,7 @@ int main(void)
 		TEST(a_missing_run_folder_is_an_error),
 		TEST(signals_reach_it_one_after_the_other),
 		TEST(nothing_lives_when_it_is_killed),
+		TEST(the_first_process_holds_one_file_and_no_other),
 		TEST(names_are_of_one_pool_and_one_device),
 	};
 
