@@ -14,9 +14,12 @@
  */
 MUST_CHECK int oci_document_check(struct jval root, enum oci_media_type kind, struct error *err);
 
+/* What to say of docker's schema 1 (rule B5): ERR_UNSUPPORTED. */
+int oci_document_refuse_schema1(struct error *err);
+
 /*
- * Which kind the bytes are, by their mediaType or else by their members: MEDIA_INDEX or
- * MEDIA_MANIFEST, or MEDIA_UNKNOWN. The text of mediaType, cut if longer, "" if there is none.
+ * Which kind the bytes are, by their mediaType or else by their members: MEDIA_INDEX,
+ * MEDIA_MANIFEST or MEDIA_SCHEMA1, or MEDIA_UNKNOWN. The text of mediaType, cut if longer, "" if there is none.
  * For bytes that come without a descriptor. Errors: ERR_INVALID (JSON).
  */
 MUST_CHECK int oci_document_sniff(const void *json, size_t len, const char *what,

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "oci/document.h"
 #include "oci/index.h"
 
 /* "manifest sha256:0123456789ab", the first part of JSON paths in errors. */
@@ -94,10 +95,10 @@ static int find_manifest(struct source *s, const struct oci_platform *want, stru
 			return -1;
 	}
 	if (d->media_type == MEDIA_SCHEMA1)
-		return error_set(err, ERR_UNSUPPORTED,
-				 "docker schema 1 manifests are not supported");
+		return oci_document_refuse_schema1(err);
 	if (d->media_type != MEDIA_MANIFEST)
-		return error_set(err, ERR_UNSUPPORTED, "not an image: %s", d->media_type_text);
+		return error_set(err, ERR_UNSUPPORTED, "not a runnable image: of type %s",
+				 d->media_type_text);
 	return read_document(s, d, image, err);
 }
 

@@ -95,6 +95,15 @@ static int score(const struct oci_descriptor *d, const struct oci_platform *want
 	return d->has_platform ? oci_platform_match(want, &d->platform) : 1;
 }
 
+int oci_index_no_image(const struct oci_index *index, const char *where, struct error *err)
+{
+	if (index->n == 0)
+		return error_set(err, ERR_NOT_FOUND, "no image in the %s, it is empty", where);
+	return error_set(err, ERR_NOT_FOUND, "no image in the %s, only %s", where,
+			 index->entries[0].is_attestation ? "attestations"
+							  : index->entries[0].media_type_text);
+}
+
 static int none_matches(const struct oci_index *index, const struct oci_platform *want,
 			struct error *err)
 {
@@ -115,7 +124,7 @@ static int none_matches(const struct oci_index *index, const struct oci_platform
 			      oci_platform_format(&d->platform, name, sizeof(name)));
 	}
 	if (list.len == 0)
-		return error_set(err, ERR_NOT_FOUND, "no image in the index");
+		return oci_index_no_image(index, "index", err);
 	return error_set(err, ERR_NOT_FOUND, "no image for %s; there is %s",
 			 oci_platform_format(want, name, sizeof(name)), (const char *)list.data);
 }

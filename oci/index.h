@@ -26,6 +26,9 @@ void oci_index_release(struct oci_index *index);
 MUST_CHECK int oci_index_select(const struct oci_index *index, const struct oci_platform *want,
 				const struct oci_descriptor **ret, struct error *err);
 
+/* ERR_NOT_FOUND, with what there is instead. @where: "index", "layout". */
+int oci_index_no_image(const struct oci_index *index, const char *where, struct error *err);
+
 /*
  * Whether an entry can be an image at all: a manifest or index, no attestation (rule B13).
  */

@@ -248,7 +248,7 @@ static int choose_only(const struct oci_index *index, struct oci_descriptor *ret
 			count++;
 		}
 	if (count == 0)
-		return error_set(err, ERR_NOT_FOUND, "no image in the layout");
+		return oci_index_no_image(index, "layout", err);
 	if (count > 1)
 		return list_names(index, "the layout has several images", err);
 	*ret = index->entries[found];

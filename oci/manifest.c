@@ -7,6 +7,20 @@
 #include "oci/document.h"
 #include "pkg/base/alloc.h"
 
+/* An artifact is kept in a registry like an image; its types say what it is (rule B2). */
+static int refuse_artifact(struct jval root, const char *path, const char *what, const char *type,
+			   struct error *err)
+{
+	struct error ignored = {0};
+	const char *artifact;
+
+	if (jdoc_string(root, "artifactType", JDOC_OPTIONAL, &artifact, &ignored) < 0)
+		artifact = NULL;
+	return error_set(err, ERR_UNSUPPORTED, "%s: not a runnable image: %s of type %.95s%s%.60s",
+			 path, what, type, artifact ? ", an artifact of type " : "",
+			 artifact ? artifact : "");
+}
+
 static int parse_config(struct jval root, struct oci_descriptor *ret, struct error *err)
 {
 	struct jval value;
@@ -16,12 +30,12 @@ static int parse_config(struct jval root, struct oci_descriptor *ret, struct err
 	    || oci_descriptor_check_digest(value, ret, err) < 0)
 		return -1;
 	if (ret->media_type != MEDIA_CONFIG)
-		return error_set(err, ERR_UNSUPPORTED, "%s: not a runnable image: %s", value.path,
-				 ret->media_type_text);
+		return refuse_artifact(root, value.path, "a config", ret->media_type_text, err);
 	return 0;
 }
 
-static int parse_layer(struct jval value, struct oci_descriptor *ret, struct error *err)
+static int parse_layer(struct jval root, struct jval value, struct oci_descriptor *ret,
+		       struct error *err)
 {
 	if (oci_descriptor_parse(value, ret, err) < 0
 	    || oci_descriptor_check_digest(value, ret, err) < 0)
@@ -35,8 +49,7 @@ static int parse_layer(struct jval value, struct oci_descriptor *ret, struct err
 				 "%s: encrypted layers are not supported (%s)", value.path,
 				 ret->media_type_text);
 	default:
-		return error_set(err, ERR_UNSUPPORTED, "%s: layers of type %s are not supported",
-				 value.path, ret->media_type_text);
+		return refuse_artifact(root, value.path, "a layer", ret->media_type_text, err);
 	}
 }
 
@@ -52,7 +65,7 @@ static int parse_layers(struct jval root, struct oci_manifest *m, struct error *
 				 layers.path, m->n_layers, OCI_LAYERS_MAX);
 	m->layers = xcalloc(m->n_layers + 1, sizeof(*m->layers));
 	for (size_t i = 0; i < m->n_layers; i++)
-		if (parse_layer(jdoc_at(layers, i), &m->layers[i], err) < 0)
+		if (parse_layer(root, jdoc_at(layers, i), &m->layers[i], err) < 0)
 			return -1;
 	return 0;
 }

@@ -18,7 +18,12 @@ int source_fetch(struct source *s, const struct oci_descriptor *d, struct stream
 	if (d->digest.algorithm == DIGEST_NONE)
 		return error_set(err, ERR_UNSUPPORTED,
 				 "its digest is of an unknown algorithm and cannot be verified");
-	return s->ops->fetch(s, d, ret, err);
+	if (s->ops->fetch(s, d, ret, err) == 0)
+		return 0;
+	/* Its urls are not for us to ask (CVE-2020-15157, rule B19). */
+	if (err->kind == ERR_NOT_FOUND && d->media_type == MEDIA_LAYER_FOREIGN)
+		error_wrap(err, "a foreign layer, whose urls are not followed");
+	return -1;
 }
 
 static int fetch_once(struct source *s, const struct oci_descriptor *d, struct buffer *ret,

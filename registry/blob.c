@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Fetches a blob by its digest. The urls of foreign layers are never asked (CVE-2020-15157). */
+/* Fetches a blob by its digest. */
 #include "registry/blob.h"
 
 #include "registry/http.h"
@@ -11,11 +11,8 @@ int blob_fetch(struct session *s, const struct oci_descriptor *d, struct stream 
 	char digest[DIGEST_TEXT_BYTES];
 
 	digest_format(&d->digest, digest);
-	if (session_get(s, "blobs", digest, NULL, &r, err) < 0) {
-		if (err->kind == ERR_NOT_FOUND && d->media_type == MEDIA_LAYER_FOREIGN)
-			error_wrap(err, "a foreign layer, which is only taken from the registry");
+	if (session_get(s, "blobs", digest, NULL, &r, err) < 0)
 		return -1;
-	}
 	if (r.content_length != HTTP_LENGTH_UNKNOWN && r.content_length != d->size_bytes)
 		return error_set(err, ERR_VERIFICATION,
 				 "%s offers %llu bytes for blob %s, its descriptor says %llu",

@@ -68,7 +68,7 @@ static int find_type(const char *content_type, const struct buffer *bytes, struc
 	char text[sizeof(d->media_type_text)];
 
 	if (said == MEDIA_SCHEMA1) {
-		d->media_type = said;
+		d->media_type = said; /* refused by name, whatever the bytes are */
 		return 0;
 	}
 	if (oci_document_sniff(bytes->data, bytes->len, "manifest", &inner, text, sizeof(text), err)

@@ -82,13 +82,7 @@ expect 0 tp rmi "$address/small:1"
 stop_registry
 
 say 'registry: one that misbehaves'
-python3 "$SUPPORT/bad_registry.py" "$IMAGES/debian" "$WORK/port" "$WORK/bad.log" &
-registry_pid=$!
-for _ in $(seq 100); do
-    [ ! -s "$WORK/port" ] || break
-    sleep 0.1
-done
-bad=localhost:$(cat "$WORK/port")
+start_bad_registry "$IMAGES/debian"
 
 misbehaves() { # how code text...
     local how=$1 code=$2

@@ -61,17 +61,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return f.read()
 
     def manifest(self, ref):
+        kind = "application/vnd.oci.image.manifest.v1+json"
         if not ref.startswith("sha256:"):
             with open(f"{self.layout}/index.json", encoding="utf-8") as f:
                 found = [d for d in json.load(f)["manifests"] if d.get("annotations", {}).get(
                     "org.opencontainers.image.ref.name") == ref]
             if not found:
                 return self.error(404, "MANIFEST_UNKNOWN")
-            ref = found[0]["digest"]
+            ref, kind = found[0]["digest"], found[0]["mediaType"]
         body = self.blob(ref)
         if body is None:
             return self.error(404, "MANIFEST_UNKNOWN")
-        kind = json.loads(body).get("mediaType", "application/vnd.oci.image.manifest.v1+json")
         return self.answer(200, body, kind, extra=[("Docker-Content-Digest", ref)])
 
     def send_blob(self, how, digest):

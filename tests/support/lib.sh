@@ -166,6 +166,19 @@ stop_registry() {
     registry_pid=
 }
 
+# start_bad_registry LAYOUT: one that misbehaves, see bad_registry.py; sets bad=localhost:PORT, its
+# log is $WORK/bad.log.
+start_bad_registry() {
+    local i
+    python3 "$SUPPORT/bad_registry.py" "$1" "$WORK/port" "$WORK/bad.log" &
+    registry_pid=$!
+    for i in $(seq 100); do
+        [ ! -s "$WORK/port" ] || break
+        sleep 0.1
+    done
+    bad=localhost:$(cat "$WORK/port")
+}
+
 # push LAYOUT:TAG NAME:TAG [skopeo options]
 push() {
     local from=$1 to=$2

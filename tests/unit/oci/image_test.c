@@ -154,9 +154,13 @@ static void b05_schema_1_and_other_things_are_named(void **state)
 
 	list(*state, blob, "application/vnd.docker.distribution.manifest.v2+json");
 	fails(*state, ERR_UNSUPPORTED, "schema 1");
+	list(*state, blob, "application/vnd.docker.distribution.manifest.v1+prettyjws");
+	fails(*state, ERR_NOT_FOUND, "manifest.v1+prettyjws");
 	thing = layout_entry(*state, blob, "application/vnd.example.thing", "");
 	layout_index(*state, thing);
-	fails(*state, ERR_NOT_FOUND, "no image");
+	fails(*state, ERR_NOT_FOUND, "no image in the layout, only application/vnd.example.thing");
+	list(*state, store_index(*state, thing), LAYOUT_INDEX);
+	fails(*state, ERR_NOT_FOUND, "no image in the index, only application/vnd.example.thing");
 }
 
 static const char *manifest_with_config(const char *dir, const char *config_text)

@@ -84,6 +84,7 @@ static void b02_artifacts_are_named_and_refused(void **state)
 		"application/vnd.cncf.helm.config.v1+json",
 		"application/vnd.dev.cosign.artifact.sig.v1+json",
 		"application/vnd.wasm.config.v0+json",
+		"application/vnd.in-toto+json",
 	};
 
 	(void)state;
@@ -91,6 +92,18 @@ static void b02_artifacts_are_named_and_refused(void **state)
 		refused(CONFIG_TYPE, types[i], ERR_UNSUPPORTED, "not a runnable image");
 		refused(CONFIG_TYPE, types[i], ERR_UNSUPPORTED, types[i]);
 	}
+}
+
+static void b02_the_artifact_type_is_named_too(void **state)
+{
+	(void)state;
+	refused("{\"schemaVersion\":2,\"mediaType\":\"" OCI "manifest.v1+json\","
+		"\"config\":{\"mediaType\":\"" CONFIG_TYPE,
+		"{\"schemaVersion\":2,\"artifactType\":\"application/vnd.example.sbom\","
+		"\"config\":{\"mediaType\":\"application/vnd.oci.empty.v1+json",
+		ERR_UNSUPPORTED,
+		"manifest.config: not a runnable image: a config of type "
+		"application/vnd.oci.empty.v1+json, an artifact of type application/vnd.example.sbom");
 }
 
 static void b03_all_layer_types_are_accepted(void **state)
@@ -122,7 +135,10 @@ static void b03_unknown_layers_are_refused_by_name(void **state)
 {
 	(void)state;
 	refused(ZSTD, "application/vnd.in-toto+json", ERR_UNSUPPORTED,
-		"manifest.layers[1]: layers of type application/vnd.in-toto+json");
+		"manifest.layers[1]: not a runnable image: a layer of type "
+		"application/vnd.in-toto+json");
+	refused(ZSTD, "application/vnd.dev.cosign.simplesigning.v1+json", ERR_UNSUPPORTED,
+		"simplesigning");
 	refused(ZSTD, "application/vnd.erofs.layer.v1", ERR_UNSUPPORTED, "erofs");
 }
 
@@ -246,6 +262,7 @@ int main(void)
 		cmocka_unit_test(b01_media_type_may_be_missing_or_dockers),
 		cmocka_unit_test(b02_docker_config_is_accepted),
 		cmocka_unit_test(b02_artifacts_are_named_and_refused),
+		cmocka_unit_test(b02_the_artifact_type_is_named_too),
 		cmocka_unit_test(b03_all_layer_types_are_accepted),
 		cmocka_unit_test(b03_encrypted_layers_are_refused_by_name),
 		cmocka_unit_test(b03_unknown_layers_are_refused_by_name),

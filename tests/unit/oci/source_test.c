@@ -183,6 +183,30 @@ static void other_failures_are_final(void **state)
 	assert_int_equal(f.fetches, 1);
 }
 
+static void b19_f59_the_urls_of_a_foreign_layer_are_not_followed(void **state)
+{
+	struct oci_descriptor d = describe("content");
+	struct fake f = make_fake("content");
+	cleanup(stream_close_ptr) struct stream *in = NULL;
+	struct error err = {0};
+	char text[256];
+
+	(void)state;
+	d.media_type = MEDIA_LAYER_FOREIGN;
+	f.failures = 2;
+	f.failure = ERR_NOT_FOUND;
+	assert_int_equal(source_fetch(&f.source, &d, &in, &err), -1);
+	assert_int_equal(err.kind, ERR_NOT_FOUND);
+	error_text(&err, text, sizeof(text));
+	assert_string_equal(text, "a foreign layer, whose urls are not followed: scripted failure");
+	d.media_type = MEDIA_LAYER;
+	assert_int_equal(source_fetch(&f.source, &d, &in, &err), -1);
+	error_text(&err, text, sizeof(text));
+	assert_string_equal(text, "scripted failure");
+	d.media_type = MEDIA_LAYER_FOREIGN;
+	assert_ok(source_fetch(&f.source, &d, &in, &err), &err);
+}
+
 static void closing_reaches_the_implementation(void **state)
 {
 	struct fake f = make_fake("");
@@ -203,6 +227,7 @@ int main(void)
 		cmocka_unit_test(b07_content_of_an_unknown_algorithm_is_not_fetched),
 		cmocka_unit_test(a_broken_connection_is_tried_again_twice),
 		cmocka_unit_test(other_failures_are_final),
+		cmocka_unit_test(b19_f59_the_urls_of_a_foreign_layer_are_not_followed),
 		cmocka_unit_test(closing_reaches_the_implementation),
 	};
 

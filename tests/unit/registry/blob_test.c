@@ -114,7 +114,7 @@ static void f59_a_foreign_layer_is_only_asked_of_the_registry(void **state)
 	(void)state;
 	foreign.media_type = MEDIA_LAYER_FOREIGN;
 	assert_ok(fetch("ok", &foreign, &err), &err);
-	fails("status-404", &foreign, ERR_NOT_FOUND, "foreign layer");
+	fails("status-404", &foreign, ERR_NOT_FOUND, "/v2/status-404/blobs/sha256:");
 }
 
 static void no_progress(size_t i, uint64_t bytes, void *arg)
