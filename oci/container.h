@@ -14,8 +14,8 @@
  *     └────extract─────▶ extracted                                (ordinary user)
  *
  * Byte ID of the lock file (OFD locks, fcntl(2)) is held by whoever changes what is above, byte
- * 2^32 + ID by a `run` for as long as it lives: both end with their holder, so what nobody holds
- * and the record does not name was left by a killed command, and the next one removes it. A reader
+ * 2^32 + ID by the processes of a `run`: both end with their holders, so what nobody holds and the
+ * record does not name was left by a killed command, and the next one removes it. A reader
  * of ID.ext4 shares byte ID. Byte 0 is shared by makers of temporary containers until these are
  * held by their own bytes.
  *
@@ -78,10 +78,14 @@ DEFINE_CLEANUP(struct container *, container_close);
 /* As the record has it, with what was done through c. */
 const struct record_entry *container_entry(const struct container *c);
 
-/*
- * Held until it is closed, also by children that inherit nothing else: others are told "running".
- */
+/* Others are told "running", until it is closed or this process is killed. */
 MUST_CHECK int container_set_running(struct container *c, struct error *err);
+
+/*
+ * Of a running one: the first process of the run keeps this file open, and no other one. As long as
+ * it lives others wait for its end before they touch what is its.
+ */
+int container_running_fd(const struct container *c);
 
 /*
  * Its file is there and the record names it. Errors: ERR_NO_SPACE (host), ERR_UNSUPPORTED (it was

@@ -9,7 +9,8 @@ struct container {
 	struct store *store;
 	struct record_entry entry; /* a copy, kept up to date by container_set_place() */
 	char *file;		   /* where it is when it is checked out */
-	int lock_fd;		   /* byte ID, and that of a run */
+	int lock_fd;		   /* byte ID */
+	int run_fd;		   /* that of a run, or -1 */
 };
 
 /* --- container_lock.c ------------------------------------------------------------------------- */
@@ -36,6 +37,21 @@ void container_lock_drop(int fd, uint64_t byte);
 
 /* By another descriptor than this one. A lock that cannot be asked for is not held. */
 bool container_lock_is_held(int fd, uint64_t byte);
+
+/*
+ * A run holds byte ID, and the first process of its namespaces the byte of the run. That one is
+ * killed with the run, a moment later: whoever finds only its lock waits.
+ */
+enum container_run {
+	CONTAINER_NO_RUN,
+	CONTAINER_RUN_ENDING,
+	CONTAINER_RUN_ALIVE,
+};
+
+enum container_run container_lock_run(int fd, uint32_t thin_id);
+
+/* A run that is ending is waited for, whatever the lock timeout. False: there is one. */
+bool container_lock_wait_for_run(int fd, uint32_t thin_id);
 
 /* --- container.c ------------------------------------------------------------------------------ */
 
@@ -64,6 +80,9 @@ MUST_CHECK int container_open_file(struct store *s, const struct record_entry *e
 
 /* The device of a file. 0, 1 = none, -1. @ret: owned. */
 MUST_CHECK int container_find_device(const char *file, char **ret, struct error *err);
+
+/* Processes of a killed run can be using it for a moment still. Errors: as loop_detach(). */
+MUST_CHECK int container_detach(const char *device, struct error *err);
 
 /* --- container_mend.c ------------------------------------------------------------------------- */
 

@@ -15,6 +15,8 @@
 enum {
 	POLL_FIRST_MS = 2, /* doubled after each look */
 	POLL_LAST_MS = 100,
+	RUN_PAUSE_MS = 2, /* for one that is ending */
+	RUN_TRIES = 5000,
 };
 
 int container_lock_open(struct store *s, bool writable, int *ret_fd, struct error *err)
@@ -67,6 +69,27 @@ bool container_lock_is_held(int fd, uint64_t byte)
 	return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }
 
+enum container_run container_lock_run(int fd, uint32_t thin_id)
+{
+	if (!container_lock_is_held(fd, CONTAINER_RUN_BYTES + thin_id))
+		return CONTAINER_NO_RUN;
+	return container_lock_is_held(fd, thin_id) ? CONTAINER_RUN_ALIVE : CONTAINER_RUN_ENDING;
+}
+
+bool container_lock_wait_for_run(int fd, uint32_t thin_id)
+{
+	static const struct timespec pause = {.tv_nsec = RUN_PAUSE_MS * 1000000L};
+
+	for (unsigned i = 0; i < RUN_TRIES; i++) {
+		enum container_run run = container_lock_run(fd, thin_id);
+
+		if (run != CONTAINER_RUN_ENDING)
+			return run == CONTAINER_NO_RUN;
+		nanosleep(&pause, NULL);
+	}
+	return false;
+}
+
 static int64_t now_ms(void)
 {
 	struct timespec ts;
@@ -78,7 +101,7 @@ static int64_t now_ms(void)
 /* Other users are not waited for when they will be there for as long as they like. */
 static int check_not_running(int fd, uint64_t byte, const char *name, struct error *err)
 {
-	if (byte != CONTAINER_MAKERS_BYTE && container_lock_is_held(fd, CONTAINER_RUN_BYTES + byte))
+	if (byte != CONTAINER_MAKERS_BYTE && !container_lock_wait_for_run(fd, (uint32_t)byte))
 		return error_set(err, ERR_BUSY, "container %s is running", name);
 	return 0;
 }

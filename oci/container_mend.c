@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "oci/container_internal.h"
+#include "oci/runtime.h"
 #include "pkg/base/alloc.h"
 #include "pkg/base/fdio.h"
 #include "pkg/base/interrupt.h"
@@ -26,7 +27,7 @@ static int remove_file(const char *file, struct error *err)
 	cleanup_free char *device = NULL;
 	int status = container_find_device(file, &device, err);
 
-	if (status < 0 || (status == 0 && loop_detach(device, err) < 0))
+	if (status < 0 || (status == 0 && container_detach(device, err) < 0))
 		return -1;
 	return fdio_remove(file, err);
 }
@@ -162,8 +163,7 @@ static void mend_id(struct store *s, int lock_fd, uint32_t id)
 
 	if (container_lock_try(lock_fd, id, CONTAINER_LOCK_EXCLUSIVE, &err) != 0)
 		return;
-	if (!container_lock_is_held(lock_fd, CONTAINER_RUN_BYTES + id)
-	    && store_read(s, &session, &err) == 0) {
+	if (container_lock_wait_for_run(lock_fd, id) && store_read(s, &session, &err) == 0) {
 		log_debug("mending: what thin %u left in %s", id, s->containers_dir);
 		container_tidy(s, id, record_find_id(snapshots_record(session), id));
 	}
@@ -262,6 +262,31 @@ static void mend_mount_points(struct store *s)
 	container_tidy_run_dir(s);
 }
 
+/* --- control groups --------------------------------------------------------------------------- */
+
+/* runtime_is_running_fn; @arg: a descriptor of the locks. Whoever has the container may start it. */
+static int is_taken(uint32_t thin_id, void *arg, struct error *err)
+{
+	int fd = *(int *)arg, status;
+
+	if (!container_lock_wait_for_run(fd, thin_id))
+		return 1;
+	status = container_lock_try(fd, thin_id, CONTAINER_LOCK_SHARED, err);
+	if (status == 0)
+		container_lock_drop(fd, thin_id);
+	return status;
+}
+
+static void mend_groups(struct store *s)
+{
+	cleanup_fd int lock_fd = -1;
+	struct error err = {0};
+
+	if (container_lock_open(s, false, &lock_fd, &err) == 0
+	    && runtime_forget(s->pool_dir, is_taken, &lock_fd, &err) < 0)
+		log_debug("mending: control groups: %s", err.cause);
+}
+
 /* --- all of it -------------------------------------------------------------------------------- */
 
 static void mend_containers(struct store *s)
@@ -292,6 +317,7 @@ int containers_mend(struct store *s, struct error *err)
 	s->lock_timeout_ms = 0;
 	mend_containers(s);
 	mend_mount_points(s);
+	mend_groups(s);
 	s->lock_timeout_ms = timeout_ms;
 	return interrupt_check(err);
 }
