@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "oci/container.h"
+#include "oci/container.h"
 #include "oci/store_internal.h"
 #include "pkg/base/alloc.h"
 
@@ -34,6 +35,7 @@ int store_rename_container(struct store *s, const char *name, const char *new_na
 			   struct error *err)
 {
 	cleanup(container_close_ptr) struct container *held = NULL;
+	cleanup(container_state_release) struct container_state state = {0};
 	cleanup(snapshots_close_ptr) struct snapshots *snapshots = NULL;
 
 	if (!store_is_name(new_name))
@@ -41,7 +43,14 @@ int store_rename_container(struct store *s, const char *name, const char *new_na
 				 "'%.60s' is not a name: letters, digits, and _.- after the first",
 				 new_name);
 	/* Whoever holds a container goes on calling it by the name that it had. */
-	if (container_open(s, name, &held, err) < 0 || store_write(s, &snapshots, err) < 0)
+	if (container_open(s, name, &held, err) < 0
+	    || container_state(s, container_entry(held), &state, err) < 0)
+		return -1;
+	/* Its mount point may have the name, which the next one of that name would use, too. */
+	if (state.mount_point)
+		return error_set(err, ERR_BUSY, "container %s is mounted on %s", name,
+				 state.mount_point);
+	if (store_write(s, &snapshots, err) < 0)
 		return -1;
 	return snapshots_rename_container(snapshots, name, new_name, err);
 }

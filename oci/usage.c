@@ -327,13 +327,29 @@ static int sum_images(struct survey *v, struct error *err)
 	return exclusive_bytes(u, &unused, &u->image_sum.reclaimable_bytes, err);
 }
 
-static int sum_containers(struct usage *u, struct error *err)
+static int look_at_container(struct usage_container *container, struct store *s, struct error *err)
+{
+	struct container_state state;
+
+	if (container_state(s, container->entry, &state, err) < 0)
+		return -1;
+	container->status = state.status;
+	container->active = state.status == CONTAINER_ATTACHED || state.status == CONTAINER_MOUNTED
+			    || state.status == CONTAINER_RUNNING;
+	container->host_bytes = state.used_bytes;
+	container_state_release(&state);
+	return 0;
+}
+
+static int sum_containers(struct usage *u, struct store *s, struct error *err)
 {
 	cleanup(ids_release) struct ids idle = {0};
 
 	for (size_t i = 0; i < u->n_containers; i++) {
-		const struct usage_container *container = &u->containers[i];
+		struct usage_container *container = &u->containers[i];
 
+		if (look_at_container(container, s, err) < 0)
+			return -1;
 		u->container_sum.n++;
 		u->container_sum.n_active += container->active;
 		u->container_sum.exclusive_bytes += container->exclusive_bytes;
@@ -344,11 +360,11 @@ static int sum_containers(struct usage *u, struct error *err)
 	return exclusive_bytes(u, &idle, &u->container_sum.reclaimable_bytes, err);
 }
 
-static int sum_up(struct survey *v, struct error *err)
+static int sum_up(struct survey *v, struct store *s, struct error *err)
 {
 	struct usage *u = v->usage;
 
-	if (sum_shares(v, err) < 0 || sum_images(v, err) < 0 || sum_containers(u, err) < 0)
+	if (sum_shares(v, err) < 0 || sum_images(v, err) < 0 || sum_containers(u, s, err) < 0)
 		return -1;
 	u->shared_bytes = u->pool.data_used_blocks * u->pool.block_bytes
 			  - u->image_sum.exclusive_bytes - u->container_sum.exclusive_bytes
@@ -366,7 +382,7 @@ static int survey_pool(struct survey *v, struct store *s, struct error *err)
 		return -1;
 	sort_layers(v);
 	keep_what_is_needed(v);
-	return sum_up(v, err);
+	return sum_up(v, s, err);
 }
 
 /* Readers go on while others commit: was it one transaction, and one list of images, all along? */

@@ -12,7 +12,7 @@
  */
 #pragma once
 
-#include "oci/store.h"
+#include "oci/container.h"
 
 struct usage_layer {
 	struct digest chain_id, parent; /* parent: none = the base */
@@ -35,8 +35,9 @@ struct usage_image {
 struct usage_container {
 	const struct record_entry *entry; /* borrowed from usage */
 	uint64_t mapped_bytes, exclusive_bytes;
-	uint64_t host_bytes; /* of its files outside the pool, 0 = it has none */
-	bool active;	     /* running, mounted, ... */
+	enum container_status status;
+	bool active;	     /* somebody may be using it: running, mounted, on a device */
+	uint64_t host_bytes; /* of its file, once it left the pool */
 };
 
 struct usage_sum {

@@ -74,7 +74,7 @@ static void json_containers(struct jout *o, const struct usage *u)
 		jout_string(o, "name", c->entry->name);
 		jout_string(o, "image", c->entry->image);
 		jout_uint(o, "thin_id", c->entry->thin_id);
-		jout_bool(o, "active", c->active);
+		jout_string(o, "state", container_status_name(c->status));
 		jout_uint(o, "mapped_bytes", c->mapped_bytes);
 		jout_uint(o, "shared_bytes", c->mapped_bytes - c->exclusive_bytes);
 		jout_uint(o, "exclusive_bytes", c->exclusive_bytes);
@@ -176,8 +176,13 @@ static void print_images(const struct usage *u)
 static void print_containers(const struct usage *u)
 {
 	static const struct table_column columns[] = {
-		{"CONTAINER", TABLE_LEFT},  {"IMAGE", TABLE_LEFT},    {"SHARED", TABLE_RIGHT},
-		{"EXCLUSIVE", TABLE_RIGHT}, {"OUTSIDE", TABLE_RIGHT}, {0},
+		{"CONTAINER", TABLE_LEFT},
+		{"IMAGE", TABLE_LEFT},
+		{"STATE", TABLE_LEFT},
+		{"SHARED", TABLE_RIGHT},
+		{"EXCLUSIVE", TABLE_RIGHT},
+		{"OUTSIDE", TABLE_RIGHT},
+		{0},
 	};
 	cleanup_table struct table t;
 
@@ -187,6 +192,7 @@ static void print_containers(const struct usage *u)
 
 		table_cell(&t, c->entry->name);
 		table_cell(&t, c->entry->image);
+		table_cell(&t, container_status_name(c->status));
 		table_cell_bytes(&t, c->mapped_bytes - c->exclusive_bytes);
 		table_cell_bytes(&t, c->exclusive_bytes);
 		table_cell_bytes(&t, c->host_bytes);

@@ -49,6 +49,22 @@ check 'containers'
 [ "$(df '[.totals.images.active, .totals.images.count, .totals.containers.count] | tostring')" = \
     '"[4,5,5]"' ] || fail 'counts'
 
+say 'a container outside the pool'
+image=$(tp path box3) # a device, or a file for who has no devices
+check 'checked out'
+[ "$(df .totals.host_bytes)" = "$(df '.containers[] | select(.name == "box3") | .host_bytes')" ] ||
+    fail 'host bytes'
+[ "$(df .totals.host_bytes)" -gt 0 ] || fail 'it takes nothing outside'
+case $image in
+/dev/*) want=attached ;;
+*) want=checked_out ;;
+esac
+[ "$(df '.containers[] | select(.name == "box3") | .state')" = "\"$want\"" ] || fail "not $want"
+expect 0 tp df
+grep -q 'in files of containers outside the pool$' "$WORK/out" || fail 'not said'
+grep -q "^box3 .* $want " "$WORK/out" || fail 'not in the table'
+tp umount box3 >/dev/null
+
 say 'layers that lost their name'
 tp rm deep >/dev/null
 python3 - "$ROOT/content/index.json" <<'PY'

@@ -171,6 +171,39 @@ static void a_container_has_what_it_wrote(void **state)
 	assert_int_equal(image("one")->exclusive_bytes, BLOCK);
 }
 
+/* It is the host's space then; what its thin device maps stays. */
+static void a_container_that_left_the_pool_takes_space_outside(void **state)
+{
+	struct container *c;
+	uint64_t before;
+
+	(void)state;
+	store_fixture_image(&f, "one", "ab", "");
+	store_fixture_container(&f, "one", "web");
+	store_fixture_container(&f, "one", "db");
+	measure();
+	before = container("web")->exclusive_bytes;
+	assert_int_equal(u.host_bytes, 0);
+	assert_int_equal(container("web")->status, CONTAINER_READY);
+	assert_ok(container_open(f.store, "web", &c, &err), &err);
+	assert_ok(container_check_out(c, &err), &err);
+	container_close(c);
+	measure();
+	assert_int_equal(container("web")->status, CONTAINER_CHECKED_OUT);
+	assert_false(container("web")->active);
+	assert_int_equal(container("web")->exclusive_bytes, before);
+	assert_in_range(container("web")->host_bytes, 1, 64 << 20);
+	assert_int_equal(container("db")->host_bytes, 0);
+	assert_int_equal(u.host_bytes, container("web")->host_bytes);
+	assert_ok(container_open(f.store, "web", &c, &err), &err);
+	assert_ok(container_set_running(c, &err), &err);
+	measure();
+	assert_true(container("web")->active);
+	assert_int_equal(u.container_sum.n_active, 1);
+	assert_int_equal(u.container_sum.reclaimable_bytes, container("db")->exclusive_bytes);
+	container_close(c);
+}
+
 static void layers_of_no_image_are_others(void **state)
 {
 	(void)state;
@@ -218,7 +251,7 @@ static void reclaimable_is_what_removing_frees(void **state)
 	measure();
 	before = store_fixture_used(&f);
 	promised = u.container_sum.reclaimable_bytes;
-	assert_ok(store_remove_container(f.store, "web", &err), &err);
+	assert_ok(store_remove_container(f.store, "web", false, &err), &err);
 	assert_int_equal(before - store_fixture_used(&f), promised);
 }
 
@@ -231,6 +264,7 @@ int main(void)
 		CASE(layers_that_two_images_need_are_shared),
 		CASE(a_second_reference_shares_everything),
 		CASE(a_container_has_what_it_wrote),
+		CASE(a_container_that_left_the_pool_takes_space_outside),
 		CASE(layers_of_no_image_are_others),
 		CASE(an_image_without_layers_is_the_base),
 		CASE(reclaimable_is_what_removing_frees),
