@@ -31,7 +31,9 @@ void interrupt_install(void)
 			continue;
 		sigaction(signals[i], &sa, NULL);
 	}
+	/* what cannot be written is an error of the write */
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 }
 
 int interrupt_check(struct error *err)

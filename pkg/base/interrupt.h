@@ -4,7 +4,10 @@
 
 #include "pkg/base/error.h"
 
-/* Catch SIGINT, SIGTERM and SIGHUP from now on; ignore SIGPIPE. A second signal ends at once. */
+/*
+ * Catch SIGINT, SIGTERM and SIGHUP from now on; a second one ends at once. Ignore SIGPIPE and
+ * SIGXFSZ.
+ */
 void interrupt_install(void);
 
 /* 0, or -1 with ERR_INTERRUPTED (err->sys = the signal) once a signal has come. */

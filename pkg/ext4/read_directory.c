@@ -35,6 +35,7 @@ static int scan_block(struct scan *s, const uint8_t *block, struct error *err)
 	uint32_t first = EXT2_FIRST_INODE(s->r->fs->super);
 	uint32_t last = s->r->fs->super->s_inodes_count;
 	struct ext4_dir_entry e;
+	size_t dots = 0;
 	int rc;
 
 	if (!ext4_dir_checksum_holds(s->dir->seed, block, c.block_bytes, indexed, s->next))
@@ -42,8 +43,11 @@ static int scan_block(struct scan *s, const uint8_t *block, struct error *err)
 	while ((rc = ext4_dir_next(&c, &e, err)) == 0) {
 		struct ext4_dirent found = {e.inode, e.name, e.name_len};
 
-		if (ext4_dir_is_dot(&e))
+		if (ext4_dir_is_dot(&e)) {
+			if (s->next > 0 || ++dots > 2)
+				return damaged(s, err, "one more '.' or '..'");
 			continue;
+		}
 		if (e.inode < first || e.inode > last)
 			return damaged(s, err, "a name of an inode that no name may lead to");
 		rc = s->fn(&found, s->arg, err);

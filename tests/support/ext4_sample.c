@@ -528,6 +528,22 @@ static int read_path(struct reading *s, const char *path, struct error *err)
 	return rc;
 }
 
+/* What callers make paths of the host from. */
+static void need_names(const char *path)
+{
+	const char *at = path;
+
+	while (*at) {
+		size_t n = strcspn(at, "/");
+
+		need(n > 0 && n <= EXT4_NAME_MAX, "an empty or endless name came through");
+		need(strncmp(at, ".", n) != 0 && strncmp(at, "..", n) != 0, "a dot came through");
+		at += n;
+		if (*at == '/')
+			need(*++at != '\0', "an empty name came through");
+	}
+}
+
 static int read_node(const char *path, const struct ext4_stat *st, void *arg, struct error *err)
 {
 	struct reading *s = arg;
@@ -537,6 +553,7 @@ static int read_node(const char *path, const struct ext4_stat *st, void *arg, st
 	int rc = 0;
 
 	s->names++;
+	need_names(path);
 	look_at(s, path, strlen(path));
 	if (LINUX_S_ISREG(st->meta.mode))
 		rc = read_content(s, st, err);

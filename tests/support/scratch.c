@@ -9,7 +9,9 @@
 #include <unistd.h>
 
 #include "pkg/base/alloc.h"
+#include "pkg/base/buffer.h"
 #include "pkg/base/cleanup.h"
+#include "pkg/base/fdio.h"
 #include "tests/support/cmocka.h"
 
 char *scratch_new(void)
@@ -90,4 +92,24 @@ void scratch_deep(const char *name, size_t depth)
 	assert_true(below >= 0);
 	close(below);
 	close(at);
+}
+
+char *scratch_read(const char *path, size_t *ret_len)
+{
+	cleanup_buffer struct buffer content = {0};
+	struct error err = {0};
+
+	assert_ok(fdio_read_file(path, SIZE_MAX, &content, &err), &err);
+	if (ret_len)
+		*ret_len = content.len;
+	buffer_add(&content, "", 0);
+	return buffer_detach(&content);
+}
+
+unsigned scratch_mode(const char *path)
+{
+	struct stat st;
+
+	assert_int_equal(lstat(path, &st), 0);
+	return st.st_mode;
 }

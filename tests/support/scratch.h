@@ -25,3 +25,8 @@ bool scratch_exists(const char *path); /* links are not followed */
  * The innermost holds a file "leaf".
  */
 void scratch_deep(const char *name, size_t depth);
+
+/* What a file holds; owned, terminated. */
+char *scratch_read(const char *path, size_t *ret_len);
+/* Type and permission bits; links are not followed. */
+unsigned scratch_mode(const char *path);

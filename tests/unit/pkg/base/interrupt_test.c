@@ -33,6 +33,7 @@ static void one_signal(void)
 	if (interrupt_check(&err) != 0)
 		_exit(1);
 	raise(SIGPIPE);
+	raise(SIGXFSZ);
 	if (interrupt_check(&err) != 0)
 		_exit(2);
 	raise(SIGTERM);
