@@ -115,7 +115,7 @@ MUST_CHECK int store_create_container(struct store *s, const char *ref,
 /* Errors: ERR_NOT_FOUND, ERR_BUSY (running; mounted, unless force). */
 MUST_CHECK int store_remove_container(struct store *s, const char *name, bool force,
 				      struct error *err);
-/* Errors: ERR_NOT_FOUND, ERR_USAGE (malformed name), ERR_BUSY (name taken; running). */
+/* Errors: ERR_NOT_FOUND, ERR_USAGE (malformed name), ERR_BUSY (name taken; running, mounted). */
 MUST_CHECK int store_rename_container(struct store *s, const char *name, const char *new_name,
 				      struct error *err);
 

@@ -38,6 +38,7 @@ static const struct hint {
 	 "of it"},
 	{ERR_INCONSISTENT, 0, "pool check", "do not write to this pool; save a copy of it first"},
 	{ERR_INCONSISTENT, 0, NULL, "'thinpull pool check' says more"},
+	{ERR_BUSY, 0, "rename", "see 'thinpull ls'"},
 	{ERR_BUSY, 0, "rmi", "remove its containers first, see 'thinpull ls'"},
 	{ERR_BUSY, 0, "rm", "'thinpull umount' first, or rm --force"},
 	{ERR_UNSUPPORTED, 0, "mount", "without root, 'thinpull bundle' makes a folder of it"},

@@ -164,6 +164,19 @@ expect 3 tp rename front ../up
 expect 3 tp rename front
 expect 0 tp --json rename front web
 expect_json .name web <"$WORK/out"
-expect 0 tp rm web box
+if [ "$(id -u)" = 0 ] && [ -e /dev/loop-control ]; then
+    mkdir "$WORK/mnt"
+    expect 0,10 tp mount web "$WORK/mnt"
+    if mountpoint -q "$WORK/mnt"; then
+        expect 7 tp rename web front
+        expect_error "mounted on $WORK/mnt"
+        expect 0 tp umount web
+    fi
+fi
+expect 0 tp path web
+expect 0 tp rename web front
+expect 0 tp umount front
+expect_json .state checked_out < <(json inspect front)
+expect 0 tp rm front box
 check_pool
 finish

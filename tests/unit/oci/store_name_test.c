@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Second references and new names: what they stand for, and what stays when one of them goes. */
-#include "oci/store.h"
+#include "oci/container.h"
 
 #include "tests/support/cmocka.h"
 #include "tests/support/store_fixture.h"
@@ -123,6 +123,20 @@ static void a_container_is_found_under_its_new_name(void **state)
 	assert_error(&err, ERR_NOT_FOUND, "web");
 }
 
+static void a_running_container_keeps_its_name(void **state)
+{
+	struct container *c;
+
+	(void)state;
+	store_fixture_container(&f, "one", "web");
+	assert_ok(container_open(f.store, "web", &c, &err), &err);
+	assert_ok(container_set_running(c, &err), &err);
+	assert_int_equal(store_rename_container(f.store, "web", "front", &err), -1);
+	assert_error(&err, ERR_BUSY, "running");
+	container_close(c);
+	assert_ok(store_rename_container(f.store, "web", "front", &err), &err);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -132,6 +146,7 @@ int main(void)
 		CASE(the_same_reference_again_changes_nothing),
 		CASE(what_is_not_there_gets_no_name),
 		CASE(a_container_is_found_under_its_new_name),
+		CASE(a_running_container_keeps_its_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
