@@ -325,9 +325,9 @@ int store_write(struct store *s, struct snapshots **ret, struct error *err)
 static int guard_pool(struct store *s, const struct thin_pool_status *st, uint64_t need_bytes,
 		      struct error *err)
 {
-	uint64_t need_data = (need_bytes + st->block_bytes - 1) / st->block_bytes;
+	uint64_t need_data = need_bytes / st->block_bytes + (need_bytes % st->block_bytes > 0);
 	uint64_t need_meta = need_data * MAPPING_BYTES / METADATA_BLOCK_BYTES + 1;
-	uint64_t keep_data = st->data_total_blocks / 100 * s->min_free_data_percent;
+	uint64_t keep_data = st->data_total_blocks * s->min_free_data_percent / 100;
 	uint64_t keep_meta = st->metadata_total_blocks * s->min_free_metadata_percent / 100;
 
 	if (st->data_used_blocks + need_data + keep_data > st->data_total_blocks)
