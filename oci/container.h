@@ -8,6 +8,7 @@
  *   <root>/containers/POOL/ID.ext4   the file of thin id ID
  *   <root>/containers/POOL/ID.new    one that is being made
  *   <root>/containers/POOL/ID/       the bundle of `run` by an ordinary user
+ *   <root>/containers/POOL/ID.bundle a bundle that is being made, see oci/bundle_dir.h
  *   <run dir>/ROOT/POOL/NAME         mount point of `mount` without a folder (store_run_dir())
  *
  *   ready ──check out──▶ checked_out ──▶ attached ──▶ mounted     (root)
@@ -122,6 +123,9 @@ MUST_CHECK int container_extract(struct container *c, const char *dir, struct er
 
 /* Where `run` of an ordinary user may put its bundle: absolute, owned, not made yet. */
 char *container_private_dir(const struct container *c);
+
+/* Where a bundle of it is noted while it is being made, see oci/bundle_dir.h. Owned. */
+char *container_bundle_intent(const struct container *c);
 
 /* Remove it: unmounted, from the record, then its file. Errors: ERR_BUSY (mounted, unless force). */
 MUST_CHECK int container_remove(struct container **c, bool force, struct error *err);

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "oci/bundle_dir.h"
 #include "oci/container_internal.h"
 #include "oci/runtime.h"
 #include "pkg/base/alloc.h"
@@ -18,6 +19,13 @@
 #include "pkg/base/log.h"
 #include "pkg/host/folder.h"
 #include "pkg/host/loop.h"
+
+#define BUNDLE_INTENT ".bundle"
+
+char *container_bundle_intent(const struct container *c)
+{
+	return container_path(c->store, c->entry.thin_id, BUNDLE_INTENT);
+}
 
 /* --- what stands beside the pool -------------------------------------------------------------- */
 
@@ -44,8 +52,10 @@ void container_tidy(struct store *s, uint32_t thin_id, const struct record_entry
 	cleanup_free char *file = container_path(s, thin_id, ".ext4");
 	cleanup_free char *new = container_path(s, thin_id, ".new");
 	cleanup_free char *folder = container_path(s, thin_id, "");
+	cleanup_free char *bundle = container_path(s, thin_id, BUNDLE_INTENT);
 	struct error err = {0};
 
+	note(bundle, bundle_dir_mend(bundle, container ? e->folder : NULL, &err), &err);
 	note(new, fdio_remove(new, &err), &err);
 	if (!container || e->place != RECORD_IN_FILE)
 		note(file, remove_file(file, &err), &err);
@@ -111,7 +121,7 @@ static void ids_release(struct ids *ids)
 	free(ids->items);
 }
 
-/* "17.ext4", "17.new", "17"; everything else there is none of ours. */
+/* "17.ext4", "17.new", "17.bundle", "17"; everything else there is none of ours. */
 static bool parse_name(const char *name, uint32_t *ret_id, const char **ret_suffix)
 {
 	char *end;
@@ -122,7 +132,9 @@ static bool parse_name(const char *name, uint32_t *ret_id, const char **ret_suff
 	id = strtoul(name, &end, 10);
 	*ret_id = (uint32_t)id;
 	*ret_suffix = end;
-	return id <= THIN_ID_MAX && (!*end || !strcmp(end, ".ext4") || !strcmp(end, ".new"));
+	return id <= THIN_ID_MAX
+	       && (!*end || !strcmp(end, ".ext4") || !strcmp(end, ".new")
+		   || !strcmp(end, BUNDLE_INTENT));
 }
 
 static bool is_named(const struct record *r, uint32_t id, const char *suffix)
