@@ -2,8 +2,78 @@
 /* By the manifest that the container was made from: its reference may stand for another by now. */
 #include "oci/container_config.h"
 
+#include <unistd.h>
+
 #include "oci/container_internal.h"
 #include "oci/manifest.h"
+#include "pkg/base/log.h"
+#include "pkg/host/loop.h"
+
+/* A container's file system for reading. Closed in reverse order. */
+struct tree {
+	struct snapshots *session;
+	struct thin_volume *volume;
+	struct ext4_reader *fs;
+};
+
+static void tree_close(struct tree *t)
+{
+	ext4_reader_close(t->fs);
+	thin_volume_close(t->volume);
+	snapshots_close(t->session);
+	*t = (struct tree){0};
+}
+
+/* What a kernel writes to is not whole. */
+static int check_at_rest(struct container *c, struct error *err)
+{
+	cleanup(container_state_release) struct container_state st = {0};
+
+	if (container_state(c->store, &c->entry, &st, err) < 0)
+		return -1;
+	if (st.mount_point && !c->entry.read_only)
+		return error_set(err, ERR_BUSY, "container %s is mounted on %s", c->entry.name,
+				 st.mount_point);
+	if (!st.device || loop_flush(st.device, err) == 0)
+		return 0;
+	if (err->kind != ERR_UNSUPPORTED)
+		return -1;
+	error_clear(err); /* who may not open the device has not written to it either */
+	return 0;
+}
+
+static int tree_open_once(struct container *c, struct tree *t, struct error *err)
+{
+	if (container_open_volume(c, &t->session, &t->volume, err) < 0)
+		return -1;
+	return ext4_reader_open(t->volume, &t->fs, err);
+}
+
+/* One that was in use when the machine went down: a kernel mounts it and brings it up to date. */
+static int replay_journal(struct container *c, struct error *err)
+{
+	cleanup_free char *point = NULL;
+
+	log_debug("container %s was not unmounted: mounting it once", c->entry.name);
+	if (container_mount(c, NULL, &point, err) < 0)
+		return -1;
+	return container_unmount(c, err);
+}
+
+static int tree_open(struct container *c, struct tree *t, struct error *err)
+{
+	if (check_at_rest(c, err) < 0)
+		return -1;
+	if (tree_open_once(c, t, err) == 0)
+		return 0;
+	if (err->kind != ERR_UNSUPPORTED || c->entry.place != RECORD_IN_FILE || c->entry.read_only
+	    || geteuid() != 0)
+		return -1;
+	tree_close(t);
+	if (replay_journal(c, err) < 0)
+		return -1;
+	return tree_open_once(c, t, err);
+}
 
 static int read_runconfig(struct store *s, const struct digest *manifest_digest,
 			  struct oci_runconfig *ret, struct error *err)
@@ -26,18 +96,14 @@ int container_config(struct container *c, const struct bundle_options *options, 
 		     struct error *err)
 {
 	cleanup(oci_runconfig_release) struct oci_runconfig image = {0};
-	/* Closed in reverse order. */
-	cleanup(snapshots_close_ptr) struct snapshots *session = NULL;
-	cleanup(thin_volume_close_ptr) struct thin_volume *volume = NULL;
-	cleanup(ext4_reader_close_ptr) struct ext4_reader *fs = NULL;
+	cleanup(tree_close) struct tree tree = {0};
 	struct bundle_options own = *options;
 
 	if (!own.hostname)
 		own.hostname = c->entry.name;
 	own.read_only = own.read_only || c->entry.read_only;
 	if (read_runconfig(c->store, &c->entry.manifest, &image, err) < 0
-	    || container_open_volume(c, &session, &volume, err) < 0
-	    || ext4_reader_open(volume, &fs, err) < 0)
+	    || tree_open(c, &tree, err) < 0)
 		return -1;
-	return bundle_config(&image, fs, &own, ret, err);
+	return bundle_config(&image, tree.fs, &own, ret, err);
 }
