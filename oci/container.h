@@ -116,8 +116,11 @@ MUST_CHECK int container_mount(struct container *c, const char *dir, char **ret_
 MUST_CHECK int container_unmount(struct container *c, struct error *err);
 
 /*
- * Extract into an empty folder of the caller's, and write down where. What could not be kept is
- * warned about. @dir: absolute.
+ * Extract into an empty folder of the caller's, and write down where; a checked-out one stays in
+ * its file. What could not be kept is warned about, see pkg/ext4/extract.h. @dir: absolute; a
+ * folder around it keeps others from setuid files that are the caller's now.
+ * Errors: ERR_USAGE (not empty), ERR_BUSY (mounted), ERR_NO_SPACE; what is in dir is the caller's to
+ * remove then.
  */
 MUST_CHECK int container_extract(struct container *c, const char *dir, struct error *err);
 
