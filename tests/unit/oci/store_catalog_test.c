@@ -93,7 +93,7 @@ static void each_change_is_seen_by_whoever_asks(void **state)
 	assert_images(other, TWO);
 	assert_ok(store_rename_container(other, "box", "new", &err), &err);
 	assert_containers(f.store, "new two {}\n");
-	assert_ok(store_remove_container(other, "new", &err), &err);
+	assert_ok(store_remove_container(other, "new", false, &err), &err);
 	assert_containers(f.store, "");
 }
 

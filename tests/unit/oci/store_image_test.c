@@ -147,7 +147,7 @@ static void an_image_of_a_container_is_busy_under_its_last_reference(void **stat
 	assert_layers("abd", 3);
 	assert_int_equal(store_remove_image(f.store, "three", &err), -1);
 	assert_int_equal(err.kind, ERR_BUSY);
-	assert_ok(store_remove_container(f.store, "box", &err), &err);
+	assert_ok(store_remove_container(f.store, "box", false, &err), &err);
 	assert_ok(store_remove_image(f.store, "three", &err), &err);
 	assert_layers("abd", 2);
 }
@@ -216,7 +216,7 @@ static void a_container_is_told_from_an_image(void **state)
 	assert_true(is);
 	assert_ok(store_is_container(f.store, "two", &is, &err), &err);
 	assert_false(is);
-	assert_int_equal(store_remove_container(f.store, "two", &err), -1);
+	assert_int_equal(store_remove_container(f.store, "two", false, &err), -1);
 	assert_int_equal(err.kind, ERR_NOT_FOUND);
 }
 
