@@ -123,7 +123,7 @@ static int read_config(struct source *s, const struct oci_platform *want, struct
 	char what[64];
 
 	if (read_document(s, &image->manifest.config, image, err) < 0)
-		return -1;
+		return error_wrap(err, "config");
 	describe("config", &document->digest, what, sizeof(what));
 	if (oci_config_parse(document->bytes.data, document->bytes.len, what, &image->config, err)
 	    < 0)

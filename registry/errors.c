@@ -37,8 +37,11 @@ static void add_clean(struct buffer *to, const char *text, size_t max)
 	}
 }
 
-/* {"errors":[{"code":"..","message":".."}]}: the first one; nothing if it is anything else. */
-static void find_message(const struct buffer *body, struct buffer *ret)
+/*
+ * {"errors":[{"code":"..","message":".."}]}: the first one; nothing if it is anything else.
+ * Returns whether it says that there is no such repository.
+ */
+static bool find_message(const struct buffer *body, struct buffer *ret)
 {
 	cleanup(jdoc_free_ptr) struct jdoc *doc = NULL;
 	const char *code = NULL, *message = NULL;
@@ -48,26 +51,27 @@ static void find_message(const struct buffer *body, struct buffer *ret)
 	if (jdoc_parse(body->data, body->len, "body", &doc, &ignored) < 0
 	    || jdoc_array(jdoc_root(doc), "errors", JDOC_OPTIONAL, &errors, &ignored) < 0
 	    || jdoc_length(errors) == 0)
-		return;
+		return false;
 	first = jdoc_at(errors, 0);
 	if (jdoc_string(first, "code", JDOC_OPTIONAL, &code, &ignored) < 0
 	    || jdoc_string(first, "message", JDOC_OPTIONAL, &message, &ignored) < 0)
-		return;
+		return false;
 	if (code)
 		add_clean(ret, code, CODE_MAX);
 	if (code && message && *message)
 		buffer_add(ret, ": ", 2);
 	if (message)
 		add_clean(ret, message, MESSAGE_MAX);
+	return code && strcmp(code, "NAME_UNKNOWN") == 0;
 }
 
-static void read_message(struct http_response *r, struct buffer *ret)
+static bool read_message(struct http_response *r, struct buffer *ret)
 {
 	cleanup_buffer struct buffer body = {0};
 	struct error ignored = {0};
 
-	if (stream_read_all(r->body, ERROR_BODY_MAX_BYTES, &body, &ignored) == 0 && body.len > 0)
-		find_message(&body, ret);
+	return stream_read_all(r->body, ERROR_BODY_MAX_BYTES, &body, &ignored) == 0 && body.len > 0
+	       && find_message(&body, ret);
 }
 
 static int unauthorized(const struct http_response *r, const char *message, struct error *err)
@@ -85,34 +89,47 @@ static int unauthorized(const struct http_response *r, const char *message, stru
 			 *message ? ": " : "", message);
 }
 
+/* What a status means; what is not known is unexpected. */
+static const struct meaning {
+	int status;
+	enum error_kind kind;
+	enum error_detail detail;
+	const char *text;
+} meanings[] = {
+	{403, ERR_UNAUTHORIZED, ERR_DETAIL_NONE, "access denied"},
+	{404, ERR_NOT_FOUND, ERR_DETAIL_NONE, "not found"},
+	{408, ERR_NETWORK, ERR_DETAIL_SERVER, "request timed out"},
+	{429, ERR_NETWORK, ERR_DETAIL_TOO_MANY, "too many requests"},
+	{500, ERR_NETWORK, ERR_DETAIL_SERVER, "the server failed"},
+	{502, ERR_NETWORK, ERR_DETAIL_SERVER, "what is behind the server cannot be reached"},
+	{503, ERR_NETWORK, ERR_DETAIL_SERVER, "the server is not available"},
+	{504, ERR_NETWORK, ERR_DETAIL_SERVER, "what is behind the server timed out"},
+};
+
+static const struct meaning *meaning_of(int status)
+{
+	static const struct meaning server = {0, ERR_NETWORK, ERR_DETAIL_SERVER,
+					      "unexpected answer"};
+	static const struct meaning other = {0, ERR_INVALID, ERR_DETAIL_NONE, "unexpected answer"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(meanings); i++)
+		if (meanings[i].status == status)
+			return &meanings[i];
+	return status >= 500 ? &server : &other;
+}
+
 int registry_refused(struct http_response *r, struct error *err)
 {
-	static const struct {
-		int status;
-		enum error_kind kind;
-		const char *meaning;
-	} known[] = {
-		{403, ERR_UNAUTHORIZED, "access denied"},
-		{404, ERR_NOT_FOUND, "not found"},
-		{408, ERR_NETWORK, "request timed out"},
-		{429, ERR_NETWORK, "too many requests, try again later"},
-		{500, ERR_NETWORK, "the registry failed, try again later"},
-		{502, ERR_NETWORK, "the registry cannot be reached, try again later"},
-		{503, ERR_NETWORK, "the registry is not available, try again later"},
-		{504, ERR_NETWORK, "the registry timed out, try again later"},
-	};
+	const struct meaning *m = meaning_of(r->status);
 	cleanup_buffer struct buffer message = {0};
-	enum error_kind kind = r->status >= 500 ? ERR_NETWORK : ERR_INVALID;
-	const char *meaning = "unexpected answer", *text;
+	bool no_name = read_message(r, &message);
+	const char *text = message.len ? (const char *)message.data : "";
+	char wait[48] = "";
 
-	read_message(r, &message);
-	text = message.len ? (const char *)message.data : "";
 	if (r->status == 401)
 		return unauthorized(r, text, err);
-	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
-		if (known[i].status == r->status) {
-			kind = known[i].kind;
-			meaning = known[i].meaning;
-		}
-	return error_set(err, kind, "%d %s%s%s", r->status, meaning, *text ? ": " : "", text);
+	if (r->retry_after_s > 0 && registry_may_retry(r->status))
+		snprintf(wait, sizeof(wait), ", it asks to wait for %u s", r->retry_after_s);
+	error_set(err, m->kind, "%d %s%s%s%s", r->status, m->text, wait, *text ? ": " : "", text);
+	return error_set_detail(err, r->status == 404 && no_name ? ERR_DETAIL_NO_NAME : m->detail);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The one place that knows libcurl's conventions. A transfer is driven from the stream's fill():
+ * The one place that uses libcurl for transfers (its errors: http_error.c). A transfer is driven from the stream's fill():
  * nothing moves while nobody reads, and a full buffer pauses it.
  */
 #include "registry/http.h"
@@ -15,6 +15,7 @@
 #include "pkg/base/alloc.h"
 #include "pkg/base/interrupt.h"
 #include "pkg/stream/stage.h"
+#include "registry/http_internal.h"
 #include "registry/http_url.h"
 
 enum {
@@ -63,6 +64,14 @@ static void init_curl(void)
 		abort();
 }
 
+/* As curl's own program does, and all others that use OpenSSL; the library does not. */
+static char *ca_file_of_user(void)
+{
+	const char *path = getenv("SSL_CERT_FILE");
+
+	return path && *path ? xstrdup(path) : NULL;
+}
+
 struct http_client *http_client_new(const struct http_options *options)
 {
 	enum { CONNECT_MS = 30000, LOW_SPEED_BYTES = 100, LOW_SPEED_S = 60 };
@@ -76,7 +85,7 @@ struct http_client *http_client_new(const struct http_options *options)
 	o->connect_ms = o->connect_ms ? o->connect_ms : CONNECT_MS;
 	o->low_speed_bytes = o->low_speed_bytes ? o->low_speed_bytes : LOW_SPEED_BYTES;
 	o->low_speed_s = o->low_speed_s ? o->low_speed_s : LOW_SPEED_S;
-	c->ca_file = o->ca_file ? xstrdup(o->ca_file) : NULL;
+	c->ca_file = o->ca_file ? xstrdup(o->ca_file) : ca_file_of_user();
 	pthread_mutex_init(&c->lock, NULL);
 	return c;
 }
@@ -230,50 +239,6 @@ static size_t on_body(char *data, size_t size, size_t n, void *arg)
 /* --- errors --------------------------------------------------------------------------------------
  */
 
-/* How far a request that timed out had come; CONNECT_TIME counts only together with TLS. */
-static enum http_problem problem_of_timeout(const struct transfer *t)
-{
-	curl_off_t secured = 0;
-	long port = 0;
-
-	curl_easy_getinfo(t->easy, CURLINFO_PRIMARY_PORT, &port);
-	curl_easy_getinfo(t->easy, CURLINFO_APPCONNECT_TIME_T, &secured);
-	if (port == 0)
-		return HTTP_PROBLEM_CONNECT;
-	if (!strncasecmp(t->head.url, "https:", 6) && secured == 0)
-		return HTTP_PROBLEM_NO_TLS;
-	return HTTP_PROBLEM_BROKEN;
-}
-
-static enum http_problem problem_of(const struct transfer *t)
-{
-	switch (t->code) {
-	case CURLE_OK:
-		return HTTP_PROBLEM_NONE;
-	case CURLE_COULDNT_RESOLVE_HOST:
-	case CURLE_COULDNT_RESOLVE_PROXY:
-	case CURLE_COULDNT_CONNECT:
-		return HTTP_PROBLEM_CONNECT;
-	case CURLE_OPERATION_TIMEDOUT:
-		return problem_of_timeout(t);
-	case CURLE_GOT_NOTHING:
-	case CURLE_RECV_ERROR:
-	case CURLE_SEND_ERROR:
-	case CURLE_PARTIAL_FILE:
-		return HTTP_PROBLEM_BROKEN;
-	case CURLE_SSL_CONNECT_ERROR:
-		return HTTP_PROBLEM_NO_TLS;
-	default:
-		return HTTP_PROBLEM_OTHER;
-	}
-}
-
-bool http_problem_may_pass(enum http_problem problem)
-{
-	return problem == HTTP_PROBLEM_CONNECT || problem == HTTP_PROBLEM_BROKEN
-	       || problem == HTTP_PROBLEM_NO_TLS;
-}
-
 static int fail(const struct transfer *t, struct error *err)
 {
 	const char *why = t->why[0] ? t->why : curl_easy_strerror(t->code);
@@ -288,7 +253,7 @@ static int fail(const struct transfer *t, struct error *err)
 		error_set(err, ERR_NETWORK, "the body was cut after %llu bytes: %s",
 			  (unsigned long long)t->received, why);
 	else
-		error_set(err, ERR_NETWORK, "%s", why);
+		http_fail_at_step(t->easy, t->code, why, err);
 	return error_wrap(err, "%s", t->head.url);
 }
 
@@ -474,7 +439,7 @@ int http_get(struct http_client *c, const struct http_request *request, struct h
 		if (drive(t, err) < 0)
 			return -1;
 	if (!t->has_headers) {
-		*ret_problem = problem_of(t);
+		*ret_problem = http_problem_of(t->easy, t->code);
 		return fail(t, err);
 	}
 	*ret_problem = HTTP_PROBLEM_NONE;

@@ -18,7 +18,7 @@ struct http_options {
 	long connect_ms; /* 0: 30 s */
 	/* Slower than that many bytes a second for so long is a broken connection; 0: 100, 60. */
 	long low_speed_bytes, low_speed_s;
-	const char *ca_file; /* certificates to trust; NULL: the system's */
+	const char *ca_file; /* certificates to trust; NULL: $SSL_CERT_FILE, or the system's */
 };
 
 /* @options: copied; NULL for the usual. */
@@ -55,16 +55,19 @@ enum http_problem {
 	HTTP_PROBLEM_CONNECT, /* name, route, refused, timed out */
 	HTTP_PROBLEM_BROKEN,  /* connected, then reset or silent */
 	HTTP_PROBLEM_NO_TLS,  /* the handshake failed: perhaps no TLS is spoken there */
-	HTTP_PROBLEM_OTHER,   /* certificate, protocol, limits: trying again is no use */
+	HTTP_PROBLEM_CERTIFICATE,
+	HTTP_PROBLEM_OTHER, /* protocol, limits */
 };
 
+/* Whether trying again is of any use. */
 bool http_problem_may_pass(enum http_problem problem);
 
 /*
  * Returns when the headers are there, whatever the status.
  * @ret_problem: set on failure, too.
- * Errors: ERR_NETWORK, ERR_INVALID (headers without end), ERR_INTERRUPTED; those of the body:
- * ERR_NETWORK, also when it is shorter than announced.
+ * Errors, each with a detail and naming the step it failed at: ERR_NETWORK, ERR_VERIFICATION
+ * (certificate), ERR_SYSTEM (nothing to check certificates by), ERR_INVALID (headers without end),
+ * ERR_INTERRUPTED; those of the body: ERR_NETWORK, also when it is shorter than announced.
  */
 MUST_CHECK int http_get(struct http_client *c, const struct http_request *request,
 			struct http_response *ret, enum http_problem *ret_problem,

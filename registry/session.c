@@ -194,7 +194,7 @@ static int answer(struct session *s, const struct challenge *c, const struct htt
 	v->may_pass = rc > 0;
 	v->retry_after_s = token.retry_after_s;
 	if (rc != 0)
-		return error_wrap(err, "token");
+		return error_wrap(err, "asking for a token");
 	free(*authorization);
 	*authorization = token.authorization;
 	*ret_fresh = token.fresh;
@@ -310,5 +310,10 @@ int session_get(struct session *s, const char *kind, const char *name, const cha
 		if (rc < 0)
 			break;
 	}
-	return rc < 0 ? error_wrap(err, "%.*s from %s", (int)strlen(kind) - 1, kind, s->host) : 0;
+	if (rc == 0)
+		return 0;
+	if (err->kind == ERR_NOT_FOUND && err->detail == ERR_DETAIL_NONE)
+		error_set_detail(err, strcmp(kind, "blobs") == 0 ? ERR_DETAIL_NO_BLOB
+								 : ERR_DETAIL_NO_MANIFEST);
+	return error_wrap(err, "%.*s from %s", (int)strlen(kind) - 1, kind, s->host);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A table of hints by kind, verb before general, and the one for verbs taken for images. */
+/* Tables of hints by detail and by kind, verb before general; and the one for verbs taken for
+ * images. */
 #include "cmd/thinpull/hints.h"
 
 #include <errno.h>
@@ -8,6 +9,30 @@
 
 #include "cmd/thinpull/suggest.h"
 #include "pkg/base/alloc.h"
+
+/* What the detail of an error advises, whatever the verb. */
+static const char *const details[] = {
+	[ERR_DETAIL_HOST] = "check the name of the registry, and that this machine has network",
+	[ERR_DETAIL_CONNECT] = "check host and port, and that the registry runs",
+	[ERR_DETAIL_SILENT] = "check the network, and whether a proxy is needed (HTTPS_PROXY)",
+	[ERR_DETAIL_NO_TLS] = "perhaps plain http is spoken there, which is taken only from "
+			      "registries on this machine",
+	[ERR_DETAIL_AUTHORITY] = "if you trust who signed it, add that authority to the system's "
+				 "(update-ca-certificates), or name its file in SSL_CERT_FILE",
+	[ERR_DETAIL_CERT_NAME] =
+		"use the name that the certificate is for; if there is none, ask who runs "
+		"the registry",
+	[ERR_DETAIL_CERT_DATE] = "the registry needs a new certificate, unless the clock of this "
+				 "machine is wrong",
+	[ERR_DETAIL_NO_CA_FILE] = "install ca-certificates, or name a file of certificates in "
+				  "SSL_CERT_FILE",
+	[ERR_DETAIL_NO_NAME] = "check the name of the image: there is no such repository",
+	[ERR_DETAIL_NO_MANIFEST] = "check name and tag of the image",
+	[ERR_DETAIL_NO_BLOB] =
+		"the registry has lost a part of this image: it must be pushed again",
+	[ERR_DETAIL_TOO_MANY] = "the registry limits how often it is asked: wait, then try again",
+	[ERR_DETAIL_SERVER] = "the fault is on the registry's side; worth trying again later",
+};
 
 static const struct hint {
 	enum error_kind kind;
@@ -31,8 +56,9 @@ static const struct hint {
 	{ERR_NOT_FOUND, 0, "df", "'thinpull pool create' makes it, so does any pull"},
 	{ERR_NOT_FOUND, 0, "tree", "'thinpull pool create' makes it, so does any pull"},
 	{ERR_NOT_FOUND, 0, "pool check", "'thinpull pool create' makes it, so does any pull"},
-	{ERR_UNAUTHORIZED, 0, "pull",
-	 "many registries answer so for images that do not exist; else check the credentials"},
+	{ERR_UNAUTHORIZED, 0, NULL,
+	 "registries answer so for what does not exist, too: check name and tag; only what anybody "
+	 "may pull can be pulled"},
 	{ERR_VERIFICATION, 0, "pull",
 	 "the content is not what its digest names; nothing was kept "
 	 "of it"},
@@ -100,6 +126,8 @@ char *hint_make(const struct invocation *inv, const struct error *err)
 		return hint;
 	if (err->kind == ERR_USAGE)
 		return usage_hint(inv);
+	if (err->detail != ERR_DETAIL_NONE)
+		return xstrdup(details[err->detail]);
 	for (size_t i = 0; i < ARRAY_SIZE(hints); i++)
 		if (hints[i].kind == err->kind && (!hints[i].sys || hints[i].sys == err->sys)
 		    && (!hints[i].verb || strcmp(hints[i].verb, verb) == 0))

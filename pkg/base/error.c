@@ -66,6 +66,12 @@ int error_sys(struct error *err, const char *fmt, ...)
 	return -1;
 }
 
+int error_set_detail(struct error *err, enum error_detail detail)
+{
+	err->detail = detail;
+	return -1;
+}
+
 int error_wrap(struct error *err, const char *fmt, ...)
 {
 	char outer[sizeof(err->context)];

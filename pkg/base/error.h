@@ -17,7 +17,7 @@ enum error_kind {
 	ERR_NOT_FOUND,	  /* image, layer, container or pool                 */
 	ERR_USAGE,	  /* the command line                                */
 	ERR_UNAUTHORIZED, /* authentication or authorisation                 */
-	ERR_VERIFICATION, /* digest, size, DiffID                            */
+	ERR_VERIFICATION, /* digest, size, DiffID; a server's certificate    */
 	ERR_NO_SPACE,	  /* pool data, pool metadata, inodes, host, guard   */
 	ERR_BUSY,	  /* locked or in use                                */
 	ERR_INCONSISTENT, /* damaged state, repair needed                    */
@@ -28,8 +28,29 @@ enum error_kind {
 	ERR_KINDS,
 };
 
+/* Finer than the kind, where that helps to say what to do about it. */
+enum error_detail {
+	ERR_DETAIL_NONE,
+	/* the way to a registry */
+	ERR_DETAIL_HOST,       /* nobody knows the name            */
+	ERR_DETAIL_CONNECT,    /* nobody listens there             */
+	ERR_DETAIL_SILENT,     /* no answer in time                */
+	ERR_DETAIL_NO_TLS,     /* perhaps no TLS is spoken there   */
+	ERR_DETAIL_AUTHORITY,  /* a certificate by nobody we trust */
+	ERR_DETAIL_CERT_NAME,  /* a certificate for another host   */
+	ERR_DETAIL_CERT_DATE,  /* a certificate out of its time    */
+	ERR_DETAIL_NO_CA_FILE, /* nothing to check certificates by */
+	/* what it says */
+	ERR_DETAIL_NO_NAME,	/* no such repository               */
+	ERR_DETAIL_NO_MANIFEST, /* or no such tag or digest in it   */
+	ERR_DETAIL_NO_BLOB,	/* a part of an image is missing    */
+	ERR_DETAIL_TOO_MANY,	/* requests                         */
+	ERR_DETAIL_SERVER,	/* the fault is on its side         */
+};
+
 struct error {
 	enum error_kind kind;
+	enum error_detail detail;
 	int sys;
 	char cause[256];
 	char context[512];
@@ -49,6 +70,9 @@ int error_set(struct error *err, enum error_kind kind, const char *fmt, ...) PRI
  * EFBIG become ERR_NO_SPACE, all others ERR_SYSTEM. Returns -1.
  */
 int error_sys(struct error *err, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* Add a detail to a filled error. Returns -1. */
+int error_set_detail(struct error *err, enum error_detail detail);
 
 /*
  * Put what only this caller knows in front of the context of a filled error: "layer 3/7 sha256:..".

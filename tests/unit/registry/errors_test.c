@@ -65,12 +65,29 @@ static void c12_the_first_error_of_the_body_is_shown(void **state)
 	(void)state;
 	assert_string_equal(err.cause, "404 not found: MANIFEST_UNKNOWN: manifest unknown");
 	err = refuse(429, BODY("TOOMANYREQUESTS", "slow down"), NULL);
-	assert_string_equal(err.cause, "429 too many requests, try again later: "
-				       "TOOMANYREQUESTS: slow down");
+	assert_string_equal(err.cause, "429 too many requests: TOOMANYREQUESTS: slow down");
 	err = refuse(403, "{\"errors\":[{\"code\":\"DENIED\"}]}", NULL);
 	assert_string_equal(err.cause, "403 access denied: DENIED");
 	err = refuse(403, "{\"errors\":[{\"message\":\"no\"}]}", NULL);
 	assert_string_equal(err.cause, "403 access denied: no");
+}
+
+static void c12_what_helps_to_say_what_to_do_is_kept(void **state)
+{
+	struct error err = refuse(404, BODY("NAME_UNKNOWN", "no such thing"), NULL);
+
+	(void)state;
+	assert_int_equal(err.detail, ERR_DETAIL_NO_NAME);
+	err = refuse(404, BODY("MANIFEST_UNKNOWN", "NAME_UNKNOWN"), NULL);
+	assert_int_equal(err.detail, ERR_DETAIL_NONE);
+	err = refuse(403, BODY("NAME_UNKNOWN", ""), NULL);
+	assert_int_equal(err.detail, ERR_DETAIL_NONE);
+	err = refuse(429, "", NULL);
+	assert_int_equal(err.detail, ERR_DETAIL_TOO_MANY);
+	for (int status = 500; status < 512; status++) {
+		err = refuse(status, "", NULL);
+		assert_int_equal(err.detail, ERR_DETAIL_SERVER);
+	}
 }
 
 static void c12_f71_foreign_text_is_made_harmless(void **state)
@@ -150,6 +167,7 @@ int main(void)
 		cmocka_unit_test(c12_each_status_has_its_kind),
 		cmocka_unit_test(c11_some_may_be_tried_again),
 		cmocka_unit_test(c12_the_first_error_of_the_body_is_shown),
+		cmocka_unit_test(c12_what_helps_to_say_what_to_do_is_kept),
 		cmocka_unit_test(c12_f71_foreign_text_is_made_harmless),
 		cmocka_unit_test(c12_what_is_no_json_is_not_shown),
 		cmocka_unit_test(b10_more_than_1_mib_is_not_shown),

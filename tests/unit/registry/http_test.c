@@ -308,17 +308,24 @@ static void f71_endless_headers_are_refused(void **state)
 
 static void nobody_there_is_a_connect_problem(void **state)
 {
-	static const char *const urls[] = {"http://127.0.0.1:1/", "http://does-not-exist.invalid/"};
+	static const struct {
+		const char *url, *step;
+		enum error_detail detail;
+	} cases[] = {
+		{"http://127.0.0.1:1/", "connecting: ", ERR_DETAIL_CONNECT},
+		{"http://does-not-exist.invalid/", "resolving the host: ", ERR_DETAIL_HOST},
+	};
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(urls); i++) {
-		struct http_request request = {.url = urls[i]};
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct http_request request = {.url = cases[i].url};
 		struct http_response r;
 		enum http_problem problem;
 		struct error err = {0};
 
 		assert_int_equal(http_get(client, &request, &r, &problem, &err), -1);
-		assert_int_equal(err.kind, ERR_NETWORK);
+		assert_error(&err, ERR_NETWORK, cases[i].step);
+		assert_int_equal(err.detail, cases[i].detail);
 		assert_int_equal(problem, HTTP_PROBLEM_CONNECT);
 	}
 }
@@ -335,7 +342,8 @@ static void a_handshake_that_never_ends_may_be_no_tls(void **state)
 
 	(void)state;
 	assert_int_equal(http_get(c, &request, &r, &problem, &err), -1);
-	assert_int_equal(err.kind, ERR_NETWORK);
+	assert_error(&err, ERR_NETWORK, "TLS handshake: ");
+	assert_int_equal(err.detail, ERR_DETAIL_SILENT);
 	assert_int_equal(problem, HTTP_PROBLEM_NO_TLS);
 }
 
@@ -375,11 +383,34 @@ static void f70_certificates_are_checked(void **state)
 	(void)state;
 	assert_ok(get_tls(server.tls_port, "localhost", server.ca_file, &problem, &err), &err);
 	assert_int_equal(get_tls(server.tls_port, "127.0.0.1", server.ca_file, &problem, &err), -1);
-	assert_error(&err, ERR_NETWORK, "127.0.0.1");
-	assert_int_equal(problem, HTTP_PROBLEM_OTHER);
+	assert_error(&err, ERR_VERIFICATION, "TLS certificate: ");
+	assert_error(&err, ERR_VERIFICATION, "target host name '127.0.0.1'");
+	assert_int_equal(err.detail, ERR_DETAIL_CERT_NAME);
+	assert_int_equal(problem, HTTP_PROBLEM_CERTIFICATE);
 	assert_int_equal(get_tls(server.tls_port, "localhost", NULL, &problem, &err), -1);
-	assert_error(&err, ERR_NETWORK, "certificate");
-	assert_int_equal(problem, HTTP_PROBLEM_OTHER);
+	assert_error(&err, ERR_VERIFICATION, "TLS certificate: SSL certificate problem");
+	assert_int_equal(err.detail, ERR_DETAIL_AUTHORITY);
+	assert_int_equal(problem, HTTP_PROBLEM_CERTIFICATE);
+	assert_false(http_problem_may_pass(problem));
+}
+
+static void c20_certificates_are_checked_by_the_file_of_the_user(void **state)
+{
+	enum http_problem problem;
+	struct error err = {0};
+
+	(void)state;
+	setenv("SSL_CERT_FILE", server.ca_file, 1);
+	assert_ok(get_tls(server.tls_port, "localhost", NULL, &problem, &err), &err);
+	setenv("SSL_CERT_FILE", "/nonexistent/ca.pem", 1);
+	assert_int_equal(get_tls(server.tls_port, "localhost", NULL, &problem, &err), -1);
+	assert_error(&err, ERR_SYSTEM, "/nonexistent/ca.pem");
+	assert_int_equal(err.detail, ERR_DETAIL_NO_CA_FILE);
+	assert_ok(get_tls(server.tls_port, "localhost", server.ca_file, &problem, &err), &err);
+	setenv("SSL_CERT_FILE", "", 1);
+	assert_int_equal(get_tls(server.tls_port, "localhost", NULL, &problem, &err), -1);
+	assert_int_equal(err.detail, ERR_DETAIL_AUTHORITY);
+	unsetenv("SSL_CERT_FILE");
 }
 
 static void f70_plain_http_on_the_tls_port_is_told_apart(void **state)
@@ -389,7 +420,8 @@ static void f70_plain_http_on_the_tls_port_is_told_apart(void **state)
 
 	(void)state;
 	assert_int_equal(get_tls(server.port, "localhost", server.ca_file, &problem, &err), -1);
-	assert_int_equal(err.kind, ERR_NETWORK);
+	assert_error(&err, ERR_NETWORK, "TLS handshake: ");
+	assert_int_equal(err.detail, ERR_DETAIL_NO_TLS);
 	assert_int_equal(problem, HTTP_PROBLEM_NO_TLS);
 }
 
@@ -431,6 +463,7 @@ int main(void)
 		cmocka_unit_test(a_handshake_that_never_ends_may_be_no_tls),
 		cmocka_unit_test(other_schemes_are_refused),
 		cmocka_unit_test(f70_certificates_are_checked),
+		cmocka_unit_test(c20_certificates_are_checked_by_the_file_of_the_user),
 		cmocka_unit_test(f70_plain_http_on_the_tls_port_is_told_apart),
 		cmocka_unit_test(a_signal_ends_a_request),
 	};

@@ -119,7 +119,7 @@ static void c19_a_bad_certificate_is_no_reason_for_plain_http(void **state)
 
 	(void)state;
 	assert_int_equal(get("127.0.0.1", server.tls_port, "ok", "manifests", &r, &err), -1);
-	assert_error(&err, ERR_NETWORK, "https://127.0.0.1");
+	assert_error(&err, ERR_VERIFICATION, "https://127.0.0.1");
 }
 
 static void c19_one_answer_by_tls_and_plain_http_is_out_of_the_question(void **state)
@@ -414,7 +414,7 @@ static void f67_hostile_realms_are_not_asked(void **state)
 	(void)state;
 	fails("auth-far-good", "blobs", ERR_INVALID, "auth.example.com is not https");
 	fails("auth-near-good", "blobs", ERR_INVALID, "169.254.169.254 is an address");
-	fails("auth-wrong-good", "blobs", ERR_NETWORK, "https://localhost");
+	fails("auth-wrong-good", "blobs", ERR_VERIFICATION, "https://localhost");
 	fails("realm-none", "blobs", ERR_INVALID, "token: the registry names no token server");
 	fails("realm-relative", "blobs", ERR_INVALID, "/token/good");
 	/* From a registry with TLS not even this machine is asked in plain. */

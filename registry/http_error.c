@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What libcurl says of a request that got no answer, in our words: the step it failed at, whether
+ * trying again is of use, and a detail for who gives advice.
+ */
+#include <strings.h>
+
+#include "registry/http_internal.h"
+
+/* How far a request that timed out had come; CONNECT_TIME counts only together with TLS. */
+static enum http_problem problem_of_timeout(CURL *easy)
+{
+	curl_off_t secured = 0;
+	const char *url = "";
+	long port = 0;
+
+	curl_easy_getinfo(easy, CURLINFO_PRIMARY_PORT, &port);
+	curl_easy_getinfo(easy, CURLINFO_APPCONNECT_TIME_T, &secured);
+	curl_easy_getinfo(easy, CURLINFO_EFFECTIVE_URL, &url);
+	if (port == 0)
+		return HTTP_PROBLEM_CONNECT;
+	if (!strncasecmp(url, "https:", 6) && secured == 0)
+		return HTTP_PROBLEM_NO_TLS;
+	return HTTP_PROBLEM_BROKEN;
+}
+
+enum http_problem http_problem_of(CURL *easy, CURLcode code)
+{
+	switch (code) {
+	case CURLE_OK:
+		return HTTP_PROBLEM_NONE;
+	case CURLE_COULDNT_RESOLVE_HOST:
+	case CURLE_COULDNT_RESOLVE_PROXY:
+	case CURLE_COULDNT_CONNECT:
+		return HTTP_PROBLEM_CONNECT;
+	case CURLE_OPERATION_TIMEDOUT:
+		return problem_of_timeout(easy);
+	case CURLE_GOT_NOTHING:
+	case CURLE_RECV_ERROR:
+	case CURLE_SEND_ERROR:
+	case CURLE_PARTIAL_FILE:
+		return HTTP_PROBLEM_BROKEN;
+	case CURLE_SSL_CONNECT_ERROR:
+		return HTTP_PROBLEM_NO_TLS;
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_ISSUER_ERROR:
+		return HTTP_PROBLEM_CERTIFICATE;
+	default:
+		return HTTP_PROBLEM_OTHER;
+	}
+}
+
+bool http_problem_may_pass(enum http_problem problem)
+{
+	return problem == HTTP_PROBLEM_CONNECT || problem == HTTP_PROBLEM_BROKEN
+	       || problem == HTTP_PROBLEM_NO_TLS;
+}
+
+/* What is wrong with a certificate: OpenSSL's verdict, or else curl found another name in it. */
+static enum error_detail detail_of_certificate(CURL *easy)
+{
+	enum { OK = 0, NOT_YET_VALID = 9, HAS_EXPIRED = 10 };
+	long verdict = OK;
+
+	curl_easy_getinfo(easy, CURLINFO_SSL_VERIFYRESULT, &verdict);
+	switch (verdict) {
+	case OK:
+		return ERR_DETAIL_CERT_NAME;
+	case NOT_YET_VALID:
+	case HAS_EXPIRED:
+		return ERR_DETAIL_CERT_DATE;
+	default:
+		return ERR_DETAIL_AUTHORITY;
+	}
+}
+
+/* Before any answer: at which step, and why. */
+int http_fail_at_step(CURL *easy, CURLcode code, const char *why, struct error *err)
+{
+	bool timed_out = code == CURLE_OPERATION_TIMEDOUT;
+	bool unknown = code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_RESOLVE_PROXY;
+
+	switch (http_problem_of(easy, code)) {
+	case HTTP_PROBLEM_CONNECT:
+		error_set(err, ERR_NETWORK, "%s: %s", unknown ? "resolving the host" : "connecting",
+			  why);
+		return error_set_detail(err, unknown	 ? ERR_DETAIL_HOST
+					     : timed_out ? ERR_DETAIL_SILENT
+							 : ERR_DETAIL_CONNECT);
+	case HTTP_PROBLEM_NO_TLS:
+		error_set(err, ERR_NETWORK, "TLS handshake: %s", why);
+		return error_set_detail(err, timed_out ? ERR_DETAIL_SILENT : ERR_DETAIL_NO_TLS);
+	case HTTP_PROBLEM_CERTIFICATE:
+		error_set(err, ERR_VERIFICATION, "TLS certificate: %s", why);
+		return error_set_detail(err, detail_of_certificate(easy));
+	case HTTP_PROBLEM_BROKEN:
+		error_set(err, ERR_NETWORK, "waiting for an answer: %s", why);
+		return error_set_detail(err, timed_out ? ERR_DETAIL_SILENT : ERR_DETAIL_NONE);
+	case HTTP_PROBLEM_NONE:
+	case HTTP_PROBLEM_OTHER:
+		break;
+	}
+	if (code != CURLE_SSL_CACERT_BADFILE)
+		return error_set(err, ERR_NETWORK, "%s", why);
+	error_set(err, ERR_SYSTEM, "TLS: %s", why);
+	return error_set_detail(err, ERR_DETAIL_NO_CA_FILE);
+}
