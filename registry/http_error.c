@@ -56,15 +56,19 @@ bool http_problem_may_pass(enum http_problem problem)
 	       || problem == HTTP_PROBLEM_NO_TLS;
 }
 
-/* What is wrong with a certificate: OpenSSL's verdict, or else curl found another name in it. */
+/*
+ * What is wrong with a certificate: OpenSSL's verdict (X509_V_*). While curl looks at the name that
+ * is still "unspecified".
+ */
 static enum error_detail detail_of_certificate(CURL *easy)
 {
-	enum { OK = 0, NOT_YET_VALID = 9, HAS_EXPIRED = 10 };
+	enum { OK = 0, UNSPECIFIED = 1, NOT_YET_VALID = 9, HAS_EXPIRED = 10 };
 	long verdict = OK;
 
 	curl_easy_getinfo(easy, CURLINFO_SSL_VERIFYRESULT, &verdict);
 	switch (verdict) {
 	case OK:
+	case UNSPECIFIED:
 		return ERR_DETAIL_CERT_NAME;
 	case NOT_YET_VALID:
 	case HAS_EXPIRED:
