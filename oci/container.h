@@ -104,6 +104,10 @@ MUST_CHECK int container_attach(struct container *c, char **ret_device, struct e
  * while he holds the container need not care for its end: an empty one goes with the next command.
  */
 char *container_mount_point(const struct container *c);
+/* @ret: owned. */
+MUST_CHECK int container_make_mount_point(const struct container *c, char **ret, struct error *err);
+/* One that is mounted on stays. */
+void container_remove_mount_point(const struct container *c);
 
 /*
  * Attached, and mounted. @dir: NULL for container_mount_point(); made when missing. Mounted there

@@ -79,11 +79,30 @@ char *container_mount_point(const struct container *c)
 	return xasprintf("%s/%s", store_run_dir(c->store), c->entry.name);
 }
 
+int container_make_mount_point(const struct container *c, char **ret, struct error *err)
+{
+	cleanup_free char *point = container_mount_point(c);
+
+	/* A command that mends may take the empty folder above it away. */
+	for (unsigned tries = 1; fdio_mkdirs(point, err) < 0; tries++)
+		if (err->sys != ENOENT || tries == MOUNT_TRIES)
+			return -1;
+	*ret = steal(&point);
+	return 0;
+}
+
 static void remove_mount_point(const struct container *c, const char *point)
 {
 	if (rmdir(point) < 0 && errno != ENOENT)
 		log_debug("%s stays: %s", point, strerror(errno));
 	container_tidy_run_dir(c->store);
+}
+
+void container_remove_mount_point(const struct container *c)
+{
+	cleanup_free char *point = container_mount_point(c);
+
+	remove_mount_point(c, point);
 }
 
 static bool is_among(const struct mount_list *mounts, const char *dir)

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "cmd/thinpull/bundle_args.h"
+
 static const struct option_spec pull_options[] = {
 	{"platform", 0, "OS/ARCH[/VARIANT]", "of images for several (default: this machine)", 0},
 	{"keep-blobs", 0, NULL, "keep the compressed layers too", OPTION_LATER},
@@ -26,6 +28,16 @@ static const struct option_spec create_options[] = {
 	{"pull", 0, "always|missing|never", "fetch the image first (default: never)", 0},
 	{"platform", 0, "OS/ARCH[/VARIANT]", "what to fetch (default: this machine)", 0},
 	{"size", 0, "SIZE", "a larger file system", OPTION_LATER},
+	{0},
+};
+
+static const struct option_spec run_options[] = {
+	{"rm", 0, NULL, "remove the container when it has ended", 0},
+	{"name", 0, "NAME", "of the container (default: one is made up)", 0},
+	BUNDLE_ARGS_OPTIONS,
+	{"runtime", 0, "runc|crun|PATH", "what runs it (default: runc, else crun)", 0},
+	{"pull", 0, "always|missing|never", "fetch the image first (default: missing)", 0},
+	{"platform", 0, "OS/ARCH[/VARIANT]", "what to fetch (default: this machine)", 0},
 	{0},
 };
 
@@ -117,7 +129,18 @@ const struct command commands[] = {
 	 "the container. DIR is one of its mount points.",
 	 0},
 	LATER("bundle", "NAME DIR", "an OCI runtime bundle of a container"),
-	LATER("run", "REF [--] [CMD...]", "create a container and run a command in it"),
+	{"run", "REF [--] [CMD...]", "create a container and run a command in it", run_options, 1,
+	 OPERANDS_ANY, cmd_run,
+	 "What follows REF is the command, as it is; without one the image's own runs. Standard\n"
+	 "input, output and error are the container's, signals go to it, and the exit status is its\n"
+	 "own: 128 + N when signal N ended it, 125 when it was not started. Without --rm the\n"
+	 "container stays, with what was written, see 'thinpull ls'; one that was not started does\n"
+	 "not. A terminal is the default where standard input and output are one.\n"
+	 "As root the container leaves the pool for a file of its own, which is mounted while it\n"
+	 "runs. As an ordinary user its files are a copy in a folder: all of them belong to you,\n"
+	 "who are root inside, and there is nobody else; devices and security attributes are left\n"
+	 "out. A later version serves the volume itself.",
+	 COMMAND_RUNS},
 	LATER("drive", "NAME", "a container as a drive of a virtual machine"),
 	{"export", "NAME|REF -o FILE|-", "write out a file system", export_options, 1, 1,
 	 cmd_export, "Names of containers are looked up before references to images.", 0},

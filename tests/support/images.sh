@@ -4,6 +4,7 @@
 #   debian  a real Debian root file system of four layers      (debian_image.sh, 40 s)
 #   cases   one small image for each rule of layers            (case_images.py)
 #   tools   images by umoci, buildah, GNU tar                  (tool_images.sh)
+#   busybox a small system to run, in several configurations   (busybox_image.sh)
 #   bench   50,000 files, 600 MB, 7 layers; only when asked    (bench_image.sh)
 # Prints where they are. usage: images.sh [NAME...]
 set -euo pipefail
@@ -40,7 +41,7 @@ image() {
 }
 
 shared="$support/ocilayout.py $support/tarmaker.py"
-for name in ${*:-debian cases tools}; do
+for name in ${*:-debian cases tools busybox}; do
     # shellcheck disable=SC2086
     case $name in
     debian) image debian "$support/debian_image.sh" $support/debian_image.sh \
@@ -48,6 +49,7 @@ for name in ${*:-debian cases tools}; do
     cases) image cases "$support/case_images.py" $support/case_images.py $support/cases/*.py \
         $support/zstd_frames.py $shared ;;
     tools) image tools "$support/tool_images.sh" $support/tool_images.sh $shared ;;
+    busybox) image busybox "$support/busybox_image.sh" $support/busybox_image.sh $shared ;;
     bench) image bench "$support/bench_image.sh" $support/bench_image.sh $support/merge_debs.py $support/apt_sources.py \
         $shared ;;
     *) echo "images: no such image: $name" >&2; exit 3 ;;
