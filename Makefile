@@ -187,6 +187,12 @@ deps: ## install the Debian packages that are missing (sudo if not root)
 .PHONY: install
 install: all ## PREFIX=/usr/local, DESTDIR for packagers
 	install -D -m 755 build/thinpull $(DESTDIR)$(PREFIX)/bin/thinpull
+	mkdir -p $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+		$(DESTDIR)$(PREFIX)/share/zsh/site-functions \
+		$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	build/thinpull completion bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/thinpull
+	build/thinpull completion zsh >$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_thinpull
+	build/thinpull completion fish >$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/thinpull.fish
 
 # --- order ---------------------------------------------------------------------------------------
 .PHONY: layers

@@ -68,6 +68,7 @@ int cmd_df(const struct context *context, struct error *err);
 int cmd_tree(const struct context *context, struct error *err);
 int cmd_version(const struct context *context, struct error *err);
 int cmd_help(const struct context *context, struct error *err);
+int cmd_completion(const struct context *context, struct error *err);
 
 /* The help of one verb, of those of a group, or of all (both NULL), on stdout. */
 void help_print(const struct command *command, const char *group, bool json);

@@ -182,7 +182,13 @@ const struct command commands[] = {
 	 NULL, COMMAND_WITHOUT_SETTINGS},
 	{"help", "[VERB]", "this, or help on a verb", NULL, 0, 2, cmd_help, NULL,
 	 COMMAND_WITHOUT_SETTINGS},
-	LATER("completion", "bash|zsh|fish", "completion for a shell"),
+	{"completion", "bash|zsh|fish", "a completion script for a shell", NULL, 1, 1,
+	 cmd_completion,
+	 "To try it: source <(thinpull completion bash), the same in zsh;\n"
+	 "thinpull completion fish | source. For good, where the shell looks for such:\n"
+	 "/etc/bash_completion.d/thinpull, a file _thinpull in zsh's fpath,\n"
+	 "~/.config/fish/completions/thinpull.fish.",
+	 COMMAND_WITHOUT_SETTINGS},
 	{0},
 };
 
