@@ -93,53 +93,6 @@ static void detach_hands_over_a_string(void **state)
 	free(text);
 }
 
-static void copies_are_copies(void **state)
-{
-	char text[] = "text";
-	char *a = xstrdup(text), *b = xstrndup(text, 2), *c = xasprintf("%s%d", text, 5);
-	void *d = xmemdup(text, 3), *e = xmemdup(NULL, 0);
-
-	(void)state;
-	text[0] = 'n';
-	assert_string_equal(a, "text");
-	assert_string_equal(b, "te");
-	assert_string_equal(c, "text5");
-	assert_memory_equal(d, "tex", 3);
-	assert_non_null(e);
-	free(a);
-	free(b);
-	free(c);
-	free(d);
-	free(e);
-}
-
-static void aligned_memory_is_aligned(void **state)
-{
-	(void)state;
-	for (size_t alignment = 512; alignment <= 65536; alignment *= 2) {
-		void *p = xaligned(alignment, 4096);
-
-		assert_int_equal((uintptr_t)p % alignment, 0);
-		free(p);
-	}
-}
-
-static void arrays_grow_at_least_to_the_need(void **state)
-{
-	int *array = NULL;
-	size_t room = 0;
-
-	(void)state;
-	for (size_t n = 1; n < 1000; n += 7) {
-		size_t before = room;
-
-		ALLOC_GROW(array, n, room);
-		assert_true(room >= n && (room == before || room >= 2 * before));
-		array[n - 1] = (int)n;
-	}
-	free(array);
-}
-
 static void stolen_is_empty(void **state)
 {
 	char *a = xstrdup("a"), *b = steal(&a);
@@ -162,9 +115,6 @@ int main(void)
 		cmocka_unit_test(reserved_room_counts_when_it_grew),
 		cmocka_unit_test(clear_keeps_and_release_gives_back),
 		cmocka_unit_test(detach_hands_over_a_string),
-		cmocka_unit_test(copies_are_copies),
-		cmocka_unit_test(aligned_memory_is_aligned),
-		cmocka_unit_test(arrays_grow_at_least_to_the_need),
 		cmocka_unit_test(stolen_is_empty),
 	};
 

@@ -40,21 +40,6 @@ static void known_answers_hold(void **state)
 	}
 }
 
-static void hashing_in_parts_gives_the_same(void **state)
-{
-	(void)state;
-	for (size_t cut = 0; cut <= 3; cut++) {
-		cleanup(hash_free_ptr) struct hash *h = hash_new(DIGEST_SHA256);
-		char text[DIGEST_TEXT_BYTES];
-		struct digest d;
-
-		hash_update(h, "abc", cut);
-		hash_update(h, &"abc"[cut], 3 - cut);
-		hash_final(h, &d);
-		assert_string_equal(digest_format(&d, text), "sha256:" SHA256_OF_ABC);
-	}
-}
-
 static void digests_differ_by_algorithm_and_by_each_bit(void **state)
 {
 	struct digest a, b;
@@ -122,7 +107,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(known_answers_hold),
-		cmocka_unit_test(hashing_in_parts_gives_the_same),
 		cmocka_unit_test(digests_differ_by_algorithm_and_by_each_bit),
 		cmocka_unit_test(text_that_is_no_digest_is_refused),
 	};
