@@ -61,7 +61,7 @@ check_nothing_runs() { # word
     local found ids files
     found=$(left_here "$@")
     [ -z "$found" ] || fail "left: $found"
-    ids=$(json ls | jq -r '.[].thin_id' | sort)
+    ids=$(json ls | jq -r '.[] | select(.state != "ready") | .thin_id' | sort)
     files=$(find "$ROOT/containers/default" -mindepth 1 -maxdepth 1 ! -name lock -printf '%f\n' \
         2>/dev/null | sed 's/\.ext4$//' | sort)
     [ "$ids" = "$files" ] || fail "containers: $ids; files: $files"
