@@ -41,12 +41,10 @@ static void bundle_dir_free(struct bundle_dir *d)
 /* Does the mark stand for this intent? Another bundle may be being made here. */
 static bool is_marked(const char *mark, const char *intent)
 {
-	cleanup_buffer struct buffer content = {0};
-	struct error ignored;
+	char target[PATH_MAX];
+	ssize_t len = readlink(mark, target, sizeof(target));
 
-	if (fdio_read_file(mark, PATH_MAX, &content, &ignored) < 0)
-		return false;
-	return content.len == strlen(intent) && memcmp(content.data, intent, content.len) == 0;
+	return len >= 0 && (size_t)len == strlen(intent) && !memcmp(target, intent, (size_t)len);
 }
 
 /* Its rootfs goes first: while that is in use the rest is needed. */
@@ -195,12 +193,11 @@ static int take(const struct bundle_dir *d, const char *intent, bool was_there, 
 
 	if (!was_there && mkdir(d->path, 0700) < 0)
 		return error_sys(err, "%s", d->path);
-	if (write_new(mark, intent, strlen(intent), err) == 0)
+	if (symlink(intent, mark) == 0)
 		return 0;
+	error_sys(err, "%s", mark);
 	if (err->sys == EEXIST)
 		error_set(err, ERR_BUSY, "%s is there: another bundle is being made, or was", mark);
-	else
-		unlink(mark);
 	if (!was_there)
 		rmdir(d->path);
 	return -1;

@@ -2,12 +2,15 @@
 /*
  * The folder of a bundle: either all of it is there in the end, or nothing.
  *
- *   DIR/.thinpull-bundle   a mark: not finished. Only what has it is ever cleared
  *   DIR/config.json
  *   DIR/rootfs             for the caller to fill
+ *   DIR/.thinpull-bundle   a mark, while it is not finished: only what has it is ever cleared
  *
- *   INTENT                 a symlink to DIR in the state folder, made first and removed last: after
- *                          a kill it tells where to look. It ends in "/." when DIR was there before
+ *   INTENT                 beside the pool, made first and removed last: after a kill it tells where
+ *                          to look
+ *
+ * Both are symlinks, as these are made with their content or not at all: the mark to INTENT, INTENT
+ * to DIR, with "/." at its end when DIR was there before.
  *
  * The caller keeps others from the same INTENT.
  */

@@ -56,6 +56,7 @@ int cmd_rm(const struct context *context, struct error *err);
 int cmd_rename(const struct context *context, struct error *err);
 int cmd_path(const struct context *context, struct error *err);
 int cmd_mount(const struct context *context, struct error *err);
+int cmd_bundle(const struct context *context, struct error *err);
 int cmd_umount(const struct context *context, struct error *err);
 int cmd_run(const struct context *context, struct error *err);
 int cmd_rmi(const struct context *context, struct error *err);

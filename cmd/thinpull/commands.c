@@ -46,6 +46,11 @@ static const struct option_spec rm_options[] = {
 	{0},
 };
 
+static const struct option_spec bundle_options[] = {
+	BUNDLE_ARGS_OPTIONS,
+	{0},
+};
+
 static const struct option_spec export_options[] = {
 	{"output", 'o', "FILE|-", "where to; - is standard output", 0},
 	{"format", 0, "raw|tar|oci-archive", "raw: the ext4 file system, sparse (default)", 0},
@@ -128,7 +133,17 @@ const struct command commands[] = {
 	 "Takes away all mounts of the container and its block device. What was written stays in\n"
 	 "the container. DIR is one of its mount points.",
 	 0},
-	LATER("bundle", "NAME DIR", "an OCI runtime bundle of a container"),
+	{"bundle", "NAME DIR [--] [CMD...]", "an OCI runtime bundle of a container", bundle_options,
+	 2, OPERANDS_ANY, cmd_bundle,
+	 "Makes DIR/config.json from what the image says, and DIR/rootfs; 'runc run -b DIR ID' runs\n"
+	 "it then. CMD is run instead of the image's Cmd; options of CMD stand after --. Prints DIR.\n"
+	 "As root, rootfs is the container, mounted; 'thinpull umount' ends that.\n" CHECKED_OUT
+	 "\n"
+	 "As an ordinary user, rootfs is a copy of the container: what is written there stays there,\n"
+	 "and is not exported. Not kept are owners (all is yours), devices, capabilities and ACLs of\n"
+	 "files, security.* and trusted.* attributes; a warning says what there was. It runs in a\n"
+	 "user namespace in which you are root, and nobody else is.",
+	 0},
 	{"run", "REF [--] [CMD...]", "create a container and run a command in it", run_options, 1,
 	 OPERANDS_ANY, cmd_run,
 	 "What follows REF is the command, as it is; without one the image's own runs. Standard\n"

@@ -52,6 +52,7 @@ static const struct hint {
 	{ERR_NOT_FOUND, 0, "path", "see 'thinpull ls'"},
 	{ERR_NOT_FOUND, 0, "mount", "see 'thinpull ls'"},
 	{ERR_NOT_FOUND, 0, "umount", "see 'thinpull ls'"},
+	{ERR_NOT_FOUND, 0, "bundle", "see 'thinpull ls'; 'thinpull create' makes one"},
 	{ERR_NOT_FOUND, 0, "pool status", "'thinpull pool create' makes it, so does any pull"},
 	{ERR_NOT_FOUND, 0, "df", "'thinpull pool create' makes it, so does any pull"},
 	{ERR_NOT_FOUND, 0, "tree", "'thinpull pool create' makes it, so does any pull"},

@@ -231,14 +231,16 @@ static void a_bundle_in_use_only_loses_its_mark(void **state)
 
 static void only_what_has_our_mark_is_cleared(void **state)
 {
-	static const char *const marks[] = {NULL, "", "other", "intent2", "intent\n"};
+	static const char *const marks[] = {NULL, "intent", "other", "intent2", "inten"};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(marks); i++) {
 		forget(made("dir"));
 		assert_int_equal(unlink("dir/.thinpull-bundle"), 0);
-		if (marks[i])
+		if (i == 1)
 			scratch_write("dir/.thinpull-bundle", marks[i]);
+		else if (marks[i])
+			assert_int_equal(symlink(marks[i], "dir/.thinpull-bundle"), 0);
 		mend(NULL);
 		assert_true(scratch_exists("dir/rootfs"));
 		assert_true(scratch_exists("dir/config.json"));
