@@ -7,15 +7,12 @@
 #include <string.h>
 
 #include "pkg/base/alloc.h"
-#include "pkg/base/bytes.h"
 #include "pkg/base/log.h"
+#include "pkg/ext4/xattr.h"
 
 enum {
 	XATTR_VALUE_MAX = 65536,
 	XATTR_NAME_MAX = 255,
-	ACL_VERSION = 2,
-	ACL_HEADER_BYTES = 4,
-	ACL_ENTRY_BYTES = 8,
 	CAPABILITY_MIN_BYTES = 12, /* revision 1 */
 	CAPABILITY_MAX_BYTES = 24, /* revision 3 */
 };
@@ -27,23 +24,6 @@ static bool starts_with(const char *text, const char *prefix)
 	return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
-/* The kernel's posix_acl_xattr form: version 2, then {u16 tag, u16 perm, u32 id}. */
-static bool acl_is_valid(const struct tar_xattr *x)
-{
-	if (x->value_len < ACL_HEADER_BYTES + ACL_ENTRY_BYTES
-	    || (x->value_len - ACL_HEADER_BYTES) % ACL_ENTRY_BYTES
-	    || get_le32(x->value) != ACL_VERSION)
-		return false;
-	for (size_t at = ACL_HEADER_BYTES; at < x->value_len; at += ACL_ENTRY_BYTES) {
-		unsigned tag = (unsigned)x->value[at] | (unsigned)x->value[at + 1] << 8;
-		unsigned perm = (unsigned)x->value[at + 2] | (unsigned)x->value[at + 3] << 8;
-
-		if (tag == 0 || tag > 0x20 || (tag & (tag - 1)) || perm > 7)
-			return false;
-	}
-	return true;
-}
-
 static enum verdict judge_system(const struct tar_entry *entry, const struct tar_xattr *x)
 {
 	bool is_default = strcmp(x->name, "system.posix_acl_default") == 0;
@@ -52,7 +32,7 @@ static enum verdict judge_system(const struct tar_entry *entry, const struct tar
 		return DROP;
 	if (entry->type == TAR_SYMLINK || (is_default && entry->type != TAR_DIRECTORY))
 		return DROP;
-	return acl_is_valid(x) ? KEEP : DROP;
+	return ext4_xattr_is_acl(x->value, x->value_len) ? KEEP : DROP;
 }
 
 static enum verdict judge(const struct tar_entry *entry, const struct tar_xattr *x)

@@ -74,6 +74,9 @@ MUST_CHECK int ext4_xattr_plan(const struct ext4_xattr *xattrs, size_t n, uint32
 			       struct ext4_xattr_plan *ret, struct error *err);
 void ext4_xattr_plan_release(struct ext4_xattr_plan *plan);
 
+/* Is the value of system.posix_acl_* an ACL, with entries, that the kernel would take? */
+bool ext4_xattr_is_acl(const void *value, size_t len);
+
 /* Fill the area behind i_extra_isize: all of it, zeros when nothing goes there. */
 void ext4_xattr_encode_inode(const struct ext4_xattr_plan *plan,
 			     uint8_t area[EXT4_XATTR_INODE_AREA]);

@@ -8,6 +8,7 @@
  * Spec: kernel include/uapi/linux/posix_acl_xattr.h, fs/ext4/acl.h; order as fs/posix_acl.c checks.
  */
 #include "pkg/base/bytes.h"
+#include "pkg/ext4/xattr.h"
 #include "pkg/ext4/xattr_internal.h"
 
 enum {
@@ -98,13 +99,23 @@ int xattr_acl_to_disk(const uint8_t *value, size_t len, struct buffer *ret, stru
 	add_version(ret, DISK_VERSION);
 	for (at = VERSION_BYTES; at < len; at += LONG_BYTES) {
 		unsigned tag = get_le16(value + at), perm = get_le16(value + at + 2);
+		uint32_t id = get_le32(value + at + 4);
 
 		if (check_order(&order, tag, perm, err) < 0)
 			return -1;
-		add_entry(ret, tag, perm, get_le32(value + at + 4),
-			  has_id(tag) ? LONG_BYTES : SHORT_BYTES);
+		if (has_id(tag) && id == NO_ID)
+			return error_set(err, ERR_INVALID, "ACL entry without an id");
+		add_entry(ret, tag, perm, id, has_id(tag) ? LONG_BYTES : SHORT_BYTES);
 	}
 	return check_complete(&order, err);
+}
+
+bool ext4_xattr_is_acl(const void *value, size_t len)
+{
+	cleanup_buffer struct buffer unused = {0};
+	struct error ignored;
+
+	return xattr_acl_to_disk(value, len, &unused, &ignored) == 0;
 }
 
 int xattr_acl_from_disk(const uint8_t *value, size_t len, struct buffer *ret, struct error *err)

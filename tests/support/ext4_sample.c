@@ -376,6 +376,25 @@ static uint64_t inode_at(const struct ext4_sample *s, uint32_t number)
 	return s->inode_table * EXT4_BLOCK_BYTES + (number - 1) * (uint64_t)EXT4_INODE_BYTES;
 }
 
+void ext4_sample_poke_inode(struct ext4_sample *s, uint32_t number, size_t offset,
+			    const void *bytes, size_t len)
+{
+	need(offset + len <= EXT4_INODE_BYTES, "poke beyond an inode");
+	put(s, bytes, len, inode_at(s, number) + offset);
+}
+
+void ext4_sample_poke_block(struct ext4_sample *s, enum ext4_sample_kind kind, uint32_t inode,
+			    size_t n, size_t offset, const void *bytes, size_t len)
+{
+	size_t i = 0;
+
+	for (; i < s->n; i++)
+		if (s->blocks[i].kind == kind && s->blocks[i].inode == inode && n-- == 0)
+			break;
+	need(i < s->n && offset + len <= EXT4_BLOCK_BYTES, "poke a block that is not there");
+	put(s, bytes, len, s->blocks[i].block * EXT4_BLOCK_BYTES + offset);
+}
+
 static uint32_t fs_seed(struct ext4_sample *s)
 {
 	struct ext2_super_block sb;

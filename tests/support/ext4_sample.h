@@ -48,6 +48,12 @@ struct ext4_sample ext4_sample_copy(const struct ext4_sample *s);
 /* Overwrite a byte of the i-th of s->blocks. */
 void ext4_sample_poke(struct ext4_sample *s, size_t i, size_t offset, uint8_t value);
 
+/* Overwrite bytes of an inode, or of an inode's block of this kind (its n-th, from 0). */
+void ext4_sample_poke_inode(struct ext4_sample *s, uint32_t number, size_t offset,
+			    const void *bytes, size_t len);
+void ext4_sample_poke_block(struct ext4_sample *s, enum ext4_sample_kind kind, uint32_t inode,
+			    size_t n, size_t offset, const void *bytes, size_t len);
+
 /* Make all checksums hold again, as far as the damage leaves them a place. */
 void ext4_sample_sign(struct ext4_sample *s);
 

@@ -90,6 +90,27 @@ static void a63_an_acl_must_be_one(void **state)
 	assert_int_equal(kept(TAR_REGULAR, "system.posix_acl_access", "\1\0\0\0aaaaaaaa", 12), 0);
 }
 
+/* It once got through here, and failed the whole layer further down. */
+static void a63_an_acl_the_kernel_would_refuse_is_dropped(void **state)
+{
+	static const uint8_t nobody[] = {2,   0,   0,	0,   1,	  0,   7,   0,	 255, 255, 255,
+					 255, 2,   0,	7,   0,	  255, 255, 255, 255, 4,   0,
+					 5,   0,   255, 255, 255, 255, 16,  0,	 7,   0,   255,
+					 255, 255, 255, 32,  0,	  5,   0,   255, 255, 255, 255};
+	uint8_t changed[sizeof(acl)];
+
+	(void)state;
+	memcpy(changed, acl, sizeof(acl));
+	memcpy(changed + 4, acl + 12, 8); /* out of order */
+	memcpy(changed + 12, acl + 4, 8);
+	assert_int_equal(kept(TAR_REGULAR, "system.posix_acl_access", changed, sizeof(acl)), 0);
+	assert_int_equal(warnings, 1);
+	assert_int_equal(kept(TAR_REGULAR, "system.posix_acl_access", acl, 20), 0); /* no others */
+	assert_int_equal(kept(TAR_REGULAR, "system.posix_acl_access", acl, 4), 0);
+	assert_int_equal(kept(TAR_REGULAR, "system.posix_acl_access", nobody, sizeof(nobody)), 0);
+	assert_int_equal(warnings, 1);
+}
+
 static void a63_a_value_too_large_is_an_error_naming_it(void **state)
 {
 	static const uint8_t large[65537];
@@ -107,6 +128,7 @@ int main(void)
 		cmocka_unit_test(a63_labels_of_the_host_go_silently_the_rest_with_a_warning),
 		cmocka_unit_test(a56_xattrs_of_overlay_are_never_interpreted_nor_kept),
 		cmocka_unit_test(a63_an_acl_must_be_one),
+		cmocka_unit_test(a63_an_acl_the_kernel_would_refuse_is_dropped),
 		cmocka_unit_test(a63_a_value_too_large_is_an_error_naming_it),
 	};
 
