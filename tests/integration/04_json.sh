@@ -86,6 +86,14 @@ else
     without="$without mount"
 fi
 result umount web
+if [ $loops = yes ] || [ "$(id -u)" != 0 ]; then
+    result bundle spare "$WORK/bundle" -- true
+    failure 7 busy bundle spare "$WORK/bundle" -- true
+    result inspect spare
+    if [ $loops = yes ]; then result umount spare; fi
+else
+    without="$without bundle"
+fi
 result df
 result tree
 result info
