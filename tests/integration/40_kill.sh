@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# kill -9 at each step of pull, create, rm and rmi, at chosen calls and at random times: the next
-# command mends what was half made, the pool is clean, and what was asked for then works.
+# kill -9 at each step of pull, create, rm, rename, tag and rmi, at chosen calls and at random times:
+# the next command mends what was half made, the pool is clean, and what was asked for then works.
 # weight: 60
 . "$(dirname "$0")/../support/lib.sh"
 
@@ -91,6 +91,34 @@ for n in $(points "$total" 25); do
     [ "$(json ls | jq length)" -eq 0 ] || fail 'a container is left'
 done
 say "rm: killed at up to 25 of $total calls"
+
+fresh
+total=$(calls "$PROGRAM" --root "$ROOT" rename box crate)
+for n in $(points "$total" 12); do
+    fresh
+    expect 137 killed_at "$n" "$PROGRAM" --root "$ROOT" rename box crate
+    mend "$n"
+    name=$(tp -q ls)
+    case $name in box | crate) ;; *) fail "rename killed at call $n: '$name'" ;; esac
+    [ "$name" = crate ] || expect 0 tp rename box crate
+    check_pool
+done
+say "rename: killed at up to 12 of $total calls"
+
+fresh
+total=$(calls "$PROGRAM" --root "$ROOT" tag "$image" other)
+for n in $(points "$total" 12); do
+    fresh
+    expect 137 killed_at "$n" "$PROGRAM" --root "$ROOT" tag "$image" other
+    mend "$n"
+    expect 0 tp tag "$image" other
+    [ "$(json images | jq 'length == 2 and .[0].manifest == .[1].manifest')" = true ] ||
+        fail "tag killed at call $n: $(json images)"
+    expect 0 tp rmi "$image"
+    expect 7 tp rmi other # the container's
+    check_pool
+done
+say "tag: killed at up to 12 of $total calls"
 
 ROOT=$start
 expect 0 tp rm box
