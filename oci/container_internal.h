@@ -81,9 +81,6 @@ MUST_CHECK int container_open_file(struct store *s, const struct record_entry *e
 /* The device of a file. 0, 1 = none, -1. @ret: owned. */
 MUST_CHECK int container_find_device(const char *file, char **ret, struct error *err);
 
-/* Processes of a killed run can be using it for a moment still. Errors: as loop_detach(). */
-MUST_CHECK int container_detach(const char *device, struct error *err);
-
 /* --- container_mend.c ------------------------------------------------------------------------- */
 
 /*

@@ -35,7 +35,7 @@ static int remove_file(const char *file, struct error *err)
 	cleanup_free char *device = NULL;
 	int status = container_find_device(file, &device, err);
 
-	if (status < 0 || (status == 0 && container_detach(device, err) < 0))
+	if (status < 0 || (status == 0 && loop_detach(device, err) < 0))
 		return -1;
 	return fdio_remove(file, err);
 }
@@ -253,7 +253,8 @@ void container_tidy_run_dir(const struct store *s)
 	cleanup_free char *above = xstrdup(s->run_dir);
 
 	*strrchr(above, '/') = 0;
-	if (rmdir(s->run_dir) == 0)
+	/* A kill may have left the outer one alone. */
+	if (rmdir(s->run_dir) == 0 || errno == ENOENT)
 		rmdir(above);
 }
 
@@ -262,15 +263,14 @@ static void mend_mount_points(struct store *s)
 	DIR *dir = opendir(s->run_dir);
 	struct dirent *entry;
 
-	if (!dir)
-		return;
-	while ((entry = readdir(dir))) {
+	while (dir && (entry = readdir(dir))) {
 		cleanup_free char *path = xasprintf("%s/%s", s->run_dir, entry->d_name);
 
 		if (store_is_name(entry->d_name))
 			mend_mount_point(s, path, entry->d_name);
 	}
-	closedir(dir);
+	if (dir)
+		closedir(dir);
 	container_tidy_run_dir(s);
 }
 

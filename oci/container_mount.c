@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "oci/container_internal.h"
@@ -17,7 +16,6 @@
 
 /* How often our mount point may be removed by a command that finds it empty. */
 enum { MOUNT_TRIES = 5 };
-enum { DETACH_TRIES = 200, DETACH_PAUSE_MS = 10 };
 
 /* --- devices ---------------------------------------------------------------------------------- */
 
@@ -57,19 +55,6 @@ int container_attach(struct container *c, char **ret_device, struct error *err)
 	bool is_new;
 
 	return attach(c, ret_device, &is_new, err);
-}
-
-int container_detach(const char *device, struct error *err)
-{
-	static const struct timespec pause = {.tv_nsec = DETACH_PAUSE_MS * 1000000L};
-	int status;
-
-	for (unsigned i = 0; (status = loop_detach(device, err)) < 0; i++) {
-		if (err->kind != ERR_BUSY || i == DETACH_TRIES)
-			break;
-		nanosleep(&pause, NULL);
-	}
-	return status;
 }
 
 /* --- mount ------------------------------------------------------------------------------------ */
@@ -203,7 +188,7 @@ int container_unmount(struct container *c, struct error *err)
 	status = container_find_device(c->file, &device, err);
 	if (status < 0)
 		return -1;
-	if (status == 0 && (unmount_all(device, err) < 0 || container_detach(device, err) < 0))
+	if (status == 0 && (unmount_all(device, err) < 0 || loop_detach(device, err) < 0))
 		return -1;
 	remove_mount_point(c, point);
 	return 0;

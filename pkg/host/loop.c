@@ -18,8 +18,8 @@
 
 enum {
 	ATTACH_TRIES = 64, /* others may take the free device that we were told of */
-	DETACH_TRIES = 100,
-	DETACH_PAUSE_MS = 10, /* a program that looks at each new device may have it open */
+	DETACH_TRIES = 200,
+	DETACH_PAUSE_MS = 10,
 };
 
 /* Not allowed, or not there at all: nothing that another try would change. */
@@ -159,6 +159,20 @@ int loop_find(const char *file, char *path, struct error *err)
 
 /* --- let go ----------------------------------------------------------------------------------- */
 
+/*
+ * Who has a device may be about to let go: a program that looks at each new one, a process that was
+ * killed, with its mounts. False: that was long enough.
+ */
+static bool wait_for_others(unsigned *tries)
+{
+	struct timespec pause = {.tv_nsec = DETACH_PAUSE_MS * 1000000};
+
+	if (++*tries >= DETACH_TRIES)
+		return false;
+	nanosleep(&pause, NULL);
+	return true;
+}
+
 static int in_use(const char *path, struct error *err)
 {
 	return error_set(err, ERR_BUSY, "%s is in use", path);
@@ -204,39 +218,46 @@ static int has_gone(const char *path, const struct loop_info64 *before, struct e
 }
 
 /* Clearing one that others have open only marks it, with success: look until it has gone. */
-static int wait_until_gone(const char *path, const struct loop_info64 *before, struct error *err)
+static int wait_until_gone(const char *path, const struct loop_info64 *before, unsigned *tries,
+			   struct error *err)
 {
-	struct timespec pause = {.tv_nsec = DETACH_PAUSE_MS * 1000000};
-	int gone = 0;
+	int gone;
 
-	for (unsigned tries = 0; gone == 0 && tries < DETACH_TRIES; tries++) {
-		if (tries)
-			nanosleep(&pause, NULL);
+	do
 		gone = has_gone(path, before, err);
-	}
+	while (gone == 0 && wait_for_others(tries));
 	if (gone < 0)
 		return -1;
 	return gone ? 0 : keep(path, before, err);
 }
 
+/* O_EXCL: a file system that is mounted, in whatever namespace, has it so. */
+static int open_unused(const char *path, unsigned *tries, int *ret, struct error *err)
+{
+	do
+		*ret = open(path, O_RDONLY | O_CLOEXEC | O_EXCL);
+	while (*ret < 0 && errno == EBUSY && wait_for_others(tries));
+	if (*ret >= 0)
+		return 0;
+	return errno == EBUSY ? in_use(path, err) : refused(err, path);
+}
+
 int loop_detach(const char *path, struct error *err)
 {
-	/* O_EXCL: a file system that is mounted, in whatever namespace, has it so. */
-	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_EXCL);
+	cleanup_fd int fd = -1;
 	struct loop_info64 before;
+	unsigned tries = 0;
 	int attached;
 
-	if (fd < 0 && errno == EBUSY)
-		return in_use(path, err);
-	if (fd < 0)
-		return refused(err, path);
+	if (open_unused(path, &tries, &fd, err) < 0)
+		return -1;
 	attached = is_attached(fd, path, &before, err);
 	if (attached <= 0)
 		return attached;
 	if (ioctl(fd, LOOP_CLR_FD) < 0 && errno != ENXIO)
 		return errno == EBUSY ? in_use(path, err) : refused(err, path);
 	close(steal_fd(&fd));
-	return wait_until_gone(path, &before, err);
+	return wait_until_gone(path, &before, &tries, err);
 }
 
 int loop_flush(const char *path, struct error *err)

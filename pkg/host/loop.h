@@ -27,7 +27,10 @@ MUST_CHECK int loop_attach(const char *file, enum loop_flags flags, int *ret_fd,
 /* The device that stands on this very file (device and inode): 0, 1 = none, -1. */
 MUST_CHECK int loop_find(const char *file, char *path, struct error *err);
 
-/* Let go. In use: ERR_BUSY, and it stays. One that is not attached is fine. */
+/*
+ * Let go. Whoever has the device, or a mount of it, is waited for two seconds, then it is ERR_BUSY,
+ * and stays. One that is not attached is fine.
+ */
 MUST_CHECK int loop_detach(const char *path, struct error *err);
 
 /* What was written to the device is in its file. Errors: ERR_UNSUPPORTED (not allowed). */

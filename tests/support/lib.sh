@@ -20,13 +20,25 @@ case ":$PATH:" in *:/usr/sbin:*) ;; *) PATH=$PATH:/usr/sbin:/sbin ;; esac
 registry_pid=
 server_pid= # of another server that a script starts
 
+# Mounts below a folder and loop devices on files in it go, whatever else went wrong.
+let_go() {
+    local device path
+    awk '{print $2}' /proc/self/mounts | grep "^$1/" | sort -r | while read -r path; do
+        umount "$path"
+    done
+    for path in /sys/block/loop*/loop/backing_file; do
+        device=${path#/sys/block/}
+        case "$(cat "$path" 2>/dev/null)" in "$1"/*) losetup -d "/dev/${device%%/*}" ;; esac
+    done
+}
+
 clean_up() {
     local status=$? pid
     set +e
     for pid in $registry_pid $server_pid; do kill "$pid"; wait "$pid"; done 2>/dev/null
-    if [ -d "$WORK/mnt" ] && mountpoint -q "$WORK/mnt"; then umount "$WORK/mnt"; fi
+    let_go "$WORK"
     chmod -R u+rwX "$WORK" 2>/dev/null
-    rm -rf "$WORK"
+    rm -rf --one-file-system "$WORK"
     exit $status
 }
 trap clean_up EXIT

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Loaded into the program with LD_PRELOAD, it counts the calls that change files and makes the one
- * with a given number fail or be the last thing the process does, so that every point of an
- * operation can be tried, not only those a clock hits.
+ * Loaded into the program with LD_PRELOAD, it counts the calls that change files, folders, mounts
+ * and loop devices, and makes the one with a given number fail or be the last thing the process
+ * does, so that every point of an operation can be tried, not only those a clock hits.
  *
  *   FAULT_AT=N       the N-th call, from 1
  *   FAULT=kill       the process ends by SIGKILL before that call; half of a write is done first
@@ -14,11 +14,17 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <linux/loop.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -107,6 +113,11 @@ typedef int fd_off_fn(int fd, off_t len);
 typedef int fallocate_fn(int fd, int how, off_t offset, off_t len);
 typedef int path_fn(const char *path);
 typedef int paths_fn(const char *from, const char *to);
+typedef int mode_fn(const char *path, mode_t how);
+typedef int ioctl_fn(int fd, unsigned long request, void *argument);
+typedef int mount_fn(const char *from, const char *on, const char *type, unsigned long flags,
+		     const void *data);
+typedef int umount_fn(const char *path, int flags);
 
 ssize_t write(int fd, const void *buf, size_t len)
 {
@@ -166,4 +177,40 @@ int link(const char *from, const char *to)
 int unlink(const char *path)
 {
 	return faulty(0) ? -1 : ((path_fn *)next("unlink"))(path);
+}
+
+/* One that is there already changes nothing. */
+int mkdir(const char *path, mode_t how)
+{
+	return access(path, F_OK) < 0 && faulty(0) ? -1 : ((mode_fn *)next("mkdir"))(path, how);
+}
+
+int rmdir(const char *path)
+{
+	return faulty(0) ? -1 : ((path_fn *)next("rmdir"))(path);
+}
+
+/* Only those that share blocks, attach a file to a device or let it go. */
+int ioctl(int fd, unsigned long request, ...)
+{
+	void *argument;
+	va_list ap;
+
+	va_start(ap, request);
+	argument = va_arg(ap, void *);
+	va_end(ap);
+	if ((request == FICLONERANGE && faulty(1))
+	    || ((request == LOOP_CONFIGURE || request == LOOP_CLR_FD) && faulty(0)))
+		return -1;
+	return ((ioctl_fn *)next("ioctl"))(fd, request, argument);
+}
+
+int mount(const char *from, const char *on, const char *type, unsigned long flags, const void *data)
+{
+	return faulty(0) ? -1 : ((mount_fn *)next("mount"))(from, on, type, flags, data);
+}
+
+int umount2(const char *path, int flags)
+{
+	return faulty(0) ? -1 : ((umount_fn *)next("umount2"))(path, flags);
 }

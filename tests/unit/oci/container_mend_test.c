@@ -239,7 +239,7 @@ static void empty_mount_points_go(void **state)
 	cleanup_free char *point = container_mount_point(c);
 	cleanup_free char *gone = xasprintf("%s/gone", store_run_dir(f.store));
 	cleanup_free char *above = xasprintf("%s/..", store_run_dir(f.store));
-	cleanup_free char *precious = xasprintf("%s/precious", gone);
+	cleanup_free char *precious = xasprintf("%s/precious", gone), *outer = NULL;
 
 	(void)state;
 	assert_ok(fdio_mkdirs(point, &err), &err);
@@ -255,6 +255,12 @@ static void empty_mount_points_go(void **state)
 	assert_int_equal(unlink(precious), 0);
 	mend();
 	assert_int_equal(access(above, F_OK), -1);
+	/* Also when a kill left the outer folder alone. */
+	outer = xstrndup(store_run_dir(f.store),
+			 (size_t)(strrchr(store_run_dir(f.store), '/') - store_run_dir(f.store)));
+	assert_ok(fdio_mkdirs(outer, &err), &err);
+	mend();
+	assert_int_equal(access(outer, F_OK), -1);
 }
 
 /* --- where nothing can be mended -------------------------------------------------------------- */
