@@ -7,7 +7,8 @@
 import json
 import sys
 
-from cases import TREE, Codec, codecs, metadata, names, paths, streams, types, whiteouts
+from cases import (TREE, Codec, codecs, hostile, metadata, names, paths, streams, types,
+                   whiteouts)
 from ocilayout import Layout, digest_of
 from tarmaker import archive
 
@@ -23,7 +24,8 @@ def store(layout, layer):
 def main():
     layout = Layout(sys.argv[1])
     listed = []
-    for module in (names, types, paths, whiteouts, metadata, streams, codecs):
+    for module in (names, types, paths, whiteouts, metadata, streams, codecs,
+                   hostile):
         for name, case in module.CASES.items():
             stored = [store(layout, layer) for layer in case.layers]
             layout.put_image(name, [s[0] for s in stored], [s[1] for s in stored])

@@ -25,6 +25,7 @@ object for each path, in any order:
 
 In path, target, ino_group and xattr names every byte outside 0x20..0x7e, and '%', is %XX.
 """
+import collections
 import hashlib
 import json
 import os
@@ -138,9 +139,11 @@ def xattrs(path):
     return found
 
 
-def facts(path, name):
+def facts(path, name, unlock=False):
     st = os.lstat(path)
     kind = KINDS[stat.S_IFMT(st.st_mode)]
+    if unlock and kind in "fd":
+        os.chmod(path, st.st_mode & 0o7777 | 0o700)
     fact = {"path": escape(name), "type": kind, "mode": f"{stat.S_IMODE(st.st_mode):04o}",
             "uid": st.st_uid, "gid": st.st_gid,
             "mtime": [st.st_mtime_ns // 10**9, st.st_mtime_ns % 10**9], "nlink": st.st_nlink}
@@ -155,6 +158,8 @@ def facts(path, name):
     found = xattrs(path)
     if found:
         fact["xattrs"] = found
+    if unlock and kind == "f":  # it may have other names
+        os.chmod(path, st.st_mode & 0o7777)
     return fact, st
 
 
@@ -181,17 +186,60 @@ def walk(root):
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def list_folder(root):
-    """Facts of everything under a folder, sorted by path bytes."""
+def list_folder(root, unlock=False):
+    """Facts of everything under a folder, sorted by path bytes. unlock: of one's own files, also
+    those that one may not read; folders stay open then."""
     found, groups = [], {}
     for name, path in walk(root):
-        fact, st = facts(path, name)
+        fact, st = facts(path, name, unlock)
         found.append((name, fact, st.st_ino))
     found.sort(key=lambda x: x[0])
     for name, fact, inode in found:
         if fact["type"] != "d":
             fact["ino_group"] = groups.setdefault(inode, fact["path"])
         yield fact
+
+
+EMPTY = hashlib.sha256(b"").hexdigest()
+
+
+def rootless(tree, uid, gid, keeps):
+    """What is left of a tree that an ordinary user extracts, and what is lost: kind -> how often.
+    keeps(attributes): which of these, all user.*, a file of the host can have. How many names a
+    folder counts is the host's affair: nlink of folders is left out."""
+    want, lost, seen = {}, collections.Counter(), set()
+    for path, fact in tree.items():
+        new = {k: v for k, v in fact.items() if k != "xattrs"}
+        new.update(uid=uid, gid=gid)
+        attributes = fact.get("xattrs", {})
+        kept = {}
+        if fact["type"] in "fd":
+            kept = keeps({n: v for n, v in attributes.items() if n.startswith("user.")})
+        if kept:
+            new["xattrs"] = kept
+        if fact["type"] == "d":
+            del new["nlink"]
+        if fact["type"] in "cb":
+            del new["rdev"]
+            new.update(type="f", mode="0000", size=0, sha256=EMPTY)
+        want[path] = new
+        inode = fact.get("ino_group", path + "/")
+        if inode in seen:
+            continue
+        seen.add(inode)
+        lost["owner"] += (fact["uid"], fact["gid"]) != (0, 0)
+        lost["device"] += fact["type"] in "cb"
+        for name in set(attributes) - set(kept):
+            kind = "capability" if name == "security.capability" else \
+                "acl" if name.startswith("system.posix_acl_") else "xattr"
+            lost[kind] += 1
+    return want, {k: n for k, n in lost.items() if n}
+
+
+def without_folder_links(tree):
+    """As rootless() leaves it."""
+    return {p: {k: v for k, v in f.items() if k != "nlink" or f["type"] != "d"}
+            for p, f in tree.items()}
 
 
 def load(path):
