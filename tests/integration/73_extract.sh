@@ -18,20 +18,13 @@ on_tmpfs() {
         sh "$@"
 }
 
-say 'every image, by the tool'
-by_tool=$WORK/by_tool
-mkdir "$by_tool"
+how=
+if [ "$(id -u)" -ne 0 ] && ! tp help bundle | grep -q 'not there yet'; then how=--bundle; fi
+say "every image, by ${how:-the tool}"
+mkdir "$WORK/images"
 python3 "$SUPPORT/check_extract.py" --program "$PROGRAM" --list "$LIST" --extract "$EXTRACT" \
-    --work "$by_tool" ${ONLY_CASE:+--only "$ONLY_CASE"} \
+    --work "$WORK/images" $how ${ONLY_CASE:+--only "$ONLY_CASE"} \
     "$IMAGES/cases" "$IMAGES/tools" "$IMAGES/debian"
-
-if [ "$(id -u)" -ne 0 ] && tp help bundle >/dev/null 2>&1; then
-    say 'every image, by bundle'
-    mkdir "$WORK/by_bundle"
-    python3 "$SUPPORT/check_extract.py" --program "$PROGRAM" --list "$LIST" --extract "$EXTRACT" \
-        --work "$WORK/by_bundle" --bundle ${ONLY_CASE:+--only "$ONLY_CASE"} \
-        "$IMAGES/cases" "$IMAGES/tools" "$IMAGES/debian"
-fi
 
 tp -q pull "oci:$IMAGES/debian:debian"
 tp -q export --format raw -o "$WORK/raw" "oci:$IMAGES/debian:debian" >/dev/null

@@ -7,20 +7,22 @@ must stay as it is.
   check_extract.py --program P --list EXT4_LIST --extract EXT4_EXTRACT --work DIR [--bundle]
                    [--only PATTERN] LAYOUT...
 
---bundle: by the verb of that name, as an ordinary user; else by the tool, which also counts what
-was lost.
+--bundle: by the verb of that name, as an ordinary user; else by the tool. Both tell what was lost.
 """
 import argparse
 import collections
 import fnmatch
 import json
 import os
+import re
 import subprocess
 import sys
 
 from tree import differences, list_folder, rootless, without_folder_links
 
 SHOWN = 12
+WARNINGS = {"owners": "owner", "devices": "device", "file capabilities": "capability",
+            "ACLs": "acl", "extended attributes": "xattr", "setgid bits": "setgid"}
 # Links of hostile trees lead here when they lead out.
 OF_THE_HOST = ["/", "/etc", "/etc/passwd", "/etc/group", "/etc/hostname", "/dev", "/dev/null"]
 
@@ -123,6 +125,10 @@ class Checker:
             return None
         return {f["path"]: f for f in map(json.loads, listed.stdout.splitlines())}
 
+    def check_losses(self, what, told, losses):
+        if told != losses:
+            self.problem(f"{what}: lost", [f"told {told}", f"true {losses}"])
+
     def by_tool(self, what, folder, losses):
         done = run(self.args.extract, self.raw, folder)
         if done.returncode:
@@ -130,21 +136,18 @@ class Checker:
             return False
         told = {line.split("\t")[0]: int(line.split("\t")[1])
                 for line in done.stdout.splitlines()}
-        if told != losses:
-            self.problem(f"{what}: lost", [f"told {told}", f"true {losses}"])
+        self.check_losses(what, told, losses)
         return True
 
     def by_bundle(self, what, ref, losses):
-        """Each kind of loss is one warning."""
         bundle = f"{self.canary.inner}/bundle"
-        made = self.program("create", "--name", "box", ref)
+        made = self.program("create", ref, "box")
         done = self.program("bundle", "box", bundle, "sh") if made.returncode == 0 else made
         if done.returncode:
             self.problem(f"{what}: bundle", done.stderr.splitlines())
             return None
-        told = [line for line in done.stderr.splitlines() if "(the first: " in line]
-        if len(told) != len(losses):
-            self.problem(f"{what}: warnings for {losses}", done.stderr.splitlines())
+        told = re.findall(r"container box, (.*?) that .*: (\d+) \(the first: ", done.stderr)
+        self.check_losses(what, {WARNINGS[kind]: int(n) for kind, n in told}, losses)
         return bundle
 
     def image(self, what, ref):

@@ -47,7 +47,7 @@ CASES = {
                                        [f("d/x", "1"), f("e/y", "2")], has=["etc/x", "tmp/y"]),
     "F58_places_of_the_host_are_links": Case([
         l("dev", "/dev"), l("proc", "/proc"), l("sys", "../../../sys"), l("tmp", "/"),
-        l("run", "dev/shm"), d("etc"), l("etc/passwd", "/etc/passwd"),
-        l("etc/group", "../../../../../etc/group"), p("etc/hostname"), c("etc/resolv.conf"),
+        l("run", "dev/shm"), d("etc"), l("etc/passwd", "/etc/shadow"),
+        l("etc/group", "../../../../../etc/gshadow"), p("etc/hostname"), c("etc/resolv.conf"),
         l("etc/hosts", "hosts"), l("etc/mtab", "/proc/self/fd/0")]),
 }
