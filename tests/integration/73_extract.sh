@@ -3,8 +3,8 @@
 # For every test image: what an ordinary user extracts into a folder is the tree of the raw export,
 # with exactly the exceptions that are written down, counted rightly, and nothing around the folder
 # is touched. A host that is full says so and names the entry; what a kill leaves, its user can
-# remove.
-# weight: 60
+# remove. Root does it by a tool, an ordinary user by `bundle`, in the second run for every second.
+# weight: 90
 . "$(dirname "$0")/../support/lib.sh"
 
 EXTRACT=$TOP/build/release/tests/tools/ext4_extract
@@ -19,11 +19,11 @@ on_tmpfs() {
 }
 
 how=
-if [ "$(id -u)" -ne 0 ] && ! tp help bundle | grep -q 'not there yet'; then how=--bundle; fi
+[ "$(id -u)" -eq 0 ] || how=--bundle
 say "every image, by ${how:-the tool}"
 mkdir "$WORK/images"
 python3 "$SUPPORT/check_extract.py" --program "$PROGRAM" --list "$LIST" --extract "$EXTRACT" \
-    --work "$WORK/images" $how ${ONLY_CASE:+--only "$ONLY_CASE"} \
+    --work "$WORK/images" $how ${ONLY_CASE:+--only "$ONLY_CASE"} ${THINPULL_AGAIN:+--every 2} \
     "$IMAGES/cases" "$IMAGES/tools" "$IMAGES/debian"
 
 tp -q pull "oci:$IMAGES/debian:debian"
@@ -68,6 +68,25 @@ for delay in 0.005 0.01 0.02 0.03 0.05 0.08 0.12 0.2; do
 done
 [ "$killed" -gt 0 ] || fail 'nothing was killed'
 [ -z "$(ls -A "$WORK/mine")" ] || fail 'something was left'
+
+if [ "$(id -u)" -ne 0 ]; then
+    say 'killed while run extracts'
+    for delay in 0 0.02 0.05 0.1; do
+        "$PROGRAM" --root "$ROOT" run --rm "oci:$IMAGES/debian:debian" true >/dev/null 2>&1 &
+        running=$!
+        for _ in $(seq 2000); do
+            [ -z "$(find "$ROOT/containers" -name rootfs 2>/dev/null)" ] || break
+            sleep 0.01
+        done
+        [ -n "$(find "$ROOT/containers" -name rootfs)" ] || fail 'nothing is extracted'
+        sleep "$delay"
+        { kill -KILL "$running"; wait "$running"; } 2>/dev/null || true
+        tp ls >/dev/null
+        left=$(find "$ROOT/containers" -mindepth 2 ! -name lock)
+        [ -z "$left" ] || fail "the next command leaves: $(echo "$left" | head -n 3)"
+    done
+    [ -z "$(tp ls -q)" ] || fail 'a container was left'
+fi
 
 if [ "$(id -u)" -eq 0 ]; then
     say 'a group that is not his'

@@ -5,7 +5,7 @@ export, with exactly the exceptions that pkg/ext4/extract.h writes down; what is
 must stay as it is.
 
   check_extract.py --program P --list EXT4_LIST --extract EXT4_EXTRACT --work DIR [--bundle]
-                   [--only PATTERN] LAYOUT...
+                   [--only PATTERN] [--every N] LAYOUT...
 
 --bundle: by the verb of that name, as an ordinary user; else by the tool. Both tell what was lost.
 """
@@ -33,6 +33,7 @@ def arguments():
         parser.add_argument("--" + name, required=True)
     parser.add_argument("--bundle", action="store_true")
     parser.add_argument("--only", default="*")
+    parser.add_argument("--every", type=int, default=1)
     parser.add_argument("layouts", nargs="+")
     return parser.parse_args()
 
@@ -190,7 +191,8 @@ class Checker:
         with open(f"{folder}/index.json", encoding="utf-8") as f:
             tags = [d["annotations"]["org.opencontainers.image.ref.name"]
                     for d in json.load(f)["manifests"]]
-        for tag in [t for t in tags if fnmatch.fnmatch(t, self.args.only) and t not in refused]:
+        tags = [t for t in tags if fnmatch.fnmatch(t, self.args.only) and t not in refused]
+        for tag in tags[::self.args.every]:
             what, ref = f"{os.path.basename(folder)}:{tag}", f"oci:{folder}:{tag}"
             pull = self.program("-q", "pull", ref)
             if pull.returncode:
