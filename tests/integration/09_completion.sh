@@ -10,7 +10,7 @@ export HOME=$WORK/home XDG_CONFIG_HOME=$WORK/home/config XDG_DATA_HOME=$WORK/hom
 mkdir -p "$HOME" "$WORK/bin" "$WORK/files/folder"
 ln -s "$(readlink -f "$PROGRAM")" "$WORK/bin/thinpull"
 PATH=$WORK/bin:$PATH
-unset THINPULL_ROOT
+export THINPULL_ROOT=$WORK/default # of lines that name none: nothing is in it
 
 for shell in bash zsh fish; do
     expect 0 thinpull completion $shell
