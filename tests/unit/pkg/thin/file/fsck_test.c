@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The strict check against metadata made by thin_restore, which is clean but for that program's
- * known wrong hints; against garbage; and its locks. Damage field by field: fsck_damage_test.c.
+ * known wrong hints; against garbage; its superblock; and its locks.
  */
 #include "pkg/thin/file/fsck.h"
 
@@ -15,6 +15,7 @@
 #include "pkg/base/alloc.h"
 #include "pkg/base/cleanup.h"
 #include "pkg/base/fdio.h"
+#include "tests/support/fsck_damage.h"
 #include "tests/support/thin_image.h"
 #include "tests/support/thin_tools.h"
 
@@ -250,6 +251,31 @@ static void no_pool_is_an_error_and_no_finding(void **state)
 	assert_int_equal(err.kind, ERR_INVALID);
 }
 
+static void a_damaged_superblock_is_told(void **state)
+{
+	static const struct fsck_damage table[] = {
+		{SUPER, 4, 4, SET, 1, "needs_check", BLIND},
+		{SUPER, 4, 4, SET, 2, "features", BLIND},
+		{SUPER, 32, 8, ADD, 1, "superblock", BLIND},
+		{SUPER, 40, 4, SET, 1, "superblock", BLIND},
+		{SUPER, 40, 4, SET, 3, "superblock", BLIND},
+		{SUPER, METADATA_SM, 8, ADD, 1, "metadata_short", BLIND},
+		{SUPER, METADATA_SM, 8, SET, IMAGE_BLOCKS - 1, "metadata_long", BLIND},
+		{SUPER, 336, 4, SET, 129, "superblock", BLIND},
+		{SUPER, 336, 4, SET, 0, "superblock", BLIND},
+		{SUPER, 336, 4, SET, 2097152 + 128, "superblock", BLIND},
+		{SUPER, 340, 4, SET, 16, "superblock", BLIND},
+		{SUPER, 344, 8, ADD, 1, "metadata_nr_blocks", BLIND},
+		{SUPER, 344, 8, SET, 0, "metadata_nr_blocks", BLIND},
+		{SUPER, 352, 4, SET, 1, "features", BLIND},
+		{SUPER, 356, 4, SET, 1, "features", BLIND},
+		{SUPER, 360, 4, SET, 1, "features", BLIND},
+	};
+	struct thin_image *fix = *state;
+
+	fsck_damage_check(fix, fix->clean, table, ARRAY_SIZE(table));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -258,6 +284,7 @@ int main(void)
 		cmocka_unit_test(no_damage_crashes_or_hangs_the_check),
 		cmocka_unit_test(a_file_cut_short_anywhere_is_told),
 		cmocka_unit_test(a_tree_without_end_is_cut),
+		cmocka_unit_test(a_damaged_superblock_is_told),
 		cmocka_unit_test(size_of_the_data_file_is_compared),
 		cmocka_unit_test(a_writer_keeps_the_check_out_and_is_named),
 		cmocka_unit_test(no_pool_is_an_error_and_no_finding),
