@@ -29,11 +29,11 @@ static int check_hop(const struct http_url *first, const struct http_url *from,
 		     const struct http_url *to, struct error *err)
 {
 	if (!strcmp(from->scheme, "https") && strcmp(to->scheme, "https") != 0)
-		return error_set(err, ERR_NETWORK,
+		return error_set(err, ERR_INVALID,
 				 "redirected from https to plain http on %.100s, not followed",
 				 to->host);
 	if (!http_host_is_local(first->host) && http_host_is_local(to->host))
-		return error_set(err, ERR_NETWORK,
+		return error_set(err, ERR_INVALID,
 				 "redirected to %.100s, an address of this machine, not followed",
 				 to->host);
 	return 0;
@@ -94,7 +94,7 @@ int redirect_get(struct http_client *c, const struct http_request *request,
 		if (hops == REDIRECTS_MAX) {
 			http_response_release(&r);
 			*ret_problem = HTTP_PROBLEM_OTHER;
-			return error_set(err, ERR_NETWORK, "%s: more than %d redirects",
+			return error_set(err, ERR_INVALID, "%s: more than %d redirects",
 					 request->url, REDIRECTS_MAX);
 		}
 		if (follow(c, request, &url, &r, &left, ret_problem, err) < 0)

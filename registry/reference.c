@@ -128,17 +128,30 @@ static bool is_hex_id(const char *s)
 	return strlen(s) == 64 && strspn(s, "0123456789abcdef") == 64;
 }
 
+static int refuse_upper(const char *path, struct error *err)
+{
+	cleanup_free char *lower = xstrdup(path);
+
+	for (char *p = lower; *p; p++)
+		*p = (char)tolower((unsigned char)*p);
+	return error_set(err, ERR_USAGE,
+			 "'%.80s': the name of an image must be in lower case: '%.80s'", path,
+			 lower);
+}
+
 static int check_path(const char *path, struct error *err)
 {
 	const char *p = path;
 
 	if (has_upper(path, strlen(path)))
-		return error_set(err, ERR_USAGE, "'%.120s': the name must be in lower case", path);
+		return refuse_upper(path, err);
 	for (;;) {
 		size_t len = strcspn(p, "/");
 
 		if (!is_path_component(p, len))
-			return error_set(err, ERR_USAGE, "'%.120s' is not a valid image name",
+			return error_set(err, ERR_USAGE,
+					 "'%.100s' is not a valid image name: a to z and digits, "
+					 "with '.', '_', '__' or '-' in between, and '/'",
 					 path);
 		if (!p[len])
 			return 0;
@@ -154,7 +167,10 @@ static int check_tag(const char *tag, struct error *err)
 	for (size_t i = 0; i < len && fine; i++)
 		fine = is_word(tag[i]) || tag[i] == '.' || tag[i] == '-';
 	if (!fine)
-		return error_set(err, ERR_USAGE, "'%.140s' is not a valid tag", tag);
+		return error_set(err, ERR_USAGE,
+				 "'%.140s' is not a valid tag: letters, digits, '_', '.' and '-', "
+				 "at most %d",
+				 tag, TAG_MAX_BYTES);
 	return 0;
 }
 
@@ -229,21 +245,38 @@ static void split_name(const char *text, struct reference *r)
 		r->domain = xstrdup("docker.io");
 		r->path = xstrdup(text);
 	}
-	if (!strcasecmp(r->domain, "index.docker.io") || !strcasecmp(r->domain, "docker.io")) {
-		free(r->domain);
-		r->domain = xstrdup("docker.io");
-		if (!strchr(r->path, '/')) {
-			char *path = xasprintf("library/%s", r->path);
+}
 
-			free(r->path);
-			r->path = path;
-		}
-	}
+/* The hub has two names, and "library" is what has no owner. */
+static void normalise_hub(struct reference *r)
+{
+	char *path;
+
+	if (strcasecmp(r->domain, "index.docker.io") != 0
+	    && strcasecmp(r->domain, "docker.io") != 0)
+		return;
+	free(r->domain);
+	r->domain = xstrdup("docker.io");
+	if (strchr(r->path, '/'))
+		return;
+	path = xasprintf("library/%s", r->path);
+	free(r->path);
+	r->path = path;
+}
+
+/* Brackets are for addresses only. */
+static int check_address(const char *text, struct error *err)
+{
+	if (text[0] == '[' && !strchr(text, '/'))
+		return error_set(err, ERR_USAGE,
+				 "'%.80s' is a registry without the name of an image", text);
+	return 0;
 }
 
 static int parse(char *text, struct reference *r, struct error *err)
 {
-	if (take_digest(text, r, err) < 0 || take_tag(text, r, err) < 0)
+	if (take_digest(text, r, err) < 0 || check_address(text, err) < 0
+	    || take_tag(text, r, err) < 0)
 		return -1;
 	if (is_hex_id(text))
 		return error_set(err, ERR_USAGE,
@@ -251,12 +284,24 @@ static int parse(char *text, struct reference *r, struct error *err)
 	split_name(text, r);
 	if (check_domain(r->domain, err) < 0 || check_path(r->path, err) < 0)
 		return -1;
+	normalise_hub(r);
 	if (strlen(r->domain) + 1 + strlen(r->path) > NAME_MAX_BYTES)
 		return error_set(err, ERR_USAGE, "the name has more than %d characters",
 				 NAME_MAX_BYTES);
 	if (!r->tag && r->digest.algorithm == DIGEST_NONE)
 		r->tag = xstrdup("latest");
 	return 0;
+}
+
+static int refuse_url(const char *text, struct error *err)
+{
+	const char *rest = strstr(text, "://") + 3;
+
+	if (strncasecmp(text, "http", 4) == 0)
+		return error_set(err, ERR_USAGE, "'%.90s' is a URL, the reference is '%.90s'", text,
+				 rest);
+	return error_set(err, ERR_USAGE,
+			 "'%.120s' is a URL; a reference has no scheme but docker://", text);
 }
 
 int reference_parse(const char *text, struct reference *ret, struct error *err)
@@ -266,17 +311,15 @@ int reference_parse(const char *text, struct reference *ret, struct error *err)
 	struct reference r = {0};
 
 	if (check_text(text, err) < 0)
-		return error_wrap(err, "%.200s", text);
+		return -1;
 	if (!strncmp(text, scheme, sizeof(scheme) - 1))
 		text += sizeof(scheme) - 1;
 	else if (strstr(text, "://"))
-		return error_set(err, ERR_USAGE,
-				 "'%.120s' is a URL; a reference has no scheme but docker://",
-				 text);
+		return refuse_url(text, err);
 	copy = xstrdup(text);
 	if (parse(copy, &r, err) < 0) {
 		reference_release(&r);
-		return error_wrap(err, "%.200s", text);
+		return -1;
 	}
 	*ret = r;
 	return 0;

@@ -257,6 +257,16 @@ static int wait_ms(unsigned ms, struct error *err)
 	return 0;
 }
 
+/* A long rest is told, or it looks like a hang. */
+static int wait_told(const struct session *s, unsigned ms, struct error *err)
+{
+	enum { LONG_MS = 3000 };
+
+	if (ms >= LONG_MS)
+		log_warning("%s asks for a rest of %u s (%s)", s->host, ms / 1000, err->cause);
+	return wait_ms(ms, err);
+}
+
 static unsigned backoff(const struct session *s, unsigned attempt, unsigned retry_after_s)
 {
 	uint64_t ms = (uint64_t)s->backoff_ms << (attempt < 16 ? attempt : 16);
@@ -306,7 +316,7 @@ int session_get(struct session *s, const char *kind, const char *name, const cha
 		if (rc == 0 || !v.may_pass || attempt + 1 >= s->tries)
 			break;
 		log_debug("%s: trying again: %s", s->host, err->cause);
-		rc = wait_ms(backoff(s, attempt, v.retry_after_s), err);
+		rc = wait_told(s, backoff(s, attempt, v.retry_after_s), err);
 		if (rc < 0)
 			break;
 	}

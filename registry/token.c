@@ -115,8 +115,10 @@ static int read_answer(struct http_response *r, struct token *ret, struct error 
 				 r->status);
 	if (r->status != 200) {
 		registry_refused(r, err);
-		if (err->kind == ERR_NOT_FOUND) /* which means images to callers */
+		if (err->kind == ERR_NOT_FOUND) { /* which means images to callers */
 			err->kind = ERR_UNAUTHORIZED;
+			err->detail = ERR_DETAIL_NONE;
+		}
 		return registry_may_retry(r->status) ? 1 : -1;
 	}
 	if (stream_read_all(r->body, BODY_MAX_BYTES, &body, err) < 0

@@ -87,6 +87,9 @@ const struct command commands[] = {
 	 "Fetches what is missing, verifies it, and makes one thin snapshot for each layer. The\n"
 	 "pool is made when there is none. Prints REF@DIGEST, a line for each.\n"
 	 "REF is [docker://]name[:tag][@digest], or oci:DIR[:TAG|@INDEX][@DIGEST].\n"
+	 "Registries are asked by https for what anybody may have: certificates are checked by\n"
+	 "the system's authorities or those in SSL_CERT_FILE, HTTPS_PROXY and NO_PROXY count.\n"
+	 "Plain http is spoken only to registries on this machine.\n"
 	 "'thinpull REF' is the same.",
 	 0},
 	LATER("import", "FILE|- [--tag REF]", "take an image from an archive"),

@@ -12,7 +12,7 @@
 
 /* What the detail of an error advises, whatever the verb. */
 static const char *const details[] = {
-	[ERR_DETAIL_HOST] = "check the name of the registry, and that this machine has network",
+	[ERR_DETAIL_HOST] = "check the name of the host, and that this machine has network",
 	[ERR_DETAIL_CONNECT] = "check host and port, and that the registry runs",
 	[ERR_DETAIL_SILENT] = "check the network, and whether a proxy is needed (HTTPS_PROXY)",
 	[ERR_DETAIL_NO_TLS] = "perhaps plain http is spoken there, which is taken only from "
@@ -63,6 +63,8 @@ static const struct hint {
 	{ERR_VERIFICATION, 0, "pull",
 	 "the content is not what its digest names; nothing was kept "
 	 "of it"},
+	{ERR_INVALID, 0, "pull",
+	 "the fault is in the image or its registry, not on this machine"},
 	{ERR_INCONSISTENT, 0, "pool check", "do not write to this pool; save a copy of it first"},
 	{ERR_INCONSISTENT, 0, NULL, "'thinpull pool check' says more"},
 	{ERR_BUSY, 0, "rename", "see 'thinpull ls'"},

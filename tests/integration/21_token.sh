@@ -18,12 +18,7 @@ stop_registry
 say 'then it wants tokens'
 python3 "$SUPPORT/token_server.py" "$WORK" 2>"$WORK/token.err" &
 server_pid=$!
-for _ in $(seq 100); do
-    [ ! -s "$WORK/token.port" ] || break
-    kill -0 "$server_pid" 2>/dev/null || break
-    sleep 0.1
-done
-[ -s "$WORK/token.port" ] || { cat "$WORK/token.err"; fail 'the token server does not start'; }
+wait_for "$WORK/token.port"
 export REGISTRY_AUTH=token REGISTRY_AUTH_TOKEN_SERVICE='a registry & more' \
     REGISTRY_AUTH_TOKEN_ISSUER=tests REGISTRY_AUTH_TOKEN_ROOTCERTBUNDLE="$WORK/token.crt" \
     REGISTRY_AUTH_TOKEN_REALM="http://127.0.0.1:$(cat "$WORK/token.port")/token?own=query"

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""A registry that serves an OCI layout over http on loopback and misbehaves on request.
+"""A registry that serves an OCI layout and misbehaves on request: plain http on loopback, or where
+listener.py says.
 
-  bad_registry.py LAYOUT PORT_FILE LOG
+  bad_registry.py LAYOUT PORT_FILE LOG [WHERE]
 
 The name of the repository says how, for blobs above 1 KiB: localhost:PORT/HOW:TAG
   good      no fault
@@ -14,17 +15,32 @@ The name of the repository says how, for blobs above 1 KiB: localhost:PORT/HOW:T
   gone      404 for blobs
   down      503 for blobs
   stall     nothing more comes after the first half, for a long time
+  signed    the blob is elsewhere, by an address that is a secret, and forbidden there
+  home, metadata, downgrade, loop   it is on this machine, in the cloud's own service, without TLS,
+            or always elsewhere
+STEP-STATUS answers with that status at one step, manifest, config, layer or token, 429 with
+Retry-After; STEP-reset breaks the connection before any answer. With token-... the registry wants
+tokens: token-nohost has its token server nowhere, token-html one that answers with a page, and
+token-useless gives tokens that are not good for anything.
 Each request is a line in LOG: METHOD PATH STATUS [Range].
 """
 import http.server
 import json
 import os
 import re
+import socket
+import struct
 import sys
 import threading
 import time
 
+import listener
+
 SMALL = 1024
+PLACES = {"signed": "/signed/blob", "home": "https://127.0.0.1/blob",
+          "metadata": "https://169.254.169.254/blob", "downgrade": "http://registry.test/blob",
+          "loop": "/signed/loop"}
+CODES = {401: "UNAUTHORIZED", 403: "DENIED", 404: "NAME_UNKNOWN", 429: "TOOMANYREQUESTS"}
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -49,9 +65,40 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.command == "GET":
             self.wfile.write(body)
 
-    def error(self, status, code):
+    def error(self, status, code, extra=()):
         self.answer(status, json.dumps({"errors": [{"code": code, "message": code.lower(),
-                                                    "detail": None}]}).encode())
+                                                    "detail": None}]}).encode(), extra=extra)
+
+    def fails_at(self, step, how):
+        """Whether it does, and has."""
+        name, _, what = how.partition("-")
+        if name != step:
+            return False
+        if what == "reset":
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.close()
+            self.close_connection = True
+        elif what.isdigit():
+            extra = {"401": [("WWW-Authenticate", 'Basic realm="people"')],
+                     "429": [("Retry-After", "3")]}.get(what, [])
+            lost = what == "404" and step in ("config", "layer")
+            self.error(int(what), "BLOB_UNKNOWN" if lost else CODES.get(int(what), "UNKNOWN"),
+                       extra)
+        return True
+
+    def wants_token(self, how):
+        scheme = "https" if self.server.tls else "http"
+        host = "nowhere.test" if how == "token-nohost" else self.headers["Host"]
+        realm = f"{scheme}://{host}/token/{how}?key=SECRET"
+        self.error(401, "UNAUTHORIZED", [("WWW-Authenticate",
+                                          f'Bearer realm="{realm}",service="SECRET"')])
+
+    def token(self, how):
+        if how == "token-html":
+            return self.answer(200, b"<html>SECRET</html>", "text/html")
+        if how == "token-useless":
+            return self.answer(200, b'{"token": "SECRET"}')
+        return self.fails_at("token", how)
 
     def blob(self, digest):
         path = f"{self.layout}/blobs/" + digest.replace(":", "/")
@@ -78,6 +125,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body, kind = self.blob(digest), "application/octet-stream"
         if body is None:
             return self.error(404, "BLOB_UNKNOWN")
+        if self.fails_at("config" if body[:1] == b"{" else "layer", how):
+            return None
+        if how in PLACES and len(body) > SMALL:
+            return self.answer(307, extra=[("Location", PLACES[how] + "?signature=SECRET")])
         with self.lock:
             first = (how, digest) not in self.seen
             self.seen.add((how, digest))
@@ -116,32 +167,31 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):  # pylint: disable=invalid-name
         if self.path in ("/v2/", "/v2"):
             return self.answer(200, b"{}")
+        if self.path.startswith("/token/"):
+            return self.token(self.path[len("/token/"):].partition("?")[0])
+        if self.path.startswith("/signed/loop"):
+            return self.answer(302, extra=[("Location", self.path + "x")])
+        if self.path.startswith("/signed/"):
+            return self.error(403, "DENIED")
         m = re.fullmatch(r"/v2/([^/]+)/(manifests|blobs)/([^/?]+)(\?.*)?", self.path)
         if not m:
             return self.error(404, "NAME_UNKNOWN")
+        if m.group(1).startswith("token-"):
+            return self.wants_token(m.group(1))
         if m.group(2) == "manifests":
+            if self.fails_at("manifest", m.group(1)):
+                return None
             return self.manifest(m.group(3))
         return self.send_blob(m.group(1), m.group(3))
 
     do_HEAD = do_GET
 
 
-class Server(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request, client_address):
-        """A client that hangs up in the middle has every reason to."""
-
-
 def main():
     Handler.layout = sys.argv[1]
     with open(sys.argv[3], "a", encoding="utf-8") as log:
         Handler.log_file = log
-        server = Server(("127.0.0.1", 0), Handler)
-        with open(sys.argv[2] + ".new", "w", encoding="utf-8") as f:
-            f.write(f"{server.server_address[1]}\n")
-        os.rename(sys.argv[2] + ".new", sys.argv[2])
-        server.serve_forever()
+        listener.serve(sys.argv[4] if len(sys.argv) > 4 else "127.0.0.1:0", Handler, sys.argv[2])
 
 
 main()

@@ -18,7 +18,7 @@ export THINPULL_RUN_DIR=$WORK/run
 unset THINPULL_ROOT THINPULL_POOL THINPULL_ENGINE
 case ":$PATH:" in *:/usr/sbin:*) ;; *) PATH=$PATH:/usr/sbin:/sbin ;; esac
 registry_pid=
-server_pid= # of another server that a script starts
+server_pid= # of other servers that a script starts
 
 # Mounts below a folder and loop devices on files in it go, whatever else went wrong.
 let_go() {
@@ -178,17 +178,42 @@ stop_registry() {
     registry_pid=
 }
 
+# wait_for FILE: of a server that writes it when it is ready.
+wait_for() {
+    local i
+    for i in $(seq 100); do
+        [ ! -s "$1" ] || return 0
+        sleep 0.1
+    done
+    fail "no $1 after ten seconds"
+}
+
 # start_bad_registry LAYOUT: one that misbehaves, see bad_registry.py; sets bad=localhost:PORT, its
 # log is $WORK/bad.log.
 start_bad_registry() {
-    local i
     python3 "$SUPPORT/bad_registry.py" "$1" "$WORK/port" "$WORK/bad.log" &
     registry_pid=$!
-    for i in $(seq 100); do
-        [ ! -s "$WORK/port" ] || break
-        sleep 0.1
-    done
+    wait_for "$WORK/port"
     bad=localhost:$(cat "$WORK/port")
+}
+
+# in_own_network 'ADDRESS NAME'...: the rest of the script runs where these names are known, every
+# port is free to be had, by anybody, and nothing leads out.
+in_own_network() {
+    local how=-nm
+    [ -z "${THINPULL_OWN_NETWORK:-}" ] || return 0
+    [ "$(id -u)" -eq 0 ] || how=-Urnm
+    unshare $how true 2>/dev/null || skip 'no namespaces for a network of its own'
+    printf '%s\n' '127.0.0.1 localhost' "$@" >"$WORK/hosts"
+    # shellcheck disable=SC2016
+    THINPULL_OWN_NETWORK=1 unshare $how bash -c '
+        python3 -c "
+import fcntl, socket, struct
+fcntl.ioctl(socket.socket(), 0x8914, struct.pack(\"16sh\", b\"lo\", 0x1 | 0x40))" # SIOCSIFFLAGS: up
+        mount --bind "$1" /etc/hosts
+        unset http_proxy https_proxy HTTPS_PROXY all_proxy ALL_PROXY
+        bash "$2"' - "$WORK/hosts" "$0" || exit $?
+    exit 0
 }
 
 # push LAYOUT:TAG NAME:TAG [skopeo options]

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A token server for a real registry: signs what anybody may pull.
 
-    token_server.py FOLDER
+    token_server.py FOLDER [WHERE]
 
-Makes FOLDER/token.crt for the registry, writes its port to FOLDER/token.port when it is ready, and
+Listens on 127.0.0.1, or where listener.py says. Makes FOLDER/token.crt for the registry, writes its port to FOLDER/token.port when it is ready, and
 a line for each request to FOLDER/token.log. The name of a repository decides:
   */private      a token that allows nothing
   */expired      a token that is over since two minutes
@@ -20,6 +20,8 @@ import subprocess
 import sys
 import time
 import urllib.parse
+
+import listener
 
 FOLDER = sys.argv[1]
 KEY, CERT = os.path.join(FOLDER, "token.key"), os.path.join(FOLDER, "token.crt")
@@ -81,12 +83,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 def main():
     openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", KEY, "-out", CERT,
             "-days", "2", "-subj", "/CN=tokens of a test")
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    path = os.path.join(FOLDER, "token.port")
-    with open(path + ".new", "w", encoding="ascii") as f:
-        f.write(f"{server.server_address[1]}\n")
-    os.rename(path + ".new", path)
-    server.serve_forever()
+    listener.serve(sys.argv[2] if len(sys.argv) > 2 else "127.0.0.1:0", Handler,
+                   os.path.join(FOLDER, "token.port"))
 
 
 main()

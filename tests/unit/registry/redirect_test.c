@@ -104,13 +104,13 @@ static void c08_ten_redirects_of_all_kinds_are_followed(void **state)
 	assert_non_null(strstr(r.url, "/v2/hop-0/x"));
 	assert_false(left);
 	http_response_release(&r);
-	refused("hop-11/x", ERR_NETWORK, "more than 10 redirects");
+	refused("hop-11/x", ERR_INVALID, "more than 10 redirects");
 }
 
 static void f66_a_loop_ends(void **state)
 {
 	(void)state;
-	refused("loop/x", ERR_NETWORK, "more than 10 redirects");
+	refused("loop/x", ERR_INVALID, "more than 10 redirects");
 }
 
 static void c08_secrets_stay_with_their_origin(void **state)
@@ -170,7 +170,7 @@ static void c08_from_https_to_http_is_refused(void **state)
 
 	(void)state;
 	assert_int_equal(get_url(url, &r, &left, &err), -1);
-	assert_error(&err, ERR_NETWORK, "from https to plain http");
+	assert_error(&err, ERR_INVALID, "from https to plain http");
 }
 
 int main(void)
