@@ -63,8 +63,7 @@ static const struct hint {
 	{ERR_VERIFICATION, 0, "pull",
 	 "the content is not what its digest names; nothing was kept "
 	 "of it"},
-	{ERR_INVALID, 0, "pull",
-	 "the fault is in the image or its registry, not on this machine"},
+	{ERR_INVALID, 0, "pull", "the fault is in the image or its registry, not on this machine"},
 	{ERR_INCONSISTENT, 0, "pool check", "do not write to this pool; save a copy of it first"},
 	{ERR_INCONSISTENT, 0, NULL, "'thinpull pool check' says more"},
 	{ERR_BUSY, 0, "rename", "see 'thinpull ls'"},

@@ -32,7 +32,7 @@ import zlib
 
 from tree import HUGE, BlockHash, escape
 
-INVALID, VERIFICATION, NO_SPACE = 11, 5, 6
+INVALID, VERIFICATION, NO_SPACE, UNSUPPORTED = 11, 5, 6, 10
 FILE_MAX = (2**32 - 1) * 4096
 TIME_MIN, TIME_MAX = -2**31, 15032385535
 AUFS = (b".wh..wh.plnk", b".wh..wh.aufs", b".wh..wh.orph")
@@ -635,7 +635,13 @@ class Layout:
         return manifest
 
 
+# What no layer may be; lzma has no magic but its usual first bytes.
+FOREIGN = (b"BZh", b"\xfd7zXZ\0", b"\x04\x22\x4d\x18", b"\x5d\0\0\x80\0\xff")
+
+
 def open_layer(data):
+    if data.startswith(FOREIGN):
+        raise Refused("compressed as no layer may be", UNSUPPORTED)
     if data[:2] == b"\x1f\x8b":
         if len(data) > 3 and data[3] & 0xe0:
             raise Refused("gzip: reserved flags")

@@ -24,8 +24,15 @@ HOW = {
 }
 
 
+class Source(Layout):
+    """One that is there already, perhaps of somebody else."""
+
+    def __init__(self, folder):  # pylint: disable=super-init-not-called
+        self.folder = folder
+
+
 def main():
-    source, target, how = Layout(sys.argv[1]), Layout(sys.argv[2]), sys.argv[3]
+    source, target, how = Source(sys.argv[1]), Layout(sys.argv[2]), sys.argv[3]
     suffix, pack = HOW[how]
     done = {}
     for tag in sys.argv[4:]:
