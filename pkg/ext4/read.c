@@ -73,6 +73,11 @@ void ext4_reader_close(struct ext4_reader *r)
 	free(r);
 }
 
+uint64_t ext4_reader_size(const struct ext4_reader *r)
+{
+	return r->blocks * r->fs->blocksize;
+}
+
 /* --- inodes ----------------------------------------------------------------------------------- */
 
 /* Whether the large part of an inode reaches to the end of a field. */

@@ -42,6 +42,9 @@ MUST_CHECK int ext4_reader_open(struct thin_volume *volume, struct ext4_reader *
 void ext4_reader_close(struct ext4_reader *r);
 DEFINE_CLEANUP(struct ext4_reader *, ext4_reader_close);
 
+/* Bytes of the file system, all told. */
+uint64_t ext4_reader_size(const struct ext4_reader *r);
+
 MUST_CHECK int ext4_reader_stat(struct ext4_reader *r, uint32_t inode, struct ext4_stat *ret,
 				struct error *err);
 

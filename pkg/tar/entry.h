@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One member of a layer's tar, as a plain value. Strings are lent by the reader until its next
- * call. */
+/*
+ * One member of a tar, as a plain value: what the reader lends until its next call, and what the
+ * writer takes.
+ */
 #pragma once
 
 #include <stddef.h>
@@ -25,6 +27,11 @@ struct tar_xattr {
 	const char *name; /* terminated */
 	const uint8_t *value;
 	size_t value_len;
+};
+
+/* A part of a file that is not a hole. */
+struct tar_region {
+	uint64_t offset, len;
 };
 
 struct tar_entry {

@@ -99,10 +99,6 @@ MUST_CHECK int tar_header_parse_rest(const uint8_t *block, struct tar_header *h,
 
 /* --- sparse: where the data of a file with holes belongs -------------------------------------- */
 
-struct tar_region {
-	uint64_t offset, len;
-};
-
 struct tar_sparse {
 	struct tar_region *regions;
 	size_t n, room;

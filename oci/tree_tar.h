@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A whole file system as a tar of its tree, what `tar -x` makes a root folder of. Not a layer: there
+ * are no whiteouts in it. Parents come before children and names in byte order; of a file with
+ * several names the first has the content and the others are hard links to it. The same tree gives
+ * the same bytes.
+ *
+ *   kept      content, holes, modes, owners as numbers, mtimes to the nanosecond, devices, FIFOs,
+ *             symlinks, xattrs of all name spaces, ACLs as xattrs
+ *   not kept  sockets; xattrs with a '=' in the name, or beyond what a tar can hold (both are
+ *             warned about); atime, ctime, flags
+ */
+#pragma once
+
+#include "pkg/ext4/read.h"
+#include "pkg/tar/archive.h"
+
+/*
+ * @write, @arg: take the tar as it comes.
+ * Errors: those of write; ERR_INCONSISTENT (the volume), ERR_UNSUPPORTED (what no tar can hold, as
+ * paths above 64 KiB), naming the file.
+ */
+MUST_CHECK int tree_tar_write(struct ext4_reader *fs, tar_archive_write_fn *write, void *arg,
+			      struct error *err);
