@@ -53,7 +53,8 @@ static const struct option_spec bundle_options[] = {
 
 static const struct option_spec export_options[] = {
 	{"output", 'o', "FILE|-", "where to; - is standard output", 0},
-	{"format", 0, "raw|tar|oci-archive", "raw: the ext4 file system, sparse (default)", 0},
+	{"format", 0, "raw|tar|oci-archive",
+	 "raw: the ext4 file system, sparse (default); tar: its tree", 0},
 	{0},
 };
 
@@ -161,7 +162,11 @@ const struct command commands[] = {
 	 COMMAND_RUNS},
 	LATER("drive", "NAME", "a container as a drive of a virtual machine"),
 	{"export", "NAME|REF -o FILE|-", "write out a file system", export_options, 1, 1,
-	 cmd_export, "Names of containers are looked up before references to images.", 0},
+	 cmd_export,
+	 "Names of containers are looked up before references to images. A tar has everything but\n"
+	 "sockets: 'tar -xf FILE --numeric-owner --xattrs --xattrs-include=*' as root, in an empty\n"
+	 "folder, gives the same tree again.",
+	 0},
 	LATER("diff", "NAME", "what a container changed"),
 	LATER("commit", "NAME REF", "a container as a new image"),
 	{"pool create", "", "make the pool", pool_create_options, 0, 0, cmd_pool_create,

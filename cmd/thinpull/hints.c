@@ -69,6 +69,8 @@ static const struct hint {
 	{ERR_BUSY, 0, "rename", "see 'thinpull ls'"},
 	{ERR_BUSY, 0, "rmi", "remove its containers first, see 'thinpull ls'"},
 	{ERR_BUSY, 0, "rm", "'thinpull umount' first, or rm --force"},
+	{ERR_UNSUPPORTED, EUCLEAN, NULL,
+	 "'thinpull mount NAME' and then 'thinpull umount NAME' let the kernel do that"},
 	{ERR_UNSUPPORTED, 0, "mount", "without root, 'thinpull bundle' makes a folder of it"},
 	{ERR_NETWORK, 0, NULL, "worth trying again"},
 	{ERR_SYSTEM, EACCES, NULL, "another root folder can be given with --root"},

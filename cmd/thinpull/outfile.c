@@ -193,6 +193,15 @@ int outfile_commit(struct outfile *f, uint64_t size_bytes, struct error *err)
 	return give_name(f, err);
 }
 
+uint64_t outfile_written(const struct outfile *f)
+{
+	struct stat st;
+
+	if (!f->sparse)
+		return f->start;
+	return fstat(f->fd, &st) == 0 ? (uint64_t)st.st_blocks * 512 : 0;
+}
+
 void outfile_close(struct outfile *f)
 {
 	if (f->temporary)

@@ -34,6 +34,9 @@ MUST_CHECK int outfile_write(struct outfile *f, const void *data, size_t len, ui
 /* The content is complete and size_bytes long: make it durable and give it its name. */
 MUST_CHECK int outfile_commit(struct outfile *f, uint64_t size_bytes, struct error *err);
 
+/* After the commit: bytes that went out; of a file that takes holes, what it has on disk. */
+uint64_t outfile_written(const struct outfile *f);
+
 /* Without a commit before: no trace is left of a new file. */
 void outfile_close(struct outfile *f);
 #define cleanup_outfile cleanup(outfile_close)

@@ -2,6 +2,7 @@
 /* The reader's file system and inodes: what they claim is checked here, before anyone uses it. */
 #include "pkg/ext4/read.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,9 +35,12 @@ static int check_features(ext2_filsys fs, struct error *err)
 {
 	const struct ext2_super_block *sb = fs->super;
 
-	if (sb->s_feature_incompat & EXT3_FEATURE_INCOMPAT_RECOVER)
-		return error_set(err, ERR_UNSUPPORTED,
-				 "not unmounted cleanly: the journal has to be replayed first");
+	if (sb->s_feature_incompat & EXT3_FEATURE_INCOMPAT_RECOVER) {
+		error_set(err, ERR_UNSUPPORTED,
+			  "not unmounted cleanly: the journal has to be replayed first");
+		err->sys = EUCLEAN;
+		return -1;
+	}
 	if (sb->s_feature_incompat & ~FEATURES_KNOWN)
 		return error_set(err, ERR_UNSUPPORTED, "unknown features %#x",
 				 sb->s_feature_incompat & ~FEATURES_KNOWN);

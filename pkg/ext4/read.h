@@ -35,7 +35,8 @@ struct ext4_dirent {
 /*
  * @volume: borrowed, must outlive the reader.
  * Errors: ERR_INCONSISTENT (no ext4 here), ERR_UNSUPPORTED (unknown features, no metadata_csum, or
- * a journal that must be replayed first: the file system is mounted, or was not unmounted).
+ * a journal that must be replayed first: the file system is mounted, or was not unmounted; then
+ * err->sys is EUCLEAN).
  */
 MUST_CHECK int ext4_reader_open(struct thin_volume *volume, struct ext4_reader **ret,
 				struct error *err);

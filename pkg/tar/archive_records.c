@@ -7,6 +7,8 @@
  *                     next member at its end
  *   GNU.sparse.name   cut to what a ustar header holds, and it wins over path
  *   SCHILY.xattr.     followed by a name with bytes escaped as %XX, which only it reads so
+ *   SCHILY.devmajor   SCHILY.devminor: of large devices, though their header holds all of them; GNU
+ *                     tar complains about keys that it does not know
  *   hdrcharset        BINARY for each member once it is asked not to convert names (which it does
  *                     by the locale, and not byte by byte); right only for names that are no UTF-8
  *
@@ -97,6 +99,12 @@ static int put_path(const struct head *h, const struct record *r, struct buffer 
 	return 0;
 }
 
+static int put_nothing(const struct head *h, const struct record *r, struct buffer *to)
+{
+	(void)h, (void)r, (void)to;
+	return 0;
+}
+
 static int put_as_is(const struct head *h, const struct record *r, struct buffer *to)
 {
 	(void)h;
@@ -167,7 +175,7 @@ static int add_corrected(struct head *h, const struct record *r, struct buffer *
 		return add_xattr(h, to);
 	if (find_correction(r)->put(h, r, &value) < 0)
 		return -1;
-	/* None that stays is empty. */
+	/* None that stays has no value. */
 	if (value.len)
 		add_record(to, &(struct record){r->key, (const char *)value.data, r->key_len,
 						value.len});
