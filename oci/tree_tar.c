@@ -37,7 +37,7 @@ struct export
 	size_t n_regions, regions_room;
 	uint64_t gap_bytes; /* holes up to this size are written as zeros */
 	uint64_t data_left; /* as much as the file system can hold: no block belongs to two files */
-	struct buffer link;
+	struct buffer path, link;
 	uint8_t *chunk;
 	struct lost sockets, whiteouts, lost_xattrs;
 };
@@ -71,6 +71,7 @@ static void export_release(struct export *x)
 	forget_xattrs(x);
 	free(x->xattrs);
 	free(x->regions);
+	buffer_release(&x->path);
 	buffer_release(&x->link);
 	free(x->chunk);
 }
@@ -99,7 +100,7 @@ static void tell_lost(const struct lost *l, const char *what)
 static void tell_all_lost(const struct export *x)
 {
 	tell_lost(&x->sockets, "a socket is not in the tar");
-	tell_lost(&x->lost_xattrs, "the xattr is not in the tar, which cannot hold it");
+	tell_lost(&x->lost_xattrs, "the xattr is not in the tar, which cannot hold more of them");
 	tell_lost(&x->whiteouts, "as a layer of an image, the tar would remove a file by this");
 }
 
@@ -112,8 +113,8 @@ static int compare_inodes(const void *pa, const void *pb)
 	return a->inode < b->inode ? -1 : a->inode > b->inode;
 }
 
-/* The first name of an inode, or NULL when this is the first. */
-static const char *first_name(struct export *x, const struct ext4_stat *st, const char *path)
+/* The path of an earlier member with this inode, or NULL when this is the first. */
+static const char *first_name(struct export *x, const struct ext4_stat *st)
 {
 	struct first_name key = {.inode = st->inode}, *name;
 	void **found;
@@ -125,7 +126,7 @@ static const char *first_name(struct export *x, const struct ext4_stat *st, cons
 		return ((struct first_name *)*found)->path;
 	name = xcalloc(1, sizeof(*name));
 	name->inode = st->inode;
-	name->path = xstrdup(path);
+	name->path = xstrdup((const char *)x->path.data);
 	if (!tsearch(name, &x->names, compare_inodes))
 		abort();
 	return NULL;
@@ -139,20 +140,14 @@ static bool has_room(const struct export *x, size_t bytes)
 	       && bytes <= TAR_ARCHIVE_XATTR_BYTES_MAX - x->xattr_bytes;
 }
 
-struct xattr_taker {
-	struct export *export;
-	const char *path;
-};
-
 static int take_xattr(const struct ext4_xattr *xattr, void *arg, struct error *err)
 {
-	const struct xattr_taker *taker = arg;
-	struct export *x = taker->export;
-	size_t bytes = strlen(xattr->name) + xattr->value_len;
+	struct export *x = arg;
+	size_t bytes = tar_archive_xattr_bytes(xattr->name, xattr->value_len);
 
 	(void)err;
-	if (!tar_archive_holds_xattr(xattr->name) || !has_room(x, bytes)) {
-		note_lost(&x->lost_xattrs, "%s: %s", taker->path, xattr->name);
+	if (!has_room(x, bytes)) {
+		note_lost(&x->lost_xattrs, "%s: %s", (const char *)x->path.data, xattr->name);
 		return 0;
 	}
 	ALLOC_GROW(x->xattrs, x->n_xattrs + 1, x->xattrs_room);
@@ -303,13 +298,12 @@ static int set_link(struct export *x, struct tar_entry *entry, const struct ext4
 }
 
 /* A hard link carries the attributes too: some unpackers set them again on the shared inode. */
-static int write_member(struct export *x, const char *path, const struct ext4_stat *st,
-			struct error *err)
+static int write_member(struct export *x, const struct ext4_stat *st, struct error *err)
 {
 	struct tar_entry entry = {
 		.type = type_of(st->meta.mode),
-		.path = *path ? path : "./",
-		.path_len = *path ? strlen(path) : 2,
+		.path = (const char *)x->path.data,
+		.path_len = x->path.len,
 		.mode = st->meta.mode & 07777,
 		.uid = st->meta.uid,
 		.gid = st->meta.gid,
@@ -317,11 +311,10 @@ static int write_member(struct export *x, const char *path, const struct ext4_st
 		.rdev_major = st->meta.rdev_major,
 		.rdev_minor = st->meta.rdev_minor,
 	};
-	struct xattr_taker taker = {x, entry.path};
 
 	forget_xattrs(x);
-	if (ext4_reader_xattrs(x->fs, st->inode, take_xattr, &taker, err) < 0
-	    || set_link(x, &entry, st, first_name(x, st, path), err) < 0)
+	if (ext4_reader_xattrs(x->fs, st->inode, take_xattr, x, err) < 0
+	    || set_link(x, &entry, st, first_name(x, st), err) < 0)
 		return -1;
 	entry.xattrs = x->xattrs;
 	entry.n_xattrs = x->n_xattrs;
@@ -335,13 +328,15 @@ static int visit(const char *path, const struct ext4_stat *st, void *arg, struct
 	struct export *x = arg;
 	const char *slash = strrchr(path, '/');
 
+	buffer_clear(&x->path);
+	buffer_printf(&x->path, "./%s", path);
 	if (S_ISSOCK(st->meta.mode)) {
 		note_lost(&x->sockets, "%s", path);
 		return 0;
 	}
 	if (strncmp(slash ? slash + 1 : path, ".wh.", 4) == 0)
 		note_lost(&x->whiteouts, "%s", path);
-	if (write_member(x, path, st, err) < 0)
+	if (write_member(x, st, err) < 0)
 		return error_wrap(err, "%s", *path ? path : "/");
 	return 0;
 }

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A whole file system as a tar of its tree, what `tar -x` makes a root folder of. Not a layer: there
- * are no whiteouts in it. Parents come before children and names in byte order; of a file with
- * several names the first has the content and the others are hard links to it. The same tree gives
- * the same bytes.
+ * are no whiteouts in it. Paths start with "./", so that no extractor takes "C:" for a drive.
+ * Parents come before children and names in byte order; of a file with several names the first has
+ * the content and the others are hard links to it. The same tree gives the same bytes.
  *
  *   kept      content, holes, modes, owners as numbers, mtimes to the nanosecond, devices, FIFOs,
  *             symlinks, xattrs of all name spaces, ACLs as xattrs
- *   not kept  sockets; xattrs with a '=' in the name, or beyond what a tar can hold (both are
- *             warned about); atime, ctime, flags
+ *   not kept  sockets, and of the xattrs of a file what is above 768 KiB (both are warned about);
+ *             atime, ctime, flags
  */
 #pragma once
 

@@ -114,18 +114,22 @@ int outfile_open(const char *path, struct outfile *ret, struct error *err)
 	return 0;
 }
 
-/* A pipe may block for as long as its reader likes: a signal ends that. */
+/*
+ * A pipe may block for as long as its reader likes: a signal ends that. What was written before it
+ * came is a short write, and only the next call would block again.
+ */
 static int write_stream(struct outfile *f, const void *data, size_t len, struct error *err)
 {
 	while (len) {
-		ssize_t n = write(f->fd, data, len);
+		ssize_t n;
 
-		if (n < 0 && errno != EINTR)
-			return error_sys(err, "write %s", f->name);
-		if (n < 0 && interrupt_check(err) < 0)
+		if (interrupt_check(err) < 0)
 			return -1;
-		if (n < 0)
+		n = write(f->fd, data, len);
+		if (n < 0 && errno == EINTR)
 			continue;
+		if (n < 0)
+			return error_sys(err, "write %s", f->name);
 		data = (const char *)data + n;
 		len -= (size_t)n;
 		f->start += (uint64_t)n;

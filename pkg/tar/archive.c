@@ -90,9 +90,12 @@ int tar_archive_open(tar_archive_write_fn *write, void *arg, struct tar_archive 
 
 /* --- members ---------------------------------------------------------------------------------- */
 
-bool tar_archive_holds_xattr(const char *name)
+size_t tar_archive_xattr_bytes(const char *name, size_t value_len)
 {
-	return *name && !strchr(name, '=');
+	/* A '=' in the name has it escaped, and the value in base64. */
+	if (strchr(name, '='))
+		return 3 * strlen(name) + value_len / 3 * 4 + 4;
+	return strlen(name) + value_len;
 }
 
 static int check_xattrs(const struct tar_entry *e, struct error *err)
@@ -103,10 +106,12 @@ static int check_xattrs(const struct tar_entry *e, struct error *err)
 		return error_set(err, ERR_UNSUPPORTED, "%zu xattrs are more than a tar can hold",
 				 e->n_xattrs);
 	for (size_t i = 0; i < e->n_xattrs; i++) {
-		if (!tar_archive_holds_xattr(e->xattrs[i].name))
-			return error_set(err, ERR_UNSUPPORTED, "a tar cannot hold the xattr %s",
-					 e->xattrs[i].name);
-		bytes += strlen(e->xattrs[i].name) + e->xattrs[i].value_len;
+		size_t name_len = strlen(e->xattrs[i].name);
+
+		if (name_len == 0 || name_len > TAR_ARCHIVE_XATTR_NAME_BYTES_MAX)
+			return error_set(err, ERR_UNSUPPORTED, "an xattr has a name of %zu bytes",
+					 name_len);
+		bytes += tar_archive_xattr_bytes(e->xattrs[i].name, e->xattrs[i].value_len);
 	}
 	if (bytes > TAR_ARCHIVE_XATTR_BYTES_MAX)
 		return error_set(err, ERR_UNSUPPORTED,
@@ -116,9 +121,12 @@ static int check_xattrs(const struct tar_entry *e, struct error *err)
 
 static int check_entry(const struct tar_entry *e, struct error *err)
 {
-	if (e->path_len > TAR_ARCHIVE_PATH_BYTES_MAX || e->link_len > TAR_ARCHIVE_PATH_BYTES_MAX)
+	/* The slash that libarchive puts behind a folder's. */
+	size_t path_len = e->path_len + (e->type == TAR_DIRECTORY);
+
+	if (path_len > TAR_ARCHIVE_PATH_BYTES_MAX || e->link_len > TAR_ARCHIVE_PATH_BYTES_MAX)
 		return error_set(err, ERR_UNSUPPORTED, "a path of %zu bytes is too long for a tar",
-				 e->path_len > e->link_len ? e->path_len : e->link_len);
+				 path_len > e->link_len ? path_len : e->link_len);
 	if (e->uid == UINT32_MAX || e->gid == UINT32_MAX)
 		return error_set(err, ERR_UNSUPPORTED, "nobody can own a file as %u:%u", e->uid,
 				 e->gid);

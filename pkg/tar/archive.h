@@ -6,7 +6,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "pkg/base/cleanup.h"
@@ -16,6 +15,7 @@
 enum {
 	TAR_ARCHIVE_PATH_BYTES_MAX = 64 * 1024, /* of a name or a target */
 	TAR_ARCHIVE_XATTRS_MAX = 1024,
+	TAR_ARCHIVE_XATTR_NAME_BYTES_MAX = 255,
 	/* Readers take 1 MiB of records for one member; this much of it is for names and values. */
 	TAR_ARCHIVE_XATTR_BYTES_MAX = 768 * 1024,
 	/* Go takes 1 MiB for the map of a sparse file. */
@@ -42,8 +42,8 @@ MUST_CHECK int tar_archive_open(tar_archive_write_fn *write, void *arg, struct t
 MUST_CHECK int tar_archive_entry(struct tar_archive *a, const struct tar_entry *entry,
 				 const struct tar_region *regions, size_t n, struct error *err);
 
-/* May this name be that of an xattr? PAX records cannot tell a '=' in it from the one behind it. */
-bool tar_archive_holds_xattr(const char *name);
+/* What an xattr counts for TAR_ARCHIVE_XATTR_BYTES_MAX. */
+size_t tar_archive_xattr_bytes(const char *name, size_t value_len);
 
 /*
  * Content of the present member, at ascending offsets, in its regions. What is skipped is zeros.

@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "pkg/base/alloc.h"
+#include "pkg/base/base64.h"
 #include "pkg/base/utf8.h"
 #include "pkg/tar/archive_internal.h"
 #include "pkg/tar/tar_internal.h"
@@ -115,11 +116,14 @@ static int put_as_is(const struct head *h, const struct record *r, struct buffer
 static const struct correction {
 	const char *key;
 	int (*put)(const struct head *h, const struct record *r, struct buffer *to);
-	bool may_go; /* without a value the record is left out */
 } corrections[] = {
-	{"hdrcharset", put_charset, true}, {"mtime", put_mtime, false},
-	{"size", put_size, false},	   {"GNU.sparse.name", put_path, false},
-	{NULL, put_as_is, false},
+	{"mtime", put_mtime},
+	{"size", put_size},
+	{"GNU.sparse.name", put_path},
+	{"SCHILY.devmajor", put_nothing},
+	{"SCHILY.devminor", put_nothing},
+	{"hdrcharset", put_charset},
+	{NULL, put_as_is},
 };
 
 static const struct correction *find_correction(const struct record *r)
@@ -154,16 +158,41 @@ static bool is_xattr(const struct record *r)
 	       && memcmp(r->key, XATTR_PREFIX, strlen(XATTR_PREFIX)) == 0;
 }
 
+static void add_raw_xattr(const struct tar_xattr *x, struct buffer *to)
+{
+	cleanup_free char *key = xasprintf("%s%s", XATTR_PREFIX, x->name);
+
+	add_record(to, &(struct record){key, (const char *)x->value, strlen(key), x->value_len});
+}
+
+/* The form of libarchive, for names with a '=': the raw one would end them there. */
+static void add_encoded_xattr(const struct tar_xattr *x, struct buffer *to)
+{
+	cleanup_buffer struct buffer key = {0}, value = {0};
+
+	buffer_printf(&key, "LIBARCHIVE.xattr.");
+	for (const char *p = x->name; *p; p++) {
+		if (*p > ' ' && *p <= '~' && *p != '=' && *p != '%')
+			buffer_add(&key, p, 1);
+		else
+			buffer_printf(&key, "%%%02X", (unsigned char)*p);
+	}
+	base64_encode(x->value, x->value_len, &value);
+	add_record(to, &(struct record){(const char *)key.data, (const char *)value.data, key.len,
+					value.len});
+}
+
 static int add_xattr(struct head *h, struct buffer *to)
 {
-	cleanup_free char *key = NULL;
 	const struct tar_xattr *x;
 
 	if (h->next_xattr == h->entry->n_xattrs)
 		return -1;
 	x = &h->entry->xattrs[h->next_xattr++];
-	key = xasprintf("%s%s", XATTR_PREFIX, x->name);
-	add_record(to, &(struct record){key, (const char *)x->value, strlen(key), x->value_len});
+	if (strchr(x->name, '='))
+		add_encoded_xattr(x, to);
+	else
+		add_raw_xattr(x, to);
 	return 0;
 }
 

@@ -282,7 +282,7 @@ static void names_are_bytes_of_any_length(void **state)
 				check_name(name);
 			}
 	{
-		cleanup_free char *longest = make_name(TAR_ARCHIVE_PATH_BYTES_MAX, 255, "l");
+		cleanup_free char *longest = make_name(TAR_ARCHIVE_PATH_BYTES_MAX - 1, 255, "l");
 
 		check_name(longest);
 	}
@@ -334,6 +334,29 @@ static void xattrs_are_kept_as_they_are(void **state)
 			       "xattr user.\xc3\xbc %41\n=x\n");
 	/* The other form of them is in nobody's way only because it is not there. */
 	assert_false(holds(&tar, "LIBARCHIVE"));
+}
+
+/* Raw, the name would end at its first '='. */
+static void xattrs_with_an_equals_sign_in_the_name_are_encoded(void **state)
+{
+	static const struct tar_xattr xattrs[] = {
+		{"user.a", (const uint8_t *)"1", 1},
+		{"user.a=b%\n", (const uint8_t *)"\0v\xff", 3},
+		{"user.c==", (const uint8_t *)"", 0},
+	};
+	const struct member m = {
+		{.type = TAR_FIFO, .path = "x", .mode = 0644, .xattrs = xattrs, .n_xattrs = 3},
+		NULL,
+		0,
+		NULL};
+	cleanup_buffer struct buffer tar = {0};
+
+	(void)state;
+	assert_ok(put(&tar, &m, 1), &err);
+	assert_true(holds(&tar, " SCHILY.xattr.user.a=1\n"));
+	assert_true(holds(&tar, " LIBARCHIVE.xattr.user.a%3Db%25%0A=AHb/\n"));
+	assert_tar_reads(&tar, "fifo x xattr user.a=1 xattr user.a=b%\n=\\x00v\\xff "
+			       "xattr user.c===\n");
 }
 
 static void large_xattrs_are_kept(void **state)
@@ -480,7 +503,7 @@ static void what_no_reader_takes_is_refused(void **state)
 {
 	cleanup_free char *path = make_name(TAR_ARCHIVE_PATH_BYTES_MAX + 1, 200, "p");
 	cleanup_free uint8_t *value = xcalloc(TAR_ARCHIVE_XATTR_BYTES_MAX, 1);
-	const struct tar_xattr equals = {"user.a=b", value, 1};
+	const struct tar_xattr nameless = {"", value, 1};
 	const struct tar_xattr large = {"user.a", value, TAR_ARCHIVE_XATTR_BYTES_MAX};
 	const struct {
 		struct tar_entry entry;
@@ -490,7 +513,8 @@ static void what_no_reader_takes_is_refused(void **state)
 		{{.type = TAR_SYMLINK, .path = "s", .link = path}, "65537 bytes is too long"},
 		{{.type = TAR_FIFO, .path = "f", .uid = UINT32_MAX}, "nobody can own"},
 		{{.type = TAR_FIFO, .path = "f", .gid = UINT32_MAX}, "nobody can own"},
-		{{.type = TAR_FIFO, .path = "f", .xattrs = &equals, .n_xattrs = 1}, "user.a=b"},
+		{{.type = TAR_FIFO, .path = "f", .xattrs = &nameless, .n_xattrs = 1},
+		 "name of 0 bytes"},
 		{{.type = TAR_FIFO, .path = "f", .xattrs = &large, .n_xattrs = 1}, "xattrs of"},
 		{{.type = TAR_REGULAR, .path = "f", .size_bytes = UINT64_MAX}, "too many"},
 	};
@@ -604,6 +628,7 @@ int main(void)
 		cmocka_unit_test(names_are_bytes_of_any_length),
 		cmocka_unit_test(only_names_that_are_no_text_say_so),
 		cmocka_unit_test(xattrs_are_kept_as_they_are),
+		cmocka_unit_test(xattrs_with_an_equals_sign_in_the_name_are_encoded),
 		cmocka_unit_test(large_xattrs_are_kept),
 		cmocka_unit_test(holes_stay_holes),
 		cmocka_unit_test(a_file_may_be_nothing_but_a_hole),
