@@ -331,11 +331,11 @@ static int visit(const char *path, const struct ext4_stat *st, void *arg, struct
 	buffer_clear(&x->path);
 	buffer_printf(&x->path, "./%s", path);
 	if (S_ISSOCK(st->meta.mode)) {
-		note_lost(&x->sockets, "%s", path);
+		note_lost(&x->sockets, "%s", (const char *)x->path.data);
 		return 0;
 	}
 	if (strncmp(slash ? slash + 1 : path, ".wh.", 4) == 0)
-		note_lost(&x->whiteouts, "%s", path);
+		note_lost(&x->whiteouts, "%s", (const char *)x->path.data);
 	if (write_member(x, st, err) < 0)
 		return error_wrap(err, "%s", *path ? path : "/");
 	return 0;

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes the seeds of the fuzzers of ext4: testdata/fuzz/ext4_read/NAME and ext4_extract/NAME.
+"""Writes the seeds of the fuzzers of ext4: testdata/fuzz/{ext4_read,ext4_extract,tree_tar}/NAME.
 
 Each is a damage to the file system of tests/support/ext4_sample: a byte that says whether checksums
 hold again, then (metadata block, offset, value). Run without arguments; always the same.
@@ -62,7 +62,7 @@ SEEDS = {
 
 
 def main():
-    for target in ("ext4_read", "ext4_extract"):
+    for target in ("ext4_read", "ext4_extract", "tree_tar"):
         folder = os.path.join(TOP, "testdata/fuzz", target)
         os.makedirs(folder, exist_ok=True)
         for name, data in SEEDS.items():
