@@ -205,10 +205,10 @@ say 'errors leave no trace'
 # --- killed -----------------------------------------------------------------------------------
 
 FAULT_SO=$TOP/build/release/tests/tools/fault.so
-killed_at() { # n command...
-    local n=$1
-    shift
-    LD_PRELOAD=$FAULT_SO FAULT=kill FAULT_AT=$n "$@"
+fault_at() { # kind n command...
+    local kind=$1 n=$2
+    shift 2
+    LD_PRELOAD=$FAULT_SO FAULT=$kind FAULT_AT=$n "$@"
 }
 
 drop
@@ -221,7 +221,7 @@ drop
 for n in $(points "$total" 40); do
     drop
     expect 0 tp create "oci:$layout:full" box
-    expect 137 killed_at "$n" "$PROGRAM" --root "$ROOT" bundle box "$WORK/b"
+    expect 137 fault_at kill "$n" "$PROGRAM" --root "$ROOT" bundle box "$WORK/b"
     expect 0 tp ls
     [ ! -L "$WORK/b/.thinpull-bundle" ] || fail "killed at call $n: the mark stays"
     if [ -e "$WORK/b" ]; then # then all of it is there
@@ -233,6 +233,21 @@ for n in $(points "$total" 40); do
     if [ -e "$WORK/complete" ]; then mv "$WORK/complete" "$WORK/b"; fi
 done
 say "killed at up to 40 of $total calls"
+
+# Told to end, or failing, it takes back what it made, unless it was done by then.
+for kind in term eio; do
+    for n in $(points "$total" 10); do
+        drop
+        expect 0 tp create "oci:$layout:full" box
+        expect 0,1,7,143 fault_at $kind "$n" "$PROGRAM" --root "$ROOT" bundle box "$WORK/b"
+        if [ "$(cat "$WORK/out")" = "$WORK/b" ]; then
+            [ -e "$WORK/b/rootfs/etc/passwd" ] || fail "$kind at call $n: no tree"
+        else
+            no_trace
+        fi
+    done
+done
+say 'told to end, or failing, at up to 10 of them'
 
 # --- a real image -----------------------------------------------------------------------------
 

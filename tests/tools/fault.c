@@ -174,6 +174,11 @@ int link(const char *from, const char *to)
 	return faulty(0) ? -1 : ((paths_fn *)next("link"))(from, to);
 }
 
+int symlink(const char *target, const char *path)
+{
+	return faulty(1) ? -1 : ((paths_fn *)next("symlink"))(target, path);
+}
+
 int unlink(const char *path)
 {
 	return faulty(0) ? -1 : ((path_fn *)next("unlink"))(path);
