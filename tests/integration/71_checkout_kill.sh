@@ -4,6 +4,9 @@
 # container: the next command mends, no file, mount or device is left that nobody knows, nothing
 # that was written is lost, and what was asked for then works.
 # weight: 60
+# Mounts of its own, so that namespaces which others make meanwhile have no copies of them.
+[ "$(id -u)" != 0 ] || [ -n "${ALONE:-}" ] ||
+    ALONE=1 exec unshare --mount --propagation private bash "$0" "$@"
 . "$(dirname "$0")/../support/lib.sh"
 
 FAULT_SO=$TOP/build/release/tests/tools/fault.so

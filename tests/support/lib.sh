@@ -20,15 +20,18 @@ case ":$PATH:" in *:/usr/sbin:*) ;; *) PATH=$PATH:/usr/sbin:/sbin ;; esac
 registry_pid=
 server_pid= # of other servers that a script starts
 
-# Mounts below a folder and loop devices on files in it go, whatever else went wrong.
+# Mounts below a folder and loop devices on files in it go, whatever else went wrong; a device may
+# stand on a file in a file system that is mounted from another one.
 let_go() {
     local device path
-    awk '{print $2}' /proc/self/mounts | grep "^$1/" | sort -r | while read -r path; do
-        umount "$path"
-    done
-    for path in /sys/block/loop*/loop/backing_file; do
-        device=${path#/sys/block/}
-        case "$(cat "$path" 2>/dev/null)" in "$1"/*) losetup -d "/dev/${device%%/*}" ;; esac
+    for _ in 1 2 3; do
+        awk '{print $2}' /proc/self/mounts | grep "^$1/" | sort -r | while read -r path; do
+            umount "$path" 2>/dev/null
+        done
+        for path in /sys/block/loop*/loop/backing_file; do
+            device=${path#/sys/block/}
+            case "$(cat "$path" 2>/dev/null)" in "$1"/*) losetup -d "/dev/${device%%/*}" ;; esac
+        done
     done
 }
 
