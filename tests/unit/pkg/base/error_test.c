@@ -31,6 +31,21 @@ static void causes_are_wrapped_from_inside_out(void **state)
 	assert_text(&err, "none");
 }
 
+static void a_detail_stays_until_there_is_another_error(void **state)
+{
+	struct error err = {0};
+
+	(void)state;
+	error_set(&err, ERR_NETWORK, "no answer");
+	assert_int_equal(err.detail, ERR_DETAIL_NONE);
+	assert_int_equal(error_set_detail(&err, ERR_DETAIL_SILENT), -1);
+	error_wrap(&err, "layer 1/2");
+	assert_int_equal(err.detail, ERR_DETAIL_SILENT);
+	assert_text(&err, "layer 1/2: no answer");
+	error_set(&err, ERR_NETWORK, "cut");
+	assert_int_equal(err.detail, ERR_DETAIL_NONE);
+}
+
 static void system_errors_keep_errno_and_know_what_is_full(void **state)
 {
 	static const struct {
@@ -123,6 +138,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(causes_are_wrapped_from_inside_out),
+		cmocka_unit_test(a_detail_stays_until_there_is_another_error),
 		cmocka_unit_test(system_errors_keep_errno_and_know_what_is_full),
 		cmocka_unit_test(a_long_path_does_not_push_out_what_went_wrong),
 		cmocka_unit_test(a_full_context_keeps_its_innermost_parts),
