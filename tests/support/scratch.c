@@ -14,6 +14,8 @@
 #include "pkg/base/fdio.h"
 #include "tests/support/cmocka.h"
 
+enum { NOBODY = 65534 };
+
 char *scratch_new(void)
 {
 	const char *tmp = getenv("TMPDIR");
@@ -46,9 +48,20 @@ int scratch_set_up(void **state)
 	return chdir(*state);
 }
 
+void scratch_drop_root(const char *dir)
+{
+	if (geteuid() != 0)
+		return;
+	assert_int_equal(chown(dir, NOBODY, NOBODY), 0);
+	assert_int_equal(setegid(NOBODY), 0);
+	assert_int_equal(seteuid(NOBODY), 0);
+}
+
 int scratch_tear_down(void **state)
 {
-	int rc = chdir("/");
+	int rc = getuid() == 0 ? seteuid(0) | setegid(0) : 0;
+
+	rc |= chdir("/");
 
 	if (remove_tree(*state) < 0)
 		rc = -1;

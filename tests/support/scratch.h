@@ -15,6 +15,12 @@ void scratch_free(char *dir);
 int scratch_set_up(void **state);
 int scratch_tear_down(void **state);
 
+/*
+ * From now on as an ordinary user, who owns this folder, until the teardown; without root nothing
+ * is to be done.
+ */
+void scratch_drop_root(const char *dir);
+
 /* All of these end the test when they fail. */
 void scratch_mkdir(const char *path, unsigned mode);
 void scratch_write(const char *path, const char *text);

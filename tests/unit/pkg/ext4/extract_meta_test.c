@@ -42,6 +42,26 @@ static void every_mode_is_kept(void **state)
 	assert_int_equal(x->lost.of[EXT4_LOST_SETGID].n, 0);
 }
 
+/* chmod(2) says nothing about it. */
+static void setgid_of_a_group_of_others_is_counted(void **state)
+{
+	struct extraction *x = *state;
+
+	if (geteuid() != 0)
+		skip();
+	extraction_meta(x, "", (struct ext4_meta){.mode = 02755});
+	extraction_make(x, "d", S_IFDIR | 02750);
+	edit_finish(steal(&x->edit->w));
+	scratch_mkdir("out", 0700);
+	assert_int_equal(chown("out", 65534, 1), 0);
+	scratch_drop_root(x->scratch);
+	assert_ok(extraction_into(&x->edit->v->volume, "out", &x->lost, &x->err), &x->err);
+	assert_int_equal(scratch_mode("out"), S_IFDIR | 0755);
+	assert_int_equal(scratch_mode("out/d"), S_IFDIR | 02750);
+	assert_int_equal(x->lost.of[EXT4_LOST_SETGID].n, 1);
+	assert_string_equal(x->lost.of[EXT4_LOST_SETGID].first, "/");
+}
+
 static void times_are_kept_to_the_nanosecond(void **state)
 {
 	static const struct ext4_time times[] = {
@@ -182,6 +202,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define WITH_TREE(f) cmocka_unit_test_setup_teardown(f, extraction_set_up, extraction_tear_down)
 		WITH_TREE(every_mode_is_kept),
+		WITH_TREE(setgid_of_a_group_of_others_is_counted),
 		WITH_TREE(times_are_kept_to_the_nanosecond),
 		WITH_TREE(attributes_of_users_are_kept),
 		WITH_TREE(what_is_too_large_for_the_host_is_counted),
