@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# The whole way once: a real image, a real registry, a pull, a container that runs. Everything it
+# The whole way once: a real image, a real registry, a pull, containers that run. Everything it
 # starts and mounts is gone at the end; its state stays in a folder that it names.
 #
 #   THINPULL_DEMO_DIR   where the state goes (default build/demo); made anew
@@ -10,10 +10,7 @@ top=$PWD
 state=${THINPULL_DEMO_DIR:-$top/build/demo}
 thinpull=$top/build/thinpull
 case ":$PATH:" in *:/usr/sbin:*) ;; *) PATH=$PATH:/usr/sbin:/sbin ;; esac
-sudo=
-[ "$(id -u)" -eq 0 ] || sudo=sudo
 registry_pid=
-mounted=
 
 step() {
     printf '\n=== %s\n' "$*"
@@ -28,7 +25,7 @@ run() {
 clean_up() {
     local status=$?
     set +e
-    if [ -n "$mounted" ]; then $sudo umount "$state/bundle/rootfs"; fi
+    if mountpoint -q "$state/bundle/rootfs"; then "$thinpull" umount box; fi
     if [ -n "$registry_pid" ]; then
         kill "$registry_pid" && wait "$registry_pid"
     fi 2>/dev/null
@@ -65,17 +62,6 @@ fetched() {
     grep -cE '"GET /v2/[^ ]*/blobs/' "$state/registry.log" || true
 }
 
-# An OCI bundle around the container's file system: no terminal, one command.
-write_bundle() {
-    (cd "$state/bundle" && rm -f config.json && runc spec)
-    jq '.process.terminal = false
-        | .process.args = ["cat", "/etc/os-release"]
-        | .process.user = {uid: 0, gid: 0}
-        | .root = {path: "rootfs", readonly: false}
-        | .hostname = "thinpull-demo"' "$state/bundle/config.json" >"$state/bundle/config.new"
-    mv "$state/bundle/config.new" "$state/bundle/config.json"
-}
-
 step 'a real Debian image of several layers, in an OCI layout'
 tests/support/images.sh debian
 layout=$top/build/images/debian
@@ -83,7 +69,7 @@ run umoci stat --image "$layout:debian"
 
 step 'a real registry, and the image in it'
 if [ -d "$state" ]; then rm -rf "$state"; fi
-mkdir -p "$state/bundle/rootfs"
+mkdir -p "$state"
 start_registry
 run skopeo --insecure-policy copy -q --dest-tls-verify=false "oci:$layout:debian" "docker://$image"
 
@@ -93,27 +79,34 @@ run "$thinpull" "$image"
 run "$thinpull" images
 run "$thinpull" info
 
-step 'a container: a writable snapshot of the top layer'
 if [ -z "$("$thinpull" -q images)" ]; then
     echo 'demo: nothing was pulled'
     exit 1
 fi
-run "$thinpull" create "$image" box
-run "$thinpull" ls
-run "$thinpull" export --format raw -o "$state/box.ext4" box
-run e2fsck -fn "$state/box.ext4"
 
-step "run it with runc, on a loop mount${sudo:+ (this one step through sudo)}"
-write_bundle
-run $sudo mount -o loop "$state/box.ext4" "$state/bundle/rootfs"
-mounted=yes
-run $sudo runc --root "$state/runc" run --bundle "$state/bundle" "thinpull-demo-$$" </dev/null |
-    tee "$state/os-release"
-run $sudo umount "$state/bundle/rootfs"
-mounted=
-$sudo rm -rf "$state/runc"
+step 'run a command in it'
+run "$thinpull" run --rm "$image" cat /etc/os-release </dev/null | tee "$state/os-release"
 grep -q '^ID=debian' "$state/os-release"
+
+step 'a container: a writable snapshot, as a bundle for runc'
+run "$thinpull" create "$image" box
+run "$thinpull" bundle box "$state/bundle" -- sh -c 'echo "pid $$ on $(hostname)" | tee /root/was-here'
+run runc --root "$state/runc" run --bundle "$state/bundle" "thinpull-demo-$$" </dev/null |
+    tee "$state/said"
+grep -q '^pid 1 on box' "$state/said"
+run "$thinpull" ls
+if [ "$(id -u)" -eq 0 ]; then run "$thinpull" umount box; fi
+
+step 'the same as a file: ext4 for a virtual machine, or a tar'
+run "$thinpull" export -o "$state/box.ext4" box
+run e2fsck -fn "$state/box.ext4"
+run "$thinpull" export --format tar -o "$state/box.tar" box
+run du -h "$state/box.ext4" "$state/box.tar"
+tar -tf "$state/box.tar" >"$state/names"
+grep -qx './etc/os-release' "$state/names"
+if [ "$(id -u)" -eq 0 ]; then grep -qx './root/was-here' "$state/names"; fi
 run "$thinpull" rm box
+run "$thinpull" df
 
 step 'pull it again: nothing is fetched twice'
 before=$(fetched)
