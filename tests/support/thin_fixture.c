@@ -88,6 +88,45 @@ void thin_fixture_commit(struct thin_fixture *f)
 	must(thin_pool_commit(f->pool, status.transaction_id + 1, &err), &err);
 }
 
+struct thin_pool_status thin_fixture_status(const struct thin_fixture *f)
+{
+	struct thin_pool_status status;
+	struct error err = {0};
+
+	must(thin_pool_status(f->pool, &status, &err), &err);
+	return status;
+}
+
+void thin_fixture_create(struct thin_fixture *f, uint32_t id)
+{
+	struct error err = {0};
+
+	must(thin_pool_create_thin(f->pool, id, &err), &err);
+}
+
+void thin_fixture_snap(struct thin_fixture *f, uint32_t id, uint32_t origin)
+{
+	struct error err = {0};
+
+	must(thin_pool_create_snap(f->pool, id, origin, &err), &err);
+}
+
+void thin_fixture_delete(struct thin_fixture *f, uint32_t id)
+{
+	struct error err = {0};
+
+	must(thin_pool_delete(f->pool, id, &err), &err);
+}
+
+struct thin_device thin_fixture_device(struct thin_fixture *f, uint32_t id)
+{
+	struct thin_device device;
+	struct error err = {0};
+
+	must(thin_pool_device(f->pool, id, &device, &err), &err);
+	return device;
+}
+
 /* The strict check of our own, which finds what thin_check 0.9 does not. */
 static void check_strictly(const struct thin_fixture *f)
 {

@@ -28,6 +28,13 @@ void thin_fixture_reopen(struct thin_fixture *f);
 /* Commit with the next transaction id. */
 void thin_fixture_commit(struct thin_fixture *f);
 
+/* Devices and how the pool is, each of which must work. */
+void thin_fixture_create(struct thin_fixture *f, uint32_t id);
+void thin_fixture_snap(struct thin_fixture *f, uint32_t id, uint32_t origin);
+void thin_fixture_delete(struct thin_fixture *f, uint32_t id);
+struct thin_device thin_fixture_device(struct thin_fixture *f, uint32_t id);
+struct thin_pool_status thin_fixture_status(const struct thin_fixture *f);
+
 /* Fails the test unless thin_check and the strict check accept the metadata on disk. */
 void thin_fixture_check(const struct thin_fixture *f);
 
