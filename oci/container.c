@@ -54,7 +54,7 @@ static bool is_running(struct store *s, uint32_t thin_id)
 	/* Who may not even read the locks is told what he can see. */
 	if (container_lock_open(s, false, &fd, &ignored) < 0)
 		return false;
-	return container_lock_run(fd, thin_id) == CONTAINER_RUN_ALIVE;
+	return container_lock_run(fd, thin_id) != CONTAINER_NO_RUN;
 }
 
 static int look_at_device(struct container_state *st, struct error *err)
@@ -129,6 +129,7 @@ void container_close(struct container *c)
 {
 	if (!c)
 		return;
+	cleanup_fd_ptr(&c->alive_fd);
 	cleanup_fd_ptr(&c->run_fd);
 	cleanup_fd_ptr(&c->lock_fd);
 	record_entry_release(&c->entry);
@@ -159,7 +160,7 @@ int container_open(struct store *s, const char *name, struct container **ret, st
 	int status = 1;
 
 	c->store = s;
-	c->lock_fd = c->run_fd = -1;
+	c->lock_fd = c->run_fd = c->alive_fd = -1;
 	if (find_entry(s, name, &c->entry, err) < 0
 	    || container_lock_open(s, true, &c->lock_fd, err) < 0)
 		return -1;
@@ -196,21 +197,31 @@ const struct record_entry *container_entry(const struct container *c)
 	return &c->entry;
 }
 
-int container_set_running(struct container *c, struct error *err)
+/* By a descriptor of its own. */
+static int hold_byte(const struct container *c, uint64_t bytes, int *ret_fd, struct error *err)
 {
 	cleanup_fd int fd = -1;
 	int status;
 
 	if (container_lock_open(c->store, true, &fd, err) < 0)
 		return -1;
-	status = container_lock_try(fd, CONTAINER_RUN_BYTES + c->entry.thin_id,
-				    CONTAINER_LOCK_EXCLUSIVE, err);
+	status = container_lock_try(fd, bytes + c->entry.thin_id, CONTAINER_LOCK_EXCLUSIVE, err);
 	if (status == 1)
 		return error_set(err, ERR_BUSY, "container %s is running", c->entry.name);
 	if (status < 0)
 		return -1;
-	c->run_fd = steal_fd(&fd);
+	*ret_fd = steal_fd(&fd);
 	return 0;
+}
+
+int container_set_running(struct container *c, struct error *err)
+{
+	return hold_byte(c, CONTAINER_RUN_BYTES, &c->run_fd, err);
+}
+
+int container_set_alive(struct container *c, struct error *err)
+{
+	return hold_byte(c, CONTAINER_ALIVE_BYTES, &c->alive_fd, err);
 }
 
 int container_running_fd(const struct container *c)

@@ -15,7 +15,7 @@
  *     └────extract─────▶ extracted                                (ordinary user)
  *
  * Byte ID of the lock file (OFD locks, fcntl(2)) is held by whoever changes what is above, byte
- * 2^32 + ID by the processes of a `run`: both end with their holders, so what nobody holds and the
+ * 2^32 + ID and 2^33 + ID by the processes of a `run`: they end with their holders, so what nobody holds and the
  * record does not name was left by a killed command, and the next one removes it. A reader
  * of ID.ext4 shares byte ID. Byte 0 is shared by makers of temporary containers until these are
  * held by their own bytes.
@@ -79,12 +79,17 @@ DEFINE_CLEANUP(struct container *, container_close);
 /* As the record has it, with what was done through c. */
 const struct record_entry *container_entry(const struct container *c);
 
-/* Others are told "running", until it is closed or this process is killed. */
+/*
+ * A run is about to start: others wait for what becomes of it. Until the container is closed.
+ * container_set_alive() has to follow, once the first process of the run is there and cannot
+ * inherit the lock: then others are told "running", until this process ends, however that happens.
+ */
 MUST_CHECK int container_set_running(struct container *c, struct error *err);
+MUST_CHECK int container_set_alive(struct container *c, struct error *err);
 
 /*
- * Of a running one: the first process of the run keeps this file open, and no other one. As long as
- * it lives others wait for its end before they touch what is its.
+ * Of a running one: the first process of the run keeps this file open, and no other one does. As
+ * long as it lives others wait for its end before they touch what is its.
  */
 int container_running_fd(const struct container *c);
 

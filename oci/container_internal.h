@@ -10,7 +10,8 @@ struct container {
 	struct record_entry entry; /* a copy, kept up to date by container_set_place() */
 	char *file;		   /* where it is when it is checked out */
 	int lock_fd;		   /* byte ID */
-	int run_fd;		   /* that of a run, or -1 */
+	int run_fd;		   /* the byte of a run, or -1 */
+	int alive_fd;		   /* that of its command, or -1 */
 };
 
 /* --- container_lock.c ------------------------------------------------------------------------- */
@@ -21,7 +22,9 @@ enum container_lock {
 };
 
 #define CONTAINER_MAKERS_BYTE UINT64_C(0)
-#define CONTAINER_RUN_BYTES   (UINT64_C(1) << 32) /* plus the thin id */
+/* Plus the thin id. */
+#define CONTAINER_RUN_BYTES   (UINT64_C(1) << 32)
+#define CONTAINER_ALIVE_BYTES (UINT64_C(2) << 32)
 
 /* Each descriptor holds locks of its own. For writing the folder and the file are made. */
 MUST_CHECK int container_lock_open(struct store *s, bool writable, int *ret_fd, struct error *err);
@@ -39,18 +42,20 @@ void container_lock_drop(int fd, uint64_t byte);
 bool container_lock_is_held(int fd, uint64_t byte);
 
 /*
- * A run holds byte ID, and the first process of its namespaces the byte of the run. That one is
- * killed with the run, a moment later: whoever finds only its lock waits.
+ * The byte of a run is held by its command and by the first process of its namespaces, a second one
+ * by the command alone, which takes it when that process is there and cannot inherit it. A command
+ * that is killed lets go of the second at once; the process then is killed too, but may need a
+ * moment. So whoever finds only the first one waits: the run is starting or ending.
  */
 enum container_run {
 	CONTAINER_NO_RUN,
-	CONTAINER_RUN_ENDING,
+	CONTAINER_RUN_UNSETTLED,
 	CONTAINER_RUN_ALIVE,
 };
 
 enum container_run container_lock_run(int fd, uint32_t thin_id);
 
-/* A run that is ending is waited for, whatever the lock timeout. False: there is one. */
+/* One that is unsettled is waited for, whatever the lock timeout. False: there is a run. */
 bool container_lock_wait_for_run(int fd, uint32_t thin_id);
 
 /* --- container.c ------------------------------------------------------------------------------ */

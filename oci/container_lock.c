@@ -15,7 +15,7 @@
 enum {
 	POLL_FIRST_MS = 2, /* doubled after each look */
 	POLL_LAST_MS = 100,
-	RUN_PAUSE_MS = 2, /* for one that is ending */
+	RUN_PAUSE_MS = 2, /* for one that is starting or ending */
 	RUN_TRIES = 5000,
 };
 
@@ -73,7 +73,9 @@ enum container_run container_lock_run(int fd, uint32_t thin_id)
 {
 	if (!container_lock_is_held(fd, CONTAINER_RUN_BYTES + thin_id))
 		return CONTAINER_NO_RUN;
-	return container_lock_is_held(fd, thin_id) ? CONTAINER_RUN_ALIVE : CONTAINER_RUN_ENDING;
+	return container_lock_is_held(fd, CONTAINER_ALIVE_BYTES + thin_id)
+		       ? CONTAINER_RUN_ALIVE
+		       : CONTAINER_RUN_UNSETTLED;
 }
 
 bool container_lock_wait_for_run(int fd, uint32_t thin_id)
@@ -83,7 +85,7 @@ bool container_lock_wait_for_run(int fd, uint32_t thin_id)
 	for (unsigned i = 0; i < RUN_TRIES; i++) {
 		enum container_run run = container_lock_run(fd, thin_id);
 
-		if (run != CONTAINER_RUN_ENDING)
+		if (run != CONTAINER_RUN_UNSETTLED)
 			return run == CONTAINER_NO_RUN;
 		nanosleep(&pause, NULL);
 	}

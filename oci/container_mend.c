@@ -235,7 +235,10 @@ static bool is_mount_point(const char *path)
 	return lstat(path, &here) == 0 && stat(above, &there) == 0 && here.st_dev != there.st_dev;
 }
 
-/* Whoever has the container may be about to mount there, also in another mount namespace. */
+/*
+ * Whoever has the container may be about to mount there, also in another mount namespace; or had
+ * it mounted there in one, as a run that was killed, and it is being unmounted.
+ */
 static void mend_mount_point(struct store *s, const char *path, const char *name)
 {
 	cleanup(container_close_ptr) struct container *c = NULL;
@@ -244,6 +247,8 @@ static void mend_mount_point(struct store *s, const char *path, const char *name
 	if (is_mount_point(path)
 	    || (container_open(s, name, &c, &err) < 0 && err.kind != ERR_NOT_FOUND))
 		return;
+	if (c && container_file(c) && !loop_wait_gone(container_file(c)))
+		log_debug("mending: %s is on a loop device", container_file(c));
 	if (rmdir(path) < 0)
 		log_debug("mending: %s stays: %s", path, strerror(errno));
 }

@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <termios.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "pkg/base/alloc.h"
@@ -20,8 +19,6 @@
 #include "pkg/host/cgroup.h"
 #include "pkg/host/loop.h"
 #include "pkg/host/namespace.h"
-
-enum { DETACH_TRIES = 200, DETACH_PAUSE_MS = 10 };
 
 /* --- names ------------------------------------------------------------------------------------ */
 
@@ -79,30 +76,12 @@ int runtime_forget(const char *pool_dir, runtime_is_running_fn *is_running, void
 	return 0;
 }
 
-/*
- * The device goes when the last mount does, which a process that is still ending may hold for a
- * moment after it was waited for.
- */
-static void wait_for_loop(const char *file)
-{
-	static const struct timespec pause = {.tv_nsec = DETACH_PAUSE_MS * 1000000L};
-	char device[LOOP_PATH_BYTES];
-	struct error err = {0};
-
-	for (int i = 0; i < DETACH_TRIES; i++) {
-		if (loop_find(file, device, &err) != 0)
-			return;
-		nanosleep(&pause, NULL);
-	}
-	log_warning("%s is still on %s", file, device);
-}
-
 static void tidy(const struct runtime_options *options)
 {
 	struct error err = {0};
 
-	if (options->file)
-		wait_for_loop(options->file);
+	if (options->file && !loop_wait_gone(options->file))
+		log_warning("%s is still on a loop device", options->file);
 	/* An ordinary user's runtime makes none. */
 	if (options->file && cgroup_remove(options->id, &err) < 0)
 		log_warning("%s: %s", err.context, err.cause);
@@ -143,15 +122,23 @@ static int run_in_namespaces(const struct runtime_options *options, const struct
 {
 	struct runtime_plan plan = {options, relay};
 	struct namespace *ns = NULL;
-	int status;
+	struct error late = {0};
+	int status, failed;
 
 	/* From here on they are handed on; this one came before. */
 	if (interrupt_check(err) < 0
 	    || namespace_start(options->folder ? NAMESPACE_USER : 0, runtime_init, &plan, &ns, err)
 		       < 0)
 		return -1;
+	failed = options->on_start ? options->on_start(options->arg, &late) : 0;
+	if (failed)
+		kill(namespace_pid(ns), SIGKILL);
 	status = relay_wait(relay, namespace_pid(ns), 0);
-	return namespace_finish(&ns, status, ret_status, err);
+	if (namespace_finish(&ns, status, ret_status, err) < 0)
+		return -1;
+	if (failed)
+		*err = late;
+	return failed;
 }
 
 int runtime_run(const struct runtime_options *options, int *ret_status, struct error *err)

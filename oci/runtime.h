@@ -30,13 +30,17 @@ struct runtime_options {
 	 * this process does.
 	 */
 	int hold_fd;
+	/* Called in this process once that one is there, which inherits nothing any more. NULL: not. */
+	int (*on_start)(void *arg, struct error *err);
+	void *arg;
 };
 
 /*
  * Run it to its end; signals are passed on. Standard input, output and error are the container's,
  * nothing else is inherited by it.
  * @ret_status: exit code of the container, 128 + N when a signal ended it.
- * Errors: the container was not started: ERR_UNSUPPORTED, ERR_SYSTEM, ERR_INTERRUPTED.
+ * Errors: the container was not started, or not for long: ERR_UNSUPPORTED, ERR_SYSTEM,
+ * ERR_INTERRUPTED, that of on_start.
  */
 MUST_CHECK int runtime_run(const struct runtime_options *options, int *ret_status,
 			   struct error *err);

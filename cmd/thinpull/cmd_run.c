@@ -118,6 +118,11 @@ static int take_out(struct container *c, char **ret_folder, struct error *err)
 	return 0;
 }
 
+static int set_alive(void *arg, struct error *err)
+{
+	return container_set_alive(arg, err);
+}
+
 static int prepare(struct store *store, struct container *c, struct bundle_options *bundle,
 		   struct runtime_options *ret, struct prepared *p, struct error *err)
 {
@@ -141,6 +146,8 @@ static int prepare(struct store *store, struct container *c, struct bundle_optio
 	ret->file = container_file(c);
 	ret->folder = p->folder;
 	ret->hold_fd = container_running_fd(c);
+	ret->on_start = set_alive;
+	ret->arg = c;
 	return 0;
 }
 

@@ -260,6 +260,21 @@ int loop_detach(const char *path, struct error *err)
 	return wait_until_gone(path, &before, &tries, err);
 }
 
+bool loop_wait_gone(const char *file)
+{
+	static const struct timespec pause = {.tv_nsec = DETACH_PAUSE_MS * 1000000};
+	char path[LOOP_PATH_BYTES];
+	struct error ignored = {0};
+
+	for (unsigned i = 0; i < DETACH_TRIES; i++) {
+		if (i)
+			nanosleep(&pause, NULL);
+		if (loop_find(file, path, &ignored) != 0)
+			return true;
+	}
+	return false;
+}
+
 int loop_flush(const char *path, struct error *err)
 {
 	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);

@@ -28,6 +28,12 @@ MUST_CHECK int loop_attach(const char *file, enum loop_flags flags, int *ret_fd,
 MUST_CHECK int loop_find(const char *file, char *path, struct error *err);
 
 /*
+ * Wait, two seconds at most, until this file is on no device: one with LOOP_AUTOCLEAR goes when the
+ * last process that has it mounted does, which may be on its way out. False: it still is on one.
+ */
+bool loop_wait_gone(const char *file);
+
+/*
  * Let go. Whoever has the device, or a mount of it, is waited for two seconds, then it is ERR_BUSY,
  * and stays. One that is not attached is fine.
  */

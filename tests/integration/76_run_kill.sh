@@ -40,9 +40,12 @@ next_command() { # n
     esac
 }
 
-killed=0
+all=0
 for rm in --rm --name=victim; do
-    for i in $(seq $KILLS); do
+    killed=0
+    # Those that ended before are not counted: on a busy machine the next one may be faster.
+    for i in $(seq $((3 * KILLS))); do
+        [ $killed -lt $KILLS ] || break
         # Spread over the run and a little more.
         at_ms=$((RANDOM * took_ms * 11 / 10 / 32768))
         "$PROGRAM" --root "$ROOT" run -q $rm "$IMAGE:plain" sh -c "$words" >/dev/null 2>&1 &
@@ -68,9 +71,10 @@ for rm in --rm --name=victim; do
         [ "$(json pool status | jq -c '[.thin_count, .data.used_bytes]')" = "$clean" ] ||
             fail "kill $i after $at_ms ms: the pool holds more than before"
     done
+    [ $killed -ge $((KILLS / 2)) ] || fail "$rm: only $killed runs were killed before their end"
+    all=$((all + killed))
 done
-say "a run takes $took_ms ms; $killed of $((2 * KILLS)) were killed before their end"
-[ "$killed" -ge "$KILLS" ] || fail 'too few were killed to tell'
+say "a run takes $took_ms ms; $all were killed before their end"
 
 say 'first process, runtime and command killed together, and what was running stays as it is'
 for i in 1 2 3 4 5; do

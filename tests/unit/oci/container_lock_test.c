@@ -106,11 +106,39 @@ static void nobody_waits_for_a_run(void **state)
 	assert_int_equal(container_lock_try(a, CONTAINER_RUN_BYTES + 5, CONTAINER_LOCK_EXCLUSIVE,
 					    &err),
 			 0);
+	assert_int_equal(container_lock_try(a, CONTAINER_ALIVE_BYTES + 5, CONTAINER_LOCK_EXCLUSIVE,
+					    &err),
+			 0);
 	assert_int_equal(container_lock_take(f.store, b, 5, CONTAINER_LOCK_SHARED, "box", &err),
 			 -1);
 	assert_error(&err, ERR_BUSY, "running");
-	assert_in_range(now_ms() - before, 0, 20000);
+	assert_in_range(now_ms() - before, 0, 5000);
 	close(a);
+	close(b);
+}
+
+/* The command was killed, and its first process is on its way out. */
+static void the_end_of_a_run_is_waited_for(void **state)
+{
+	int a = open_locks(), b = open_locks();
+	pid_t pid;
+
+	(void)state;
+	f.store->lock_timeout_ms = 0;
+	assert_int_equal(container_lock_try(a, CONTAINER_RUN_BYTES + 5, CONTAINER_LOCK_EXCLUSIVE,
+					    &err),
+			 0);
+	assert_int_equal(container_lock_run(b, 5), CONTAINER_RUN_UNSETTLED);
+	pid = fork();
+	if (pid == 0) {
+		usleep(200000);
+		_exit(0);
+	}
+	close(a);
+	assert_int_equal(container_lock_run(b, 5), CONTAINER_RUN_UNSETTLED);
+	assert_ok(container_lock_take(f.store, b, 5, CONTAINER_LOCK_EXCLUSIVE, "box", &err), &err);
+	assert_int_equal(container_lock_run(b, 5), CONTAINER_NO_RUN);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	close(b);
 }
 
@@ -146,6 +174,7 @@ int main(void)
 		CASE(a_reader_shares_what_only_writers_may_make),
 		CASE(one_waits_for_others_but_not_for_ever),
 		CASE(nobody_waits_for_a_run),
+		CASE(the_end_of_a_run_is_waited_for),
 		CASE(a_child_that_has_the_descriptor_holds_the_lock),
 	};
 

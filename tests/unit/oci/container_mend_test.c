@@ -146,11 +146,14 @@ static void what_somebody_holds_stays(void **state)
 	mend();
 	assert_true(has(new));
 	container_close(c);
-	/* A run may have let go of all but its own byte. */
+	/* A run may have let go of all but its own bytes. */
 	assert_ok(container_lock_open(f.store, true, &fd, &err), &err);
 	put("50.ext4");
 	assert_int_equal(container_lock_try(fd, CONTAINER_RUN_BYTES + 50, CONTAINER_LOCK_EXCLUSIVE,
 					    &err),
+			 0);
+	assert_int_equal(container_lock_try(fd, CONTAINER_ALIVE_BYTES + 50,
+					    CONTAINER_LOCK_EXCLUSIVE, &err),
 			 0);
 	mend();
 	assert_true(has("50.ext4"));

@@ -123,6 +123,7 @@ static void a_running_one_is_busy_at_once(void **state)
 	(void)state;
 	f.store->lock_timeout_ms = 60000;
 	assert_ok(container_set_running(c, &err), &err);
+	assert_ok(container_set_alive(c, &err), &err);
 	assert_int_equal(status_of("box"), CONTAINER_RUNNING);
 	assert_int_equal(container_open(f.store, "box", &other, &err), -1);
 	assert_error(&err, ERR_BUSY, "running");

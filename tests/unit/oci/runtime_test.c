@@ -349,6 +349,28 @@ static void the_first_process_holds_one_file_and_no_other(void **state)
 	}
 }
 
+static int refuse(void *arg, struct error *err)
+{
+	*(int *)arg += 1;
+	return error_set(err, ERR_BUSY, "somebody else is faster");
+}
+
+static void what_is_to_be_done_at_the_start_is_done_or_all_ends(void **state)
+{
+	cleanup(run_release) struct run r;
+	struct error err = {0};
+	int status, calls = 0;
+
+	prepare(*state, "started; sleep 1000\n", &r);
+	r.options.on_start = refuse;
+	r.options.arg = &calls;
+	assert_int_equal(run(&r, &status, &err), -1);
+	assert_error(&err, ERR_BUSY, "faster");
+	assert_int_equal(calls, 1);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+	assert_int_equal(rmdir("run"), 0);
+}
+
 /* --- names ------------------------------------------------------------------------------------ */
 
 static void names_are_of_one_pool_and_one_device(void **state)
@@ -388,6 +410,7 @@ int main(void)
 		TEST(signals_reach_it_one_after_the_other),
 		TEST(nothing_lives_when_it_is_killed),
 		TEST(the_first_process_holds_one_file_and_no_other),
+		TEST(what_is_to_be_done_at_the_start_is_done_or_all_ends),
 		TEST(names_are_of_one_pool_and_one_device),
 	};
 

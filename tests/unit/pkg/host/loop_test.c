@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mount.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "pkg/base/alloc.h"
@@ -102,6 +103,25 @@ static void autoclear_ends_with_the_last_descriptor(void **state)
 	assert_false(is_found(path));
 }
 
+/* A process that has it open ends meanwhile. */
+static void the_end_of_a_device_is_waited_for(void **state)
+{
+	char path[LOOP_PATH_BYTES];
+	int fd = attach(LOOP_AUTOCLEAR, path);
+	pid_t pid = fork();
+
+	(void)state;
+	if (pid == 0) {
+		usleep(200000);
+		_exit(0);
+	}
+	close(fd);
+	assert_true(is_found(path));
+	assert_true(loop_wait_gone(file));
+	assert_false(is_found(path));
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
 static void a_device_that_is_open_is_busy_and_stays(void **state)
 {
 	char path[LOOP_PATH_BYTES];
@@ -171,6 +191,7 @@ int main(void)
 		CASE(an_attached_file_is_found_until_it_is_let_go),
 		CASE(a_file_is_told_from_one_that_took_its_name),
 		CASE(autoclear_ends_with_the_last_descriptor),
+		CASE(the_end_of_a_device_is_waited_for),
 		CASE(a_device_that_is_open_is_busy_and_stays),
 		CASE(a_read_only_device_does_not_change_its_file),
 		CASE(what_was_flushed_is_in_the_file),
