@@ -156,7 +156,7 @@ static int go_to_parent(struct extract *x, size_t parent_len, struct error *err)
 static int make_below_top(struct extract *x, const char *path, const struct ext4_stat *st,
 			  struct error *err)
 {
-	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	const char *slash = memrchr(path, '/', strlen(path)), *name = slash ? slash + 1 : path;
 
 	if (go_to_parent(x, slash ? (size_t)(slash - path) : 0, err) < 0)
 		return -1;

@@ -79,6 +79,18 @@ static char *chain(const struct extract_folder *folder)
 	return path;
 }
 
+char *extract_folder_path(const struct extract_folder *folder)
+{
+	return folder->parent ? chain(folder) : xstrdup("/");
+}
+
+static int folder_error(const struct extract_folder *folder, struct error *err)
+{
+	cleanup_free char *path = extract_folder_path(folder);
+
+	return error_wrap(err, "folder %s", path);
+}
+
 int extract_folder_open(struct extract *x, const struct extract_folder *folder, int flags, int *ret,
 			struct error *err)
 {
@@ -205,27 +217,29 @@ static int leave(struct extract *x, struct error *err)
 
 int extract_folder_leave(struct extract *x, struct error *err)
 {
-	cleanup_free char *path = chain(extract_level(x)->folder);
+	struct extract_folder *folder = extract_folder_hold(extract_level(x)->folder);
+	int rc;
 
-	x->path = *path ? path : "/";
-	if (leave(x, err) < 0)
-		return error_wrap(err, "folder %s", x->path);
 	x->path = NULL;
-	return 0;
+	x->finished = folder;
+	rc = leave(x, err);
+	if (rc < 0)
+		folder_error(folder, err);
+	extract_folder_drop(x, folder);
+	return rc;
 }
 
 /* They were left children first, so each is reached before those above it are shut. */
 int extract_folder_finish(struct extract *x, struct error *err)
 {
 	for (size_t i = 0; i < x->n_late; i++) {
-		cleanup_free char *path = chain(x->late[i].folder);
+		const struct extract_late *late = &x->late[i];
 		cleanup_fd int fd = -1;
 
-		x->path = *path ? path : "/";
-		if (extract_folder_open(x, x->late[i].folder, O_RDONLY, &fd, err) < 0
-		    || extract_mode(x, fd, x->late[i].mode, err) < 0)
-			return error_wrap(err, "folder %s", x->path);
+		x->finished = late->folder;
+		if (extract_folder_open(x, late->folder, O_RDONLY, &fd, err) < 0
+		    || extract_mode(x, fd, late->mode, err) < 0)
+			return folder_error(late->folder, err);
 	}
-	x->path = NULL;
 	return 0;
 }

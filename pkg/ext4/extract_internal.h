@@ -54,7 +54,8 @@ struct extract {
 	uint8_t *seen;	     /* one bit for each inode that was made, folders aside */
 	uint64_t bytes_left; /* each block belongs to one file only, so there cannot be more */
 	uint8_t *buf;
-	const char *path; /* of the entry */
+	const char *path; /* of the entry; NULL: of the folder that is finished */
+	const struct extract_folder *finished;
 	struct ext4_extract_lost lost;
 };
 
@@ -73,6 +74,9 @@ MUST_CHECK int extract_folder_make(struct extract *x, const char *name, const st
 MUST_CHECK int extract_folder_leave(struct extract *x, struct error *err);
 /* The modes that had to wait; afterwards nothing can be reached any more. */
 MUST_CHECK int extract_folder_finish(struct extract *x, struct error *err);
+
+/* "a/b/c", "/" for the top; owned. */
+char *extract_folder_path(const struct extract_folder *folder);
 
 /* @flags: as folder_open_at(). Any length of path. */
 MUST_CHECK int extract_folder_open(struct extract *x, const struct extract_folder *folder,

@@ -13,10 +13,13 @@
 void extract_lose(struct extract *x, enum ext4_lost kind, const char *attribute)
 {
 	size_t size = sizeof(x->lost.of[kind].first);
+	cleanup_free char *path = NULL;
 
-	if (x->lost.of[kind].n++ == 0)
-		snprintf(x->lost.of[kind].first, size, "%s%s%s", attribute ? attribute : "",
-			 attribute ? " of " : "", x->path);
+	if (x->lost.of[kind].n++ > 0)
+		return;
+	path = x->path ? xstrdup(x->path) : extract_folder_path(x->finished);
+	snprintf(x->lost.of[kind].first, size, "%s%s%s", attribute ? attribute : "",
+		 attribute ? " of " : "", path);
 }
 
 int extract_refused(struct error *err, const char *what)
