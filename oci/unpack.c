@@ -262,6 +262,8 @@ static int unpack_missing(struct unpack *u, struct error *err)
 
 	for (size_t i = 0; i < u->first; i++)
 		tell(u, UNPACK_PRESENT, i + 1, 0);
+	for (size_t i = u->first; i < m->n_layers; i++)
+		tell(u, UNPACK_WAIT, i + 1, 0);
 	if (!u->source->local && u->first < m->n_layers)
 		u->spool = spool_open(store_spool_dir(u->store), u->source, m->layers + u->first,
 				      m->n_layers - u->first, spool_told, u);

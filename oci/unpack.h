@@ -11,11 +11,12 @@
 #include "oci/store.h"
 
 enum unpack_step {
-	UNPACK_RESOLVED, /* n_layers is known */
-	UNPACK_PRESENT,	 /* a layer that is there already */
-	UNPACK_FETCH,	 /* bytes of the blob so far */
-	UNPACK_APPLY,	 /* being applied */
-	UNPACK_COMMITTED,
+	UNPACK_RESOLVED,  /* n_layers is known */
+	UNPACK_PRESENT,	  /* a layer that is there already */
+	UNPACK_WAIT,	  /* a layer that is not: said of all of them before the first is fetched */
+	UNPACK_FETCH,	  /* bytes of the blob so far */
+	UNPACK_APPLY,	  /* being applied */
+	UNPACK_COMMITTED, /* bytes of its files */
 	UNPACK_DONE,
 };
 
@@ -23,7 +24,7 @@ struct unpack_event {
 	enum unpack_step step;
 	size_t layer, n_layers;	     /* layer counts from 1 */
 	const struct digest *digest; /* of the blob */
-	uint64_t bytes, total_bytes;
+	uint64_t bytes, total_bytes; /* total: of the blob */
 };
 
 struct unpack_options {

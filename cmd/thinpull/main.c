@@ -12,6 +12,8 @@
 #include "cmd/thinpull/hints.h"
 #include "cmd/thinpull/invocation.h"
 #include "cmd/thinpull/output.h"
+#include "cmd/thinpull/progress.h"
+#include "pkg/base/alloc.h"
 #include "pkg/base/cleanup.h"
 #include "pkg/base/interrupt.h"
 #include "pkg/base/log.h"
@@ -35,8 +37,10 @@ static void main_guard_standard_files(void)
 
 static void main_log(enum log_level level, const char *text)
 {
-	fprintf(stderr, "thinpull: %s: %s\n", level == LOG_LEVEL_WARNING ? "warning" : "debug",
-		text);
+	cleanup_free char *line = xasprintf("thinpull: %s: %s",
+					    level == LOG_LEVEL_WARNING ? "warning" : "debug", text);
+
+	progress_message(line);
 }
 
 static int main_run_verb(const struct invocation *inv, int *ret_status, struct error *err)

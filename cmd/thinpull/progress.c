@@ -16,32 +16,27 @@
 /* "sha256:" and enough digits to tell layers apart */
 #define PROGRESS_DIGEST_CHARS 19
 
-#define TERMINAL_CLEAR_LINE "\r\033[K"
-
-static bool can_overwrite(void)
-{
-	const char *term = getenv("TERM");
-
-	return isatty(STDERR_FILENO) && term && *term && strcmp(term, "dumb") != 0;
-}
-
 void progress_init(struct progress *p, const struct settings *settings, const char *ref)
 {
 	memset(p, 0, sizeof(*p));
-	p->mode = settings->progress == PROGRESS_AUTO ? PROGRESS_PLAIN : settings->progress;
-	if (settings->quiet)
-		p->mode = PROGRESS_NONE;
-	p->terminal =
-		settings->progress == PROGRESS_AUTO && p->mode == PROGRESS_PLAIN && can_overwrite();
+	p->mode = settings->quiet ? PROGRESS_NONE : settings->progress;
 	p->ref = ref;
 	pthread_mutex_init(&p->lock, NULL);
+	if (p->mode == PROGRESS_AUTO && progress_terminal_is_there())
+		p->terminal = progress_terminal_start(ref);
 }
 
 void progress_release(struct progress *p)
 {
-	if (p->status)
-		fputs(TERMINAL_CLEAR_LINE, stderr);
+	if (p->terminal)
+		progress_terminal_finish(p->terminal);
 	pthread_mutex_destroy(&p->lock);
+}
+
+void progress_message(const char *line)
+{
+	if (!progress_terminal_print(line))
+		fprintf(stderr, "%s\n", line);
 }
 
 static uint64_t now_ms(void)
@@ -67,23 +62,14 @@ static bool is_too_soon(struct progress *p, const struct unpack_event *e)
 	return false;
 }
 
-/* What stands in front of every line: the changing line goes. */
-static const char *line_start(struct progress *p)
-{
-	const char *start = p->status ? TERMINAL_CLEAR_LINE : "";
-
-	p->status = false;
-	return start;
-}
-
-static void plain_layer(struct progress *p, const struct unpack_event *e, const char *text)
+static void plain_layer(const struct unpack_event *e, const char *text)
 {
 	char digest[DIGEST_TEXT_BYTES] = "";
 
 	if (e->digest)
 		digest_format(e->digest, digest);
-	fprintf(stderr, "%slayer %zu/%zu %.*s: %s\n", line_start(p), e->layer, e->n_layers,
-		PROGRESS_DIGEST_CHARS, digest, text);
+	fprintf(stderr, "layer %zu/%zu %.*s: %s\n", e->layer, e->n_layers, PROGRESS_DIGEST_CHARS,
+		digest, text);
 }
 
 static void plain_fetch(struct progress *p, const struct unpack_event *e)
@@ -94,39 +80,26 @@ static void plain_fetch(struct progress *p, const struct unpack_event *e)
 		return;
 	p->fetching = e->layer;
 	snprintf(text, sizeof(text), "fetching %s", size_format(e->total_bytes, size));
-	plain_layer(p, e, text);
-}
-
-static void terminal_fetch(struct progress *p, const struct unpack_event *e)
-{
-	char bytes[SIZE_TEXT_BYTES], total[SIZE_TEXT_BYTES];
-
-	if (is_too_soon(p, e))
-		return;
-	fprintf(stderr, TERMINAL_CLEAR_LINE "layer %zu/%zu: fetched %s of %s", e->layer,
-		e->n_layers, size_format(e->bytes, bytes), size_format(e->total_bytes, total));
-	p->status = true;
+	plain_layer(e, text);
 }
 
 static void plain_event(struct progress *p, const struct unpack_event *e)
 {
 	switch (e->step) {
 	case UNPACK_RESOLVED:
-		fprintf(stderr, "%s%s: %zu layer%s\n", line_start(p), p->ref, e->n_layers,
+		fprintf(stderr, "%s: %zu layer%s\n", p->ref, e->n_layers,
 			e->n_layers == 1 ? "" : "s");
 		break;
 	case UNPACK_PRESENT:
-		plain_layer(p, e, "here already");
+		plain_layer(e, "here already");
 		break;
 	case UNPACK_FETCH:
-		if (p->terminal)
-			terminal_fetch(p, e);
-		else
-			plain_fetch(p, e);
+		plain_fetch(p, e);
 		break;
 	case UNPACK_COMMITTED:
-		plain_layer(p, e, "done");
+		plain_layer(e, "done");
 		break;
+	case UNPACK_WAIT:
 	case UNPACK_APPLY:
 	case UNPACK_DONE:
 		break;
@@ -137,8 +110,9 @@ static void json_event(struct progress *p, const struct unpack_event *e)
 {
 	static const char *const names[] = {
 		[UNPACK_RESOLVED] = "resolve", [UNPACK_PRESENT] = "present",
-		[UNPACK_FETCH] = "fetch",      [UNPACK_APPLY] = "apply",
-		[UNPACK_COMMITTED] = "commit", [UNPACK_DONE] = "done",
+		[UNPACK_WAIT] = "wait",	       [UNPACK_FETCH] = "fetch",
+		[UNPACK_APPLY] = "apply",      [UNPACK_COMMITTED] = "commit",
+		[UNPACK_DONE] = "done",
 	};
 	cleanup_jout struct jout o = {.compact = true};
 	char digest[DIGEST_TEXT_BYTES];
@@ -148,15 +122,17 @@ static void json_event(struct progress *p, const struct unpack_event *e)
 	jout_object(&o, NULL);
 	jout_string(&o, "event", names[e->step]);
 	jout_string(&o, "ref", p->ref);
-	if (e->layer)
-		jout_uint(&o, "layer", e->layer);
 	jout_uint(&o, "layers", e->n_layers);
-	if (e->digest)
+	if (e->digest) {
+		jout_uint(&o, "layer", e->layer);
 		jout_string(&o, "digest", digest_format(e->digest, digest));
-	if (e->step == UNPACK_FETCH) {
-		jout_uint(&o, "bytes", e->bytes);
-		jout_uint(&o, "total_bytes", e->total_bytes);
 	}
+	if (e->step == UNPACK_FETCH)
+		jout_uint(&o, "bytes", e->bytes);
+	if (e->step == UNPACK_FETCH || e->step == UNPACK_WAIT)
+		jout_uint(&o, "total_bytes", e->total_bytes);
+	if (e->step == UNPACK_COMMITTED)
+		jout_uint(&o, "content_bytes", e->bytes);
 	jout_end_object(&o);
 	fprintf(stderr, "%s\n", (const char *)o.text.data);
 }
@@ -167,6 +143,10 @@ void progress_event(const struct unpack_event *event, void *arg)
 
 	if (p->mode == PROGRESS_NONE)
 		return;
+	if (p->terminal) {
+		progress_terminal_event(p->terminal, event);
+		return;
+	}
 	pthread_mutex_lock(&p->lock);
 	if (p->mode == PROGRESS_JSON)
 		json_event(p, event);

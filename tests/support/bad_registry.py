@@ -14,6 +14,7 @@ The name of the repository says how, for blobs above 1 KiB: localhost:PORT/HOW:T
   short     the body is shorter, the length says so
   gone      404 for blobs
   down      503 for blobs
+  slow      the body comes in twelve pieces, 25 ms between them
   stall     nothing more comes after the first half, for a long time
   signed    the blob is elsewhere, by an address that is a secret, and forbidden there
   home, metadata, downgrade, loop   it is on this machine, in the cloud's own service, without TLS,
@@ -138,6 +139,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if how in ("cut", "once"):
             self.answer(200, body[:half], kind, len(body))
             self.close_connection = True
+        elif how == "slow":
+            self.slowly(body, kind)
         elif how == "stall":
             self.answer(200, body[:half], kind, len(body))
             self.wfile.flush()
@@ -153,6 +156,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif how == "down":
             self.error(503, "UNAVAILABLE")
         return None
+
+    def slowly(self, body, kind):
+        step = -(-len(body) // 12)
+        self.answer(200, body[:step], kind, len(body))
+        for start in range(step, len(body), step):
+            time.sleep(0.025)
+            self.wfile.flush()
+            self.wfile.write(body[start:start + step])
 
     def ranged(self, body, kind):
         m = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))

@@ -1,127 +1,163 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Runs shells in containers on a terminal of its own: what they see, resizing, ^C, what is left.
-
-  terminal.py COMMAND...    that runs a container; the container's command is appended
-"""
+"""As much of a terminal as progress needs: a screen with what scrolled off above it, and programs
+run on one. An escape sequence that it does not know is an error."""
 import fcntl
 import os
 import pty
+import re
 import select
+import signal
 import struct
-import sys
 import termios
 import time
 
-
-def resize(fd, rows, columns):
-    fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+SEQUENCE = re.compile(rb"\x1b\[([0-9]*)([AJK])")
 
 
-class Session:
-    """A command on a new terminal."""
+class Screen:
+    """Long lines wrap. A narrower screen cuts its lines, a lower one loses the upper ones."""
 
-    def __init__(self, command):
-        self.text = b""
-        self.pid, self.fd = pty.fork()
+    def __init__(self, columns, rows):
+        self.columns, self.rows = columns, rows
+        self.gone, self.lines = [], [[]]  # scrolled off; on the screen
+        self.row = self.column = 0
+        self.wrapped = 0
+
+    def resize(self, columns, rows):
+        self.columns = columns
+        self.lines = [line[:columns] for line in self.lines]
+        self.column = min(self.column, columns - 1)
+        while self.row >= rows:
+            self.scroll()
+        self.lines = self.lines[:rows]
+        self.rows = rows
+
+    def scroll(self):
+        self.gone.append(self.lines.pop(0))
+        self.row -= 1
+
+    def down(self):
+        self.row += 1
+        if self.row == self.rows:
+            self.scroll()
+        while len(self.lines) <= self.row:
+            self.lines.append([])
+
+    def put(self, char):
+        if self.column == self.columns:
+            self.wrapped += 1
+            self.column = 0
+            self.down()
+        line = self.lines[self.row]
+        line += " " * (self.column + 1 - len(line))
+        line[self.column] = char
+        self.column += 1
+
+    def escape(self, count, what):
+        if what == b"A":
+            self.row = max(0, self.row - int(count or 1))
+        elif what == b"K":
+            del self.lines[self.row][self.column:]
+        else:
+            del self.lines[self.row][self.column:]
+            del self.lines[self.row + 1:]
+
+    def feed(self, data):
+        """All of it but a sequence or character that is not complete, which is returned."""
+        while data:
+            first = data[:1]
+            if first == b"\x1b":
+                found = SEQUENCE.match(data)
+                if not found:
+                    if re.fullmatch(rb"\x1b(\[[0-9]*)?", data):
+                        return data
+                    raise ValueError(f"unknown sequence {data[:12]!r}")
+                self.escape(*found.groups())
+                data = data[found.end():]
+                continue
+            if first == b"\r":
+                self.column = 0
+            elif first == b"\n":
+                self.down()
+            elif first[0] < 0x20 or first[0] == 0x7f:
+                raise ValueError(f"control character {first!r}")
+            else:
+                length = 1 + sum(first[0] >= limit for limit in (0xc2, 0xe0, 0xf0))
+                if len(data) < length:
+                    return data
+                self.put(data[:length].decode())
+                data = data[length:]
+                continue
+            data = data[1:]
+        return b""
+
+    def text(self):
+        """What is on the screen, without empty lines at its end."""
+        lines = ["".join(line).rstrip() for line in self.lines]
+        while lines and not lines[-1]:
+            lines.pop()
+        return lines
+
+    def history(self):
+        return ["".join(line).rstrip() for line in self.gone] + self.text()
+
+
+class Run:
+    """A program whose standard error is a terminal; its standard output too when both is set."""
+
+    def __init__(self, command, columns=80, rows=24, both=False, env=None, before=""):
+        self.screen = Screen(columns, rows)
+        self.master, terminal = pty.openpty()
+        self.raw, self.left, self.frames = b"", b"", []
+        self.winsize(columns, rows)
+        self.screen.feed(before.replace("\n", "\r\n").encode())
+        self.pid = os.fork()
         if self.pid == 0:
-            os.execv(command[0], command)
+            self.child(command, terminal, both, dict(os.environ, **(env or {})))
+        os.close(terminal)
 
-    def expect(self, word):
-        """Read until the word is there; what is before and it are taken."""
-        end = time.monotonic() + 20
-        while word not in self.text:
-            if time.monotonic() > end or not self.read_more(end - time.monotonic()):
-                sys.exit(f"FAIL: no {word!r} in {self.text!r}")
-        before, _, self.text = self.text.partition(word)
-        return before
+    @staticmethod
+    def child(command, terminal, both, env):
+        os.setsid()
+        fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+        null = os.open("/dev/null", os.O_RDWR)
+        os.dup2(null, 0)
+        os.dup2(terminal if both else null, 1)
+        os.dup2(terminal, 2)
+        os.closerange(3, 64)
+        os.execve(command[0], command, {k: v for k, v in env.items() if v is not None})
 
-    def read_more(self, seconds):
-        if not select.select([self.fd], [], [], max(seconds, 0))[0]:
-            return False
+    def winsize(self, columns, rows):
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def resize(self, columns, rows):
+        self.screen.resize(columns, rows)
+        self.winsize(columns, rows)
+
+    def read(self):
+        """False at the end."""
         try:
-            data = os.read(self.fd, 65536)
-        except OSError:  # the other end is closed
+            data = os.read(self.master, 65536)
+        except OSError:
             return False
-        self.text += data
+        self.raw += data
+        self.left = self.screen.feed(self.left + data)
+        self.frames.append((time.monotonic(), data, self.screen.text()))
         return bool(data)
 
-    def send(self, data):
-        os.write(self.fd, data)
-
-    def end(self, want):
-        while self.read_more(20):
-            pass
-        status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
-        os.close(self.fd)
-        if status != want:
-            sys.exit(f"FAIL: exit {status}, expected {want}: {self.text!r}")
-
-
-def check_sees_a_terminal(command):
-    s = Session([*command, "sh", "-c",
-                 "test -t 0 && test -t 1 && echo is-one; echo ready; read x; stty size; exit 5"])
-    s.expect(b"is-one")
-    s.expect(b"ready")
-    resize(s.fd, 33, 77)
-    time.sleep(0.3)
-    s.send(b"\n")
-    s.expect(b"33 77")
-    s.end(5)
-
-
-def check_interrupt(command):
-    """^C goes to the container's foreground process, once, and to nobody else."""
-    s = Session([*command, "sh", "-c",
-                 "trap 'echo interrupted' INT; echo ready; sleep 0.5; sleep 0.5; exit 6"])
-    s.expect(b"ready")
-    s.send(b"\x03")
-    s.expect(b"interrupted")
-    s.end(6)
-
-
-def check_modes_come_back(command):
-    """The runtime sets the terminal to raw; it is as before afterwards, also when it was killed."""
-    s = Session(["/bin/sh", "-c",
-                 'before=$(stty -g); "$@" sh -c "exit 3"; echo status=$?'
-                 '; test "$before" = "$(stty -g)" && echo same', "sh", *command])
-    s.expect(b"status=3")
-    s.expect(b"same")
-    s.end(0)
-    s = Session(["/bin/sh", "-c",
-                 'before=$(stty -g); "$@" sh -c "echo ready; sleep 100"; echo status=$?'
-                 '; test "$before" = "$(stty -g)" && echo same', "sh", *command])
-    s.expect(b"ready")
-    os.kill(grandchild(s.pid, 3), 9)
-    s.expect(b"status=137")
-    s.expect(b"same")
-    s.end(0)
-
-
-def grandchild(pid, generations):
-    for _ in range(generations):
-        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as f:
-            pid = int(f.read().split()[0])
-    return pid
-
-
-def check_no_terminal_with_a_pipe(command):
-    """Standard output is a pipe: no terminal in the container, though input is one."""
-    s = Session(["/bin/sh", "-c",
-                 '"$@" sh -c "test -t 1 && echo one; test -t 0 && echo other" | cat; echo done',
-                 "sh", *command])
-    seen = s.expect(b"done")
-    if b"one" in seen:
-        sys.exit(f"FAIL: a terminal on a pipe: {seen!r}")
-    s.end(0)
-
-
-def main():
-    command = sys.argv[1:]
-    check_sees_a_terminal(command)
-    check_interrupt(command)
-    check_modes_come_back(command)
-    check_no_terminal_with_a_pipe(command)
-
-
-main()
+    def finish(self, each=None, timeout=60):
+        """Exit status, negative for a signal; each(run) is called after each read."""
+        end = time.monotonic() + timeout
+        while True:
+            if not select.select([self.master], [], [], 0.5)[0]:
+                if time.monotonic() > end:
+                    os.kill(self.pid, signal.SIGKILL)
+                    os.waitpid(self.pid, 0)
+                    raise TimeoutError("\n".join(self.screen.history()))
+                continue
+            if not self.read():
+                break
+            if each:
+                each(self)
+        os.close(self.master)
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
