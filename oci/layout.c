@@ -16,6 +16,7 @@
 #include "oci/manifest.h"
 #include "pkg/base/alloc.h"
 #include "pkg/base/fdio.h"
+#include "pkg/json/jdoc.h"
 
 enum { LAYOUT_FILE_MAX_BYTES = 4096 };
 
@@ -393,6 +394,10 @@ static int open_folder(const char *text, size_t len, struct selection *sel, stru
 		return -1;
 	if (find_image(dir, sel, &chosen, err) < 0)
 		return error_wrap(err, "oci:%s", dir);
+	/* Its name is recorded as JSON, and must come back from there as it is. */
+	if (!jout_is_text(dir))
+		return error_set(err, ERR_UNSUPPORTED, "oci:%s: the folder's name is not UTF-8",
+				 dir);
 	l = xcalloc(1, sizeof(*l));
 	l->source.ops = &ops;
 	l->source.local = true;

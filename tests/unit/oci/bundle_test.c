@@ -99,14 +99,6 @@ static void d_what_is_asked_for_is_there(void **state)
 	try_has_text(f, "\"terminal\": true");
 }
 
-static void d_host_network_has_no_network_namespace(void **state)
-{
-	struct bundle_try *f = *state;
-
-	try_make_with(f, TRY_IMAGE(""), (struct bundle_options){.host_network = true});
-	try_has(f, "linux.namespaces", "type=pid;|type=ipc;|type=uts;|type=mount;|");
-}
-
 /* --- annotations ------------------------------------------------------------------------------ */
 
 static void d_annotations_of_the_image(void **state)
@@ -170,101 +162,11 @@ static void d_exposed_ports_are_joined_in_order(void **state)
 	try_has(f, "annotations.org.opencontainers.image.exposedPorts", "443,53/udp,80/tcp");
 }
 
-/* --- volumes ---------------------------------------------------------------------------------- */
-
-static const char *volumes_of(const struct bundle_try *f)
-{
-	const char *last = strstr((const char *)f->json.data, "/sys/fs/cgroup");
-
-	assert_non_null(last);
-	return last;
-}
-
-static void d_volumes_are_left_to_the_runtime_unless_asked_for(void **state)
-{
-	struct bundle_try *f = *state;
-
-	try_make(f, TRY_IMAGE(",\"Volumes\":{\"/data\":{},\"bad\":{}}"));
-	try_has_not(f, "/data");
-}
-
-static void d_volumes_are_tmpfs_in_order(void **state)
-{
-	struct bundle_try *f = *state;
-	const char *a, *b;
-
-	edit_dir(f->edit->w, "data");
-	try_make_with(
-		f,
-		TRY_IMAGE(",\"Volumes\":{\"/z\":{},\"/data/./x/\":{},\"/data\":{},\"//data\":{}}"),
-		(struct bundle_options){.volumes = true});
-	try_has_text(f, "\"destination\": \"/data\",\n      \"options\": [\n        \"rw\",\n"
-			"        \"nosuid\",\n        \"nodev\",\n        \"noexec\",\n"
-			"        \"relatime\"\n      ],\n      \"source\": \"none\",\n"
-			"      \"type\": \"tmpfs\"\n");
-	a = strstr(volumes_of(f), "\"/data\"");
-	assert_non_null(a);
-	assert_null(strstr(a + 1, "\"/data\""));
-	b = strstr(a, "\"/data/x\"");
-	assert_non_null(b);
-	assert_non_null(strstr(b, "\"/z\""));
-}
-
-static void f58_volumes_in_strange_places_are_refused(void **state)
-{
-	static const char *const bad[][2] = {
-		{"data", "volume data: not an absolute path"},
-		{"", "not an absolute path"},
-		{"/", "the whole container"},
-		{"/./", "the whole container"},
-		{"/../../host", "volume /../../host: a path with '..'"},
-		{"/a/..", "a path with '..'"},
-		{"/a/../b", "a path with '..'"},
-		{"/proc", "/proc is the runtime's"},
-		{"//proc/self", "/proc is the runtime's"},
-		{"/sys/fs", "/sys is the runtime's"},
-		{"/dev", "/dev is the runtime's"},
-		{"/etc/passwd", "volume /etc/passwd: not a folder"},
-		{"/etc/passwd/x", "a file where a folder should be"},
-		{"/link", "volume /link: not a folder"},
-		{"/loop", "more than 40 symlinks"},
-	};
-	struct bundle_try *f = *state;
-
-	try_add_accounts(f);
-	edit_symlink(f->edit->w, "link", "etc/group");
-	edit_symlink(f->edit->w, "loop", "loop");
-	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-		cleanup_free char *image =
-			xasprintf(TRY_IMAGE(",\"Volumes\":{\"%s\":{}}"), bad[i][0]);
-
-		try_refused_with(f, image, (struct bundle_options){.volumes = true}, bad[i][1]);
-	}
-}
-
 /* --- rootless --------------------------------------------------------------------------------- */
 
 static const struct bundle_options rootless = {.rootless = true,
 					       .host_uid = 65534,
 					       .host_gid = 65533};
-
-static void d_rootless_is_a_user_namespace_of_one(void **state)
-{
-	struct bundle_try *f = *state;
-
-	try_make_with(f, TRY_IMAGE(""), rootless);
-	try_has(f, "linux.namespaces", "type=pid;|type=ipc;|type=uts;|type=mount;|type=user;|");
-	try_has(f, "linux.uidMappings", "containerID=0;hostID=65534;size=1;|");
-	try_has(f, "linux.gidMappings", "containerID=0;hostID=65533;size=1;|");
-	try_has(f, "linux.resources", "-");
-	try_has_not(f, "gid=5");
-	try_has_text(f, "\"mode=0620\"\n");
-	try_has_text(f, "\"rbind\",\n        \"nosuid\",\n        \"noexec\",\n        \"nodev\",\n"
-			"        \"ro\"\n      ],\n      \"source\": \"/sys\",\n"
-			"      \"type\": \"none\"\n");
-	try_has_not(f, "sysfs");
-	assert_string_equal(f->warned, "");
-}
 
 static void d_rootless_users_become_root_with_a_warning(void **state)
 {
@@ -303,16 +205,11 @@ int main(void)
 		TEST(d_members_are_sorted_and_two_runs_are_the_same),
 		TEST(d_default_document_is_that_of_runc_spec),
 		TEST(d_what_is_asked_for_is_there),
-		TEST(d_host_network_has_no_network_namespace),
 		TEST(d_annotations_of_the_image),
 		TEST(d_annotations_that_are_empty_are_left_out),
 		TEST(d_labels_win_and_may_be_empty),
 		TEST(d_stop_signal_is_kept_as_it_is),
 		TEST(d_exposed_ports_are_joined_in_order),
-		TEST(d_volumes_are_left_to_the_runtime_unless_asked_for),
-		TEST(d_volumes_are_tmpfs_in_order),
-		TEST(f58_volumes_in_strange_places_are_refused),
-		TEST(d_rootless_is_a_user_namespace_of_one),
 		TEST(d_rootless_users_become_root_with_a_warning),
 		TEST(d_rootless_root_has_no_more_groups),
 	};

@@ -239,17 +239,34 @@ static void the_recorded_name_is_absolute(void **state)
 	struct fixture *f = *state;
 	cleanup_free char *name = xasprintf("oci:%s:one", f->dir);
 	cleanup_free char *cwd = getcwd(NULL, 0);
-	cleanup_free char *relative = xasprintf("%s:one", strrchr(f->dir, '/') + 1);
-	cleanup_free char *dotted = xasprintf("././/%s/./:one", strrchr(f->dir, '/') + 1);
-	cleanup_free char *up = xasprintf("../%s/blobs/..:one", f->dir + 1);
+	const char *last = strrchr(f->dir, '/') + 1;
+	cleanup_free char *above = xstrndup(f->dir, (size_t)(last - f->dir));
+	cleanup_free char *relative = xasprintf("%s:one", last);
+	cleanup_free char *dotted = xasprintf("././/%s/./:one", last);
+	cleanup_free char *up = xasprintf("%s/../%s/blobs/..:one", last, last);
 
-	assert_int_equal(chdir("/tmp"), 0);
+	assert_int_equal(chdir(above), 0);
 	finds(relative, f->one, name);
 	finds(dotted, f->one, name);
 	finds(up, f->one, name);
 	assert_int_equal(chdir(f->dir), 0);
 	finds(".:one", f->one, name);
 	assert_int_equal(chdir(cwd), 0);
+}
+
+/* It is kept as JSON, where it would come back as another one. */
+static void a_folder_that_cannot_be_recorded_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	cleanup_free char *dir = xasprintf("%s-\xff", f->dir);
+	cleanup_free char *text = xasprintf("%s:one", dir);
+	struct source *s;
+	struct error err = {0};
+
+	assert_int_equal(rename(f->dir, dir), 0);
+	assert_int_equal(oci_layout_open(text, &s, &err), -1);
+	assert_error(&err, ERR_UNSUPPORTED, "is not UTF-8");
+	assert_int_equal(rename(dir, f->dir), 0);
 }
 
 /* Opens the blob of manifest one; its file was replaced by something else before. */
@@ -366,6 +383,7 @@ int main(void)
 		TEST(texts_that_are_no_reference_are_usage_errors),
 		TEST(a_folder_with_a_colon_in_its_name_is_found),
 		TEST(the_recorded_name_is_absolute),
+		TEST(a_folder_that_cannot_be_recorded_is_refused),
 		TEST(b22_f61_a_blob_that_is_a_symlink_is_refused),
 		TEST(b22_f61_a_blob_that_is_a_fifo_is_refused_at_once),
 		TEST(b22_f61_a_blob_that_is_a_folder_is_refused),
