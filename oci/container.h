@@ -15,10 +15,10 @@
  *     └────extract─────▶ extracted                                (ordinary user)
  *
  * Byte ID of the lock file (OFD locks, fcntl(2)) is held by whoever changes what is above, byte
- * 2^32 + ID and 2^33 + ID by the processes of a `run`: they end with their holders, so what nobody holds and the
- * record does not name was left by a killed command, and the next one removes it. A reader
- * of ID.ext4 shares byte ID. Byte 0 is shared by makers of temporary containers until these are
- * held by their own bytes.
+ * 2^32 + ID and 2^33 + ID by the processes of a `run`: they end with their holders, so what nobody
+ * holds and the record does not name was left by a killed command, and the next one removes it. A
+ * reader of ID.ext4 shares byte ID. Byte 0 is shared by makers of temporary containers until these
+ * are held by their own bytes.
  *
  * Locks are taken in this order: byte 0, byte ID, the pool's.
  */

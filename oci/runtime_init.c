@@ -57,6 +57,23 @@ static void places_name(const char *run_dir, struct places *ret)
 
 /* --- mounts ----------------------------------------------------------------------------------- */
 
+/*
+ * Containers that are mounted on the host are so here, too, and could not be let go of there where
+ * mounts are not shared, until this run ends.
+ */
+static void leave_others(const char *file)
+{
+	cleanup_free char *folder = xstrndup(file, (size_t)(strrchr(file, '/') - file));
+	cleanup(loop_list_release) struct loop_list devices = {0};
+	struct error err = {0};
+
+	if (loop_find_in(folder, &devices, &err) < 0)
+		log_debug("%s", err.cause);
+	for (size_t i = 0; i < devices.n; i++)
+		if (mounts_leave(devices.paths[i], &err) < 0)
+			log_debug("%s", err.cause);
+}
+
 static int make_places(const struct runtime_options *options, const struct places *p,
 		       struct error *err)
 {
@@ -185,6 +202,8 @@ static int run(const struct runtime_plan *plan, const struct places *p, struct e
 	int status;
 	pid_t pid;
 
+	if (plan->options->file)
+		leave_others(plan->options->file);
 	if (make_places(plan->options, p, err) < 0 || mount_rootfs(plan->options, p, err) < 0
 	    || start_runtime(plan->options, p, &pid, err) < 0)
 		return -1;

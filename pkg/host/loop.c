@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <linux/loop.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -106,36 +107,61 @@ static int asked_directly(const char *device, const struct stat *file)
 	return info.lo_device == file->st_dev && info.lo_inode == file->st_ino;
 }
 
-/* For who may not open devices: by the name that the kernel has for the file. */
-static bool named_in_sysfs(const char *backing_path, const struct stat *file)
+/* The name that the kernel has for the file of an attached device; owned, or NULL. */
+static char *backing_file(const char *name)
 {
-	cleanup_fd int fd = open(backing_path, O_RDONLY | O_CLOEXEC);
-	char name[4097];
-	struct stat st;
-	ssize_t n = fd < 0 ? -1 : read(fd, name, sizeof(name) - 1);
+	cleanup_free char *path = xasprintf("/sys/block/%s/loop/backing_file", name);
+	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char file[4097];
+	ssize_t n = fd < 0 ? -1 : read(fd, file, sizeof(file) - 1);
 
 	if (n <= 0)
-		return false;
-	name[n] = 0;
-	name[strcspn(name, "\n")] = 0;
-	return stat(name, &st) == 0 && st.st_dev == file->st_dev && st.st_ino == file->st_ino;
+		return NULL;
+	file[n] = 0;
+	file[strcspn(file, "\n")] = 0;
+	return xstrdup(file);
+}
+
+static bool is_same_file(const char *path, const struct stat *file)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && st.st_dev == file->st_dev && st.st_ino == file->st_ino;
 }
 
 static bool stands_on(const char *name, const struct stat *file)
 {
-	cleanup_free char *backing = xasprintf("/sys/block/%s/loop/backing_file", name);
 	cleanup_free char *device = xasprintf("/dev/%s", name);
+	cleanup_free char *backing = backing_file(name);
 	int asked;
 
-	if (access(backing, F_OK) < 0)
+	if (!backing)
 		return false; /* not attached */
 	asked = asked_directly(device, file);
-	return asked < 0 ? named_in_sysfs(backing, file) : asked > 0;
+	/* Who may not open devices goes by the name. */
+	return asked < 0 ? is_same_file(backing, file) : asked > 0;
+}
+
+/* The next loop device of sysfs, attached or not. */
+static const char *next_name(DIR *dir)
+{
+	struct dirent *entry;
+
+	while ((entry = readdir(dir)))
+		if (strncmp(entry->d_name, "loop", 4) == 0
+		    && strlen(entry->d_name) <= LOOP_PATH_BYTES - sizeof("/dev/"))
+			return entry->d_name;
+	return NULL;
+}
+
+static void device_path(const char *name, char *path)
+{
+	snprintf(path, LOOP_PATH_BYTES, "/dev/%.*s", LOOP_PATH_BYTES - (int)sizeof("/dev/"), name);
 }
 
 int loop_find(const char *file, char *path, struct error *err)
 {
-	struct dirent *entry;
+	const char *name;
 	struct stat st;
 	int status = 1;
 	DIR *dir;
@@ -145,16 +171,45 @@ int loop_find(const char *file, char *path, struct error *err)
 	dir = opendir("/sys/block");
 	if (!dir)
 		return 1; /* no sysfs here, then nothing can be told */
-	while (status == 1 && (entry = readdir(dir))) {
-		if (strncmp(entry->d_name, "loop", 4) != 0
-		    || strlen(entry->d_name) > LOOP_PATH_BYTES - sizeof("/dev/")
-		    || !stands_on(entry->d_name, &st))
+	while (status == 1 && (name = next_name(dir))) {
+		if (!stands_on(name, &st))
 			continue;
-		snprintf(path, LOOP_PATH_BYTES, "/dev/%.*s", LOOP_PATH_BYTES - 6, entry->d_name);
+		device_path(name, path);
 		status = 0;
 	}
 	closedir(dir);
 	return status;
+}
+
+void loop_list_release(struct loop_list *l)
+{
+	free(l->paths);
+	*l = (struct loop_list){0};
+}
+
+int loop_find_in(const char *folder, struct loop_list *ret, struct error *err)
+{
+	cleanup_free char *real = realpath(folder, NULL);
+	size_t len, room = 0;
+	const char *name;
+	DIR *dir;
+
+	if (!real)
+		return error_sys(err, "%s", folder);
+	len = strlen(real);
+	*ret = (struct loop_list){0};
+	dir = opendir("/sys/block");
+	while (dir && (name = next_name(dir))) {
+		cleanup_free char *file = backing_file(name);
+
+		if (!file || strncmp(file, real, len) != 0 || file[len] != '/')
+			continue;
+		ALLOC_GROW(ret->paths, ret->n + 1, room);
+		device_path(name, ret->paths[ret->n++]);
+	}
+	if (dir)
+		closedir(dir);
+	return 0;
 }
 
 /* --- let go ----------------------------------------------------------------------------------- */

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "pkg/base/error.h"
 
@@ -26,6 +27,15 @@ MUST_CHECK int loop_attach(const char *file, enum loop_flags flags, int *ret_fd,
 
 /* The device that stands on this very file (device and inode): 0, 1 = none, -1. */
 MUST_CHECK int loop_find(const char *file, char *path, struct error *err);
+
+struct loop_list {
+	char (*paths)[LOOP_PATH_BYTES]; /* owned */
+	size_t n;
+};
+void loop_list_release(struct loop_list *l);
+
+/* The devices that stand on files of a folder, by the names that the kernel has for these. */
+MUST_CHECK int loop_find_in(const char *dir, struct loop_list *ret, struct error *err);
 
 /*
  * Wait, two seconds at most, until this file is on no device: one with LOOP_AUTOCLEAR goes when the

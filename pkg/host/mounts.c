@@ -173,3 +173,15 @@ int mounts_remove(const char *dir, struct error *err)
 	}
 	return error_sys(err, "unmount %s", dir);
 }
+
+int mounts_leave(const char *device, struct error *err)
+{
+	cleanup(mount_list_release) struct mount_list mounts = {0};
+
+	if (mounts_of_device(device, &mounts, err) < 0)
+		return -1;
+	for (size_t i = mounts.n; i-- > 0;)
+		if (umount2(mounts.points[i], MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
+			return error_sys(err, "leave %s", mounts.points[i]);
+	return 0;
+}

@@ -22,5 +22,11 @@ MUST_CHECK int mounts_of_device(const char *device, struct mount_list *ret, stru
  */
 MUST_CHECK int mounts_add(const char *device, const char *dir, bool read_only, struct error *err);
 
+/*
+ * In a mount namespace of one's own: its copies of the mounts of a device go, at once for new uses,
+ * so that others can let go of the device.
+ */
+MUST_CHECK int mounts_leave(const char *device, struct error *err);
+
 /* Take one away; never lazily. In use: ERR_BUSY. */
 MUST_CHECK int mounts_remove(const char *dir, struct error *err);

@@ -9,6 +9,7 @@
     ALONE=1 exec unshare --mount --propagation private bash "$0" "$@"
 . "$(dirname "$0")/../support/lib.sh"
 
+. "$(dirname "$0")/../support/runs.sh"
 [ -b "$(losetup -f 2>/dev/null)" ] || skip 'no loop devices here'
 image=oci:$IMAGES/tools:umoci
 
@@ -120,6 +121,16 @@ server_pid=
 expect 0 tp umount box
 check_free
 
+say 'but runs of others let go of it'
+expect 0 tp -q pull "$IMAGE:plain"
+expect 0 tp mount box
+start_run --rm "$IMAGE:plain" sh -c 'trap "exit 7" TERM; echo ready; while :; do sleep 0.1; done'
+expect 0 tp umount box
+[ "$(state box)" = checked_out ]
+kill "$run_pid"
+end_run 7
+check_free
+
 say 'path is a device that stays the same'
 expect 0 tp path box
 device=$(cat "$WORK/out")
@@ -150,15 +161,13 @@ expect 0 tp umount fixed
 raw fixed "$WORK/again.ext4"
 [ "$(content "$WORK/fixed.ext4")" = "$(content "$WORK/again.ext4")" ] || fail 'it has changed'
 
-say 'a renamed container is still found, and its old mount point goes'
+say 'what is mounted keeps its name'
 expect 0 tp mount fixed
-old=$(cat "$WORK/out")
+expect 7 tp rename fixed firm
+expect_error mounted
+expect 0 tp umount fixed
 expect 0 tp rename fixed firm
-[ "$(field firm mount_point)" = "$old" ]
-expect 0 tp umount "$old"
-expect 0 tp ls
 check_free
-[ ! -e "$old" ] || fail 'the old mount point is left'
 expect 0 tp rm firm
 check_pool
 [ "$(find "$ROOT/containers" -type f ! -name lock | wc -l)" -eq 0 ] || fail 'files are left'

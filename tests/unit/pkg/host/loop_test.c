@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -90,6 +91,35 @@ static void a_file_is_told_from_one_that_took_its_name(void **state)
 	assert_ok(loop_detach(path, &err), &err);
 	assert_int_equal(unlink(file), 0);
 	assert_int_equal(loop_find(file, path, &err), 1);
+}
+
+static void the_devices_of_a_folder_are_listed(void **state)
+{
+	cleanup_free char *folder = xasprintf("%s.d", file), *inner = xasprintf("%s/file", folder);
+	cleanup_free char *link = xasprintf("%s.link", file);
+	char first[LOOP_PATH_BYTES];
+	struct loop_list l;
+
+	(void)state;
+	close(attach(0, first));
+	assert_int_equal(mkdir(folder, 0700), 0);
+	assert_int_equal(symlink(folder, link), 0);
+	/* What only starts like it is not in it. */
+	assert_ok(loop_find_in(link, &l, &err), &err);
+	assert_int_equal(l.n, 0);
+	assert_int_equal(rename(file, inner), 0);
+	assert_ok(loop_find_in(link, &l, &err), &err);
+	assert_int_equal(l.n, 1);
+	assert_string_equal(l.paths[0], first);
+	loop_list_release(&l);
+	assert_ok(loop_detach(first, &err), &err);
+	assert_ok(loop_find_in(folder, &l, &err), &err);
+	assert_int_equal(l.n, 0);
+	unlink(link);
+	unlink(inner);
+	rmdir(folder);
+	assert_int_equal(loop_find_in(folder, &l, &err), -1);
+	assert_int_equal(err.sys, ENOENT);
 }
 
 static void autoclear_ends_with_the_last_descriptor(void **state)
@@ -190,6 +220,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(an_attached_file_is_found_until_it_is_let_go),
 		CASE(a_file_is_told_from_one_that_took_its_name),
+		CASE(the_devices_of_a_folder_are_listed),
 		CASE(autoclear_ends_with_the_last_descriptor),
 		CASE(the_end_of_a_device_is_waited_for),
 		CASE(a_device_that_is_open_is_busy_and_stays),

@@ -187,6 +187,43 @@ static void a_mount_that_is_used_is_busy(void **state)
 		skip();
 }
 
+/* In a namespace of its own: 0 when the copy is gone there. */
+static int leave(const struct scene *s)
+{
+	struct error mine = {0};
+
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return 1;
+	if (count_mounts(s) != 2 || mounts_leave(s->device, &mine) < 0)
+		return 2;
+	return count_mounts(s) == 0 ? 0 : 3;
+}
+
+static void a_namespace_can_leave_the_mounts_of_a_device(void **state)
+{
+	struct scene s = {0};
+	int status = 0;
+	pid_t pid;
+
+	(void)state;
+	set_scene(&s);
+	if (s.device[0]) {
+		assert_ok(mounts_add(s.device, s.a, false, &err), &err);
+		assert_ok(mounts_add(s.device, s.b, false, &err), &err);
+		pid = fork();
+		if (pid == 0)
+			_exit(leave(&s));
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(count_mounts(&s), 2);
+		assert_ok(mounts_remove(s.a, &err), &err);
+		assert_ok(mounts_remove(s.b, &err), &err);
+	}
+	clear_scene(&s);
+	assert_int_equal(status, 0);
+	if (!s.device[0])
+		skip();
+}
+
 static void a_link_is_no_place_to_mount(void **state)
 {
 	struct scene s = {0};
@@ -240,6 +277,7 @@ int main(void)
 		cmocka_unit_test(lines_that_are_none_are_passed_over),
 		cmocka_unit_test(a_device_is_mounted_listed_and_unmounted),
 		cmocka_unit_test(a_mount_that_is_used_is_busy),
+		cmocka_unit_test(a_namespace_can_leave_the_mounts_of_a_device),
 		cmocka_unit_test(a_link_is_no_place_to_mount),
 		cmocka_unit_test(what_is_no_block_device_has_no_mounts),
 		cmocka_unit_test(an_ordinary_user_is_told_that_he_may_not),
