@@ -178,6 +178,21 @@ json ls | expect_json length 0
 check_nothing_runs
 check_pool
 
+if [ "$user" -eq 0 ]; then
+    say 'a container that is mounted elsewhere'
+    expect 0 tp create "$IMAGE:plain" other
+    expect 0 tp mount other "$WORK/mnt"
+    start_run --rm "$IMAGE:plain" sh -c "trap 'exit 0' TERM; $loop"
+    expect 0 tp umount other
+    # Unless the namespaces of the run hold it, its device is gone.
+    [ "$(loops_here | wc -l)" -eq 1 ] || fail 'the mount lives on in the run'
+    kill -TERM "$run_pid"
+    end_run 0
+    expect 0 tp rm other
+    rmdir "$WORK/mnt"
+    check_nothing_runs
+fi
+
 say 'crun'
 if [ "$user" -ne 0 ] && mountpoint -q /sys/fs/cgroup/unified; then
     say 'not here: control groups of both versions'
