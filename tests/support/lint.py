@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The rules of the house that a program can check: sizes, first lines, formatting, shell syntax."""
+"""The rules of the house that a program can check: sizes, first lines, a unit test for each source
+of the libraries, formatting, shell syntax."""
 import os
 import re
 import subprocess
@@ -8,6 +9,7 @@ import sys
 
 MAX_FILE, MAX_FUNCTION = 800, 70
 C_FOLDERS = ("cmd", "registry", "oci", "pkg", "tests")
+MIRRORED = ("registry", "oci", "pkg")
 SCRIPT_FOLDERS = ("tests", ".ci", "testdata")
 SKIP = {"build", ".git", "__pycache__", "corpus"}
 
@@ -68,6 +70,18 @@ def check_script(path, shebang, problems):
         problems.append(run.stderr.strip())
 
 
+def check_mirrors(problems):
+    """Each source of the libraries has a unit test of its own, at the same place."""
+    for path in walk(MIRRORED):
+        if not path.endswith(".c"):
+            continue
+        stem = path[:-2]
+        if os.path.basename(path) == "library.c":  # one line each, a test for all
+            stem = "pkg/library"
+        if not os.path.exists(f"tests/unit/{stem}_test.c"):
+            problems.append(f"{path}:1: no tests/unit/{stem}_test.c")
+
+
 def check_format(paths, problems):
     run = subprocess.run(["clang-format", "--dry-run", "-Werror", *paths], capture_output=True,
                          text=True, check=False)
@@ -98,6 +112,7 @@ def main():
         check_text(path, lines, problems)
         if path != "Makefile":
             check_script(path, "python" if path.endswith(".py") else lines[0], problems)
+    check_mirrors(problems)
     check_format(c_files, problems)
     for p in problems:
         print(p)
