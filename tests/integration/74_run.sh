@@ -145,7 +145,7 @@ for generation in 1 2 3; do
 done
 
 say 'terminals'
-python3 "$SUPPORT/terminal.py" "$PROGRAM" --root "$ROOT" run -q --rm "$IMAGE:plain"
+python3 "$SUPPORT/check_terminal.py" "$PROGRAM" --root "$ROOT" run -q --rm "$IMAGE:plain"
 check_nothing_runs
 
 say 'what stays'
