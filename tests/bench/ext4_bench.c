@@ -74,8 +74,12 @@ static void file_close(struct thin_volume *v)
 	(void)v;
 }
 
-static const struct thin_volume_ops file_ops = {file_read, file_write, file_next_mapped,
-						file_close};
+static const struct thin_volume_ops file_ops = {
+	.read = file_read,
+	.write = file_write,
+	.next_mapped = file_next_mapped,
+	.close = file_close,
+};
 
 static void die(const struct error *err)
 {

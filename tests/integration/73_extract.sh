@@ -93,7 +93,7 @@ if [ "$(id -u)" -eq 0 ]; then
     truncate -s 8M "$WORK/setgid.ext4"
     mke2fs -q -t ext4 -O metadata_csum "$WORK/setgid.ext4"
     debugfs -w -R 'set_inode_field <2> mode 042755' "$WORK/setgid.ext4" 2>/dev/null
-    chmod 711 "$WORK"
+    chmod go+x "$(dirname "$WORK")" "$WORK"
     chmod 644 "$WORK/setgid.ext4"
     install -m 755 "$EXTRACT" "$WORK/ext4_extract"
     # of another group, and handing it down

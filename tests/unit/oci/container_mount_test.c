@@ -243,7 +243,7 @@ static void a_read_only_container_stays_as_it_is(void **state)
 
 static void a_mount_that_fails_leaves_nothing(void **state)
 {
-	cleanup_free char *below = xasprintf("%s/file", f.root), *in_it = NULL;
+	cleanup_free char *below = xasprintf("%s/file", f.root);
 	char *point;
 
 	(void)state;
