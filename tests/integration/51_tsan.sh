@@ -35,6 +35,13 @@ tp export --format raw -o "$WORK/got.ext4" "$image" >/dev/null
 check_pool
 rm -rf "$WORK"/*.ext4 "$WORK/plain" "$ROOT"
 
+say 'on a terminal, with notes between the lines'
+on_terminal='import sys; from terminal import Run; sys.exit(Run(sys.argv[1:], 200, 20).finish())'
+expect 0 env TERM=xterm PYTHONPATH="$SUPPORT" python3 -c "$on_terminal" /bin/sh \
+    "${under_tsan[@]:1}" --debug pull "$REGISTRY/test/small:1" "$image"
+no_race 'pull on a terminal'
+rm -rf "$ROOT"
+
 [ -z "${THINPULL_AGAIN:-}" ] || finish # the rest is the same for an ordinary user
 
 say 'a signal while threads are at work'
