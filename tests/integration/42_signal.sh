@@ -66,6 +66,7 @@ expect 0 tp -q pull "$image"
 ROOT=$WORK/root
 at_each create "$image" box
 at_each export -o "$WORK/out.d/raw" "$image"
+at_each export --format tar -o "$WORK/out.d/tar" "$image"
 at_each rmi "$image"
 ROOT=$start
 expect 0 tp create "$image" box
