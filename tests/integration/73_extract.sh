@@ -88,20 +88,4 @@ if [ "$(id -u)" -ne 0 ]; then
     [ -z "$(tp ls -q)" ] || fail 'a container was left'
 fi
 
-if [ "$(id -u)" -eq 0 ]; then
-    say 'a group that is not his'
-    truncate -s 8M "$WORK/setgid.ext4"
-    mke2fs -q -t ext4 -O metadata_csum "$WORK/setgid.ext4"
-    debugfs -w -R 'set_inode_field <2> mode 042755' "$WORK/setgid.ext4" 2>/dev/null
-    chmod go+x "$(dirname "$WORK")" "$WORK"
-    chmod 644 "$WORK/setgid.ext4"
-    install -m 755 "$EXTRACT" "$WORK/ext4_extract"
-    # of another group, and handing it down
-    install -d -o 65534 -g 1 -m 2755 "$WORK/setgid"
-    (cd "$WORK/setgid" && setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all \
-        "$WORK/ext4_extract" "$WORK/setgid.ext4" out) >"$WORK/out"
-    grep -qx "setgid	1	/" "$WORK/out" || { cat "$WORK/out"; fail 'a lost bit is not told'; }
-    [ "$(stat -c '%a %u' "$WORK/setgid/out")" = '755 65534' ] || fail 'mode of the folder'
-    [ "$(stat -c '%a %g' "$WORK/setgid/out/lost+found")" = '700 65534' ] || fail 'group below it'
-fi
 finish
