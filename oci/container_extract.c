@@ -20,21 +20,26 @@
 
 /* --- what is said ----------------------------------------------------------------------------- */
 
+/* One line, since nearly every image has files that are not root's. */
 static void warn_of_losses(const struct container *c, const struct ext4_extract_lost *lost)
 {
 	static const char *const texts[EXT4_LOST_KINDS] = {
-		[EXT4_LOST_OWNER] = "owners that are not kept, all of it is yours",
-		[EXT4_LOST_DEVICE] = "devices that are empty files now",
-		[EXT4_LOST_CAPABILITY] = "file capabilities that are not kept",
-		[EXT4_LOST_ACL] = "ACLs that are not kept",
-		[EXT4_LOST_XATTR] = "extended attributes that are not kept",
-		[EXT4_LOST_SETGID] = "setgid bits that the file system did not take",
+		[EXT4_LOST_OWNER] = "owners",
+		[EXT4_LOST_DEVICE] = "devices",
+		[EXT4_LOST_CAPABILITY] = "file capabilities",
+		[EXT4_LOST_ACL] = "ACLs",
+		[EXT4_LOST_XATTR] = "extended attributes",
+		[EXT4_LOST_SETGID] = "setgid bits",
 	};
+	cleanup_buffer struct buffer list = {0};
 
 	for (size_t i = 0; i < EXT4_LOST_KINDS; i++)
 		if (lost->of[i].n > 0)
-			log_warning("container %s, %s: %llu (the first: %s)", c->entry.name,
-				    texts[i], (unsigned long long)lost->of[i].n, lost->of[i].first);
+			buffer_printf(&list, "%s %s %llu (%s)", list.len ? "," : "", texts[i],
+				      (unsigned long long)lost->of[i].n, lost->of[i].first);
+	if (list.len)
+		log_warning("container %s, not kept without root:%s", c->entry.name,
+			    (const char *)list.data);
 }
 
 /* @before: its folder until now, or NULL. */

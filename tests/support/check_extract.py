@@ -147,7 +147,8 @@ class Checker:
         if done.returncode:
             self.problem(f"{what}: bundle", done.stderr.splitlines())
             return None
-        told = re.findall(r"container box, (.*?) that .*: (\d+) \(the first: ", done.stderr)
+        line = re.search(r"container box, not kept without root:(.*)", done.stderr)
+        told = re.findall(r"[:,]? (" + "|".join(WARNINGS) + r") (\d+) \(", line[1] if line else "")
         self.check_losses(what, {WARNINGS[kind]: int(n) for kind, n in told}, losses)
         return bundle
 

@@ -147,19 +147,15 @@ static void the_tree_is_in_the_folder_and_the_record_names_it(void **state)
 	container_close(c);
 }
 
-static void each_kind_of_loss_is_one_warning(void **state)
+static void each_kind_of_loss_is_named_in_one_warning(void **state)
 {
 	struct container *c = hold();
 
 	(void)state;
 	assert_ok(container_extract(c, out, &err), &err);
-	assert_string_equal(
-		(const char *)log_text.data,
-		"container box, owners that are not kept, all of it is yours: 1 (the first: "
-		"shadow)\n"
-		"container box, devices that are empty files now: 1 (the first: null)\n"
-		"container box, file capabilities that are not kept: 1 (the first: "
-		"security.capability of bin/ping)\n");
+	assert_string_equal((const char *)log_text.data,
+			    "container box, not kept without root: owners 1 (shadow), devices 1 "
+			    "(null), file capabilities 1 (security.capability of bin/ping)\n");
 	container_close(c);
 }
 
@@ -238,7 +234,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define WITH_STORE(f) cmocka_unit_test_setup_teardown(f, begin, end)
 		WITH_STORE(the_tree_is_in_the_folder_and_the_record_names_it),
-		WITH_STORE(each_kind_of_loss_is_one_warning),
+		WITH_STORE(each_kind_of_loss_is_named_in_one_warning),
 		WITH_STORE(the_last_of_two_folders_is_named),
 		WITH_STORE(one_in_its_file_stays_there),
 		WITH_STORE(a_file_that_is_not_whole_is_refused),
