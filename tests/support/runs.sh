@@ -5,6 +5,17 @@
 IMAGE=oci:$IMAGES/busybox
 [ -e "$IMAGES/busybox.key" ] || skip 'no image busybox: bash tests/support/images.sh busybox'
 
+run_pid=
+
+end_all() {
+    local status=$?
+    set +e
+    if [ -n "$run_pid" ]; then { kill -KILL "$run_pid"; wait "$run_pid"; } 2>/dev/null; fi
+    (exit $status)
+    clean_up
+}
+trap end_all EXIT
+
 # Skip where a machine does not let us: as root without loop devices, as a user without namespaces.
 need_runs() {
     if [ "$(id -u)" -eq 0 ]; then
@@ -90,5 +101,6 @@ wait_for() { # line
 end_run() { # wanted exit status
     local got=0
     { wait "$run_pid" || got=$?; } 2>/dev/null
+    run_pid=
     [ "$got" = "$1" ] || { cat "$WORK/run.out" "$WORK/run.err"; fail "exit $got, expected $1"; }
 }
