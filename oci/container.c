@@ -129,8 +129,7 @@ void container_close(struct container *c)
 {
 	if (!c)
 		return;
-	cleanup_fd_ptr(&c->alive_fd);
-	cleanup_fd_ptr(&c->run_fd);
+	container_end_run(c);
 	cleanup_fd_ptr(&c->lock_fd);
 	record_entry_release(&c->entry);
 	free(c->file);
@@ -222,6 +221,14 @@ int container_set_running(struct container *c, struct error *err)
 int container_set_alive(struct container *c, struct error *err)
 {
 	return hold_byte(c, CONTAINER_ALIVE_BYTES, &c->alive_fd, err);
+}
+
+void container_end_run(struct container *c)
+{
+	int alive_fd = steal_fd(&c->alive_fd), run_fd = steal_fd(&c->run_fd);
+
+	cleanup_fd_ptr(&alive_fd);
+	cleanup_fd_ptr(&run_fd);
 }
 
 int container_running_fd(const struct container *c)

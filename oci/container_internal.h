@@ -63,6 +63,9 @@ bool container_lock_wait_for_run(int fd, uint32_t thin_id);
 /* <root>/containers/POOL/ID and what follows: ".ext4", ".new", "". Owned. */
 char *container_path(const struct store *s, uint32_t thin_id, const char *suffix);
 
+/* Lets go of the bytes of a run. */
+void container_end_run(struct container *c);
+
 /* Durably in the record, and in c. Errors: of the pool. */
 MUST_CHECK int container_set_place(struct container *c, enum record_place place, const char *folder,
 				   struct error *err);

@@ -92,6 +92,8 @@ int container_remove(struct container **taken, bool force, struct error *err)
 {
 	cleanup(container_close_ptr) struct container *c = steal(taken);
 
+	/* Its id may be that of another one as soon as the record has lost it. */
+	container_end_run(c);
 	if ((!force && check_not_mounted(c, err) < 0) || container_unmount(c, err) < 0
 	    || remove_from_record(c, err) < 0)
 		return -1;
@@ -281,17 +283,17 @@ static void mend_mount_points(struct store *s)
 
 /* --- control groups --------------------------------------------------------------------------- */
 
-/* runtime_is_running_fn; @arg: a descriptor of the locks. Whoever has the container may start it. */
+/*
+ * runtime_is_running_fn; @arg: a descriptor of the locks. Whoever has the container may start it, so
+ * nobody gets it until the descriptor is closed.
+ */
 static int is_taken(uint32_t thin_id, void *arg, struct error *err)
 {
-	int fd = *(int *)arg, status;
+	int fd = *(int *)arg;
 
 	if (!container_lock_wait_for_run(fd, thin_id))
 		return 1;
-	status = container_lock_try(fd, thin_id, CONTAINER_LOCK_SHARED, err);
-	if (status == 0)
-		container_lock_drop(fd, thin_id);
-	return status;
+	return container_lock_try(fd, thin_id, CONTAINER_LOCK_SHARED, err);
 }
 
 static void mend_groups(struct store *s)

@@ -37,7 +37,7 @@ check_nothing_runs "$marker"
 
 say 'at the same time'
 pids=
-for i in $(seq 12); do
+for i in $(seq 16); do
     "$PROGRAM" --root "$ROOT" run -q --rm "$IMAGE:plain" sh -c "sleep 0.$((i % 4)); exit $i" \
         2>"$WORK/err.$i" &
     pids="$pids $!"

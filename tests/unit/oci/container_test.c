@@ -135,6 +135,53 @@ static void a_running_one_is_busy_at_once(void **state)
 	assert_int_equal(status_of("box"), CONTAINER_READY);
 }
 
+/* Remove it once the pipe is closed. The parent lets go of what the child has. */
+static pid_t remove_in_child(struct container *c, int *ret_go)
+{
+	int go[2];
+	char byte;
+	pid_t pid;
+
+	assert_int_equal(pipe(go), 0);
+	pid = fork();
+	if (pid == 0) {
+		close(go[1]);
+		f.store->lock_timeout_ms = 20000;
+		_exit(read(go[0], &byte, 1) == 0 && container_remove(&c, false, &err) == 0 ? 0 : 1);
+	}
+	close(go[0]);
+	container_close(c);
+	*ret_go = go[1];
+	return pid;
+}
+
+/* As soon as the record has lost it, its id may be that of another one, which does not run. */
+static void what_is_being_removed_is_not_running_any_more(void **state)
+{
+	struct container *c = hold("box");
+	uint32_t id = container_entry(c)->thin_id;
+	struct snapshots *session;
+	int fd, go, status;
+	pid_t pid;
+
+	(void)state;
+	assert_ok(container_lock_open(f.store, true, &fd, &err), &err);
+	assert_ok(container_set_running(c, &err), &err);
+	assert_ok(container_set_alive(c, &err), &err);
+	pid = remove_in_child(c, &go);
+	assert_int_equal(container_lock_run(fd, id), CONTAINER_RUN_ALIVE);
+	/* It cannot get at the record now. */
+	assert_ok(store_write(f.store, &session, &err), &err);
+	close(go);
+	for (int i = 0; i < 1000 && container_lock_run(fd, id) != CONTAINER_NO_RUN; i++)
+		usleep(10000);
+	assert_int_equal(container_lock_run(fd, id), CONTAINER_NO_RUN);
+	snapshots_close(session);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	close(fd);
+}
+
 /* In a child, who does not hold what we hold: wait for the container. Its thin id is this one? */
 static pid_t wait_for(const char *name, uint32_t id, struct container *held)
 {
@@ -306,6 +353,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(one_at_a_time_holds_a_container),
 		CASE(a_running_one_is_busy_at_once),
+		CASE(what_is_being_removed_is_not_running_any_more),
 		CASE(who_waits_gets_the_one_that_has_the_name_by_then),
 		CASE(a_temporary_one_is_made_and_held),
 		CASE(every_state_has_a_name),
