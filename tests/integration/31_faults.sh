@@ -4,39 +4,11 @@
 # a clean pool, and the same again succeeds. And a small file system that is really full.
 # weight: 50
 . "$(dirname "$0")/../support/lib.sh"
+. "$(dirname "$0")/../support/faults.sh"
 
-FAULT_SO=$TOP/build/release/tests/tools/fault.so
 image=oci:$IMAGES/tools:umoci
-start=$WORK/start
-
-# fault HOW N COMMAND...
-fault() {
-    local how=$1 n=$2
-    shift 2
-    LD_PRELOAD=$FAULT_SO FAULT=$how FAULT_AT=$n "$@"
-}
-
-# calls COMMAND...: how many there are to fail
-calls() {
-    LD_PRELOAD=$FAULT_SO FAULT_COUNT=$WORK/count "$@" >/dev/null 2>&1
-    cat "$WORK/count"
-}
-
-fresh() {
-    chmod -R u+rwX "$ROOT" 2>/dev/null || true
-    rm -rf "$ROOT"
-    cp -a --sparse=always "$start" "$ROOT"
-}
-
-ROOT=$start
-expect 0 tp pool create --base-size 1G
-ROOT=$WORK/root
-fresh
-total=$(calls "$PROGRAM" --root "$ROOT" -q pull "$image")
-raw "$image" "$WORK/want.ext4"
-want=$(content "$WORK/want.ext4")
+first_pull "$image"
 say "a pull is $total calls"
-[ "$total" -gt 30 ] || fail 'the calls are not seen'
 
 for how in enospc eio; do
     codes=6
@@ -49,15 +21,12 @@ for how in enospc eio; do
         check_pool
         expect 0 tp -q pull "$image"
         check_pool
-        raw "$image" "$WORK/got.ext4"
-        [ "$(content "$WORK/got.ext4")" = "$want" ] || fail "$how at $n: other bytes afterwards"
+        expect_bytes "$image" "afterwards, $how at $n"
     done
     say "pull: $how at up to 14 points"
 done
 
-ROOT=$start
-expect 0 tp -q pull "$image"
-ROOT=$WORK/root
+at_start -q pull "$image"
 fresh
 total=$(calls "$PROGRAM" --root "$ROOT" create "$image" box)
 for n in $(points "$total" 10); do
@@ -69,9 +38,7 @@ for n in $(points "$total" 10); do
 done
 say "create: disk full at points of $total"
 
-ROOT=$start
-expect 0 tp create "$image" box
-ROOT=$WORK/root
+at_start create "$image" box
 fresh
 total=$(calls "$PROGRAM" --root "$ROOT" rm box)
 for n in $(points "$total" 10); do

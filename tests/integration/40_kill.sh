@@ -4,26 +4,9 @@
 # the next command mends what was half made, the pool is clean, and what was asked for then works.
 # weight: 60
 . "$(dirname "$0")/../support/lib.sh"
+. "$(dirname "$0")/../support/faults.sh"
 
-FAULT_SO=$TOP/build/release/tests/tools/fault.so
 image=oci:$IMAGES/tools:umoci
-start=$WORK/start
-
-killed_at() { # n command...
-    local n=$1
-    shift
-    LD_PRELOAD=$FAULT_SO FAULT=kill FAULT_AT=$n "$@"
-}
-
-calls() {
-    LD_PRELOAD=$FAULT_SO FAULT_COUNT=$WORK/count "$@" >/dev/null 2>&1
-    cat "$WORK/count"
-}
-
-fresh() {
-    rm -rf "$ROOT"
-    cp -a --sparse=always "$start" "$ROOT"
-}
 
 # The next command mends; which one it is must not matter.
 mend() { # n
@@ -37,37 +20,27 @@ mend() { # n
     check_pool
 }
 
-ROOT=$start
-expect 0 tp pool create --base-size 1G
-ROOT=$WORK/root
-fresh
-total=$(calls "$PROGRAM" --root "$ROOT" -q pull "$image")
+first_pull "$image"
 clean=$(json pool status | jq -c '[.thin_count, .data.used_bytes]')
-raw "$image" "$WORK/want.ext4"
-want=$(content "$WORK/want.ext4")
-[ "$total" -gt 30 ] || fail 'the calls are not seen'
 
 for n in $(points "$total" 40); do
     fresh
-    expect 137 killed_at "$n" "$PROGRAM" --root "$ROOT" -q pull "$image"
+    expect 137 fault kill "$n" "$PROGRAM" --root "$ROOT" -q pull "$image"
     mend "$n"
     expect 0 tp -q pull "$image"
     check_pool
     [ "$(json pool status | jq -c '[.thin_count, .data.used_bytes]')" = "$clean" ] ||
         fail "killed at call $n: the pool holds more than after a pull in one go"
-    raw "$image" "$WORK/got.ext4"
-    [ "$(content "$WORK/got.ext4")" = "$want" ] || fail "killed at call $n: other bytes"
+    expect_bytes "$image" "killed at call $n"
 done
 say "pull: killed at up to 40 of $total calls"
 
-ROOT=$start
-expect 0 tp -q pull "$image"
-ROOT=$WORK/root
+at_start -q pull "$image"
 fresh
 total=$(calls "$PROGRAM" --root "$ROOT" create "$image" box)
 for n in $(points "$total" 25); do
     fresh
-    expect 137 killed_at "$n" "$PROGRAM" --root "$ROOT" create "$image" box
+    expect 137 fault kill "$n" "$PROGRAM" --root "$ROOT" create "$image" box
     mend "$n"
     if tp -q ls | grep -qx box; then expect 7 tp create "$image" box; else
         expect 0 tp create "$image" box
@@ -77,14 +50,12 @@ for n in $(points "$total" 25); do
 done
 say "create: killed at up to 25 of $total calls"
 
-ROOT=$start
-expect 0 tp create "$image" box
-ROOT=$WORK/root
+at_start create "$image" box
 fresh
 total=$(calls "$PROGRAM" --root "$ROOT" rm box)
 for n in $(points "$total" 25); do
     fresh
-    expect 137 killed_at "$n" "$PROGRAM" --root "$ROOT" rm box
+    expect 137 fault kill "$n" "$PROGRAM" --root "$ROOT" rm box
     mend "$n"
     if tp -q ls | grep -qx box; then expect 0 tp rm box; else expect 2 tp rm box; fi
     check_pool
@@ -96,7 +67,7 @@ fresh
 total=$(calls "$PROGRAM" --root "$ROOT" rename box crate)
 for n in $(points "$total" 12); do
     fresh
-    expect 137 killed_at "$n" "$PROGRAM" --root "$ROOT" rename box crate
+    expect 137 fault kill "$n" "$PROGRAM" --root "$ROOT" rename box crate
     mend "$n"
     name=$(tp -q ls)
     case $name in box | crate) ;; *) fail "rename killed at call $n: '$name'" ;; esac
@@ -109,7 +80,7 @@ fresh
 total=$(calls "$PROGRAM" --root "$ROOT" tag "$image" other)
 for n in $(points "$total" 12); do
     fresh
-    expect 137 killed_at "$n" "$PROGRAM" --root "$ROOT" tag "$image" other
+    expect 137 fault kill "$n" "$PROGRAM" --root "$ROOT" tag "$image" other
     mend "$n"
     expect 0 tp tag "$image" other
     [ "$(json images | jq 'length == 2 and .[0].manifest == .[1].manifest')" = true ] ||
@@ -120,20 +91,17 @@ for n in $(points "$total" 12); do
 done
 say "tag: killed at up to 12 of $total calls"
 
-ROOT=$start
-expect 0 tp rm box
-ROOT=$WORK/root
+at_start rm box
 fresh
 total=$(calls "$PROGRAM" --root "$ROOT" rmi "$image")
 empty=$(json pool status | jq -c '.thin_count')
 for n in $(points "$total" 25); do
     fresh
-    expect 137 killed_at "$n" "$PROGRAM" --root "$ROOT" rmi "$image"
+    expect 137 fault kill "$n" "$PROGRAM" --root "$ROOT" rmi "$image"
     # What is listed can be read, even if the next command only reads.
     if [ $((n % 2)) = 1 ] && [ "$(json images | jq length)" -gt 0 ]; then
         [ "$(json images | jq '.[0].layers')" -gt 0 ] || fail "killed at call $n: no layers"
-        raw "$image" "$WORK/got.ext4"
-        [ "$(content "$WORK/got.ext4")" = "$want" ] || fail "killed at call $n: other bytes"
+        expect_bytes "$image" "killed at call $n"
     fi
     mend "$n"
     if [ "$(json images | jq length)" -gt 0 ]; then expect 0 tp rmi "$image"; fi
@@ -165,7 +133,6 @@ for i in $(seq $rounds); do
     done
     expect 0 tp -q pull "$image"
     check_pool
-    raw "$image" "$WORK/got.ext4"
-    [ "$(content "$WORK/got.ext4")" = "$want" ] || fail "round $i: other bytes"
+    expect_bytes "$image" "round $i"
 done
 finish

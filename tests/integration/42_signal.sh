@@ -5,30 +5,22 @@
 # weight: 20
 [ ! -w /dev/shm ] || export TMPDIR=/dev/shm
 . "$(dirname "$0")/../support/lib.sh"
+. "$(dirname "$0")/../support/faults.sh"
 
-FAULT_SO=$TOP/build/release/tests/tools/fault.so
 POINTS=${POINTS:-6}
 layout=$WORK/layout
 image=oci:$layout:d
-start=$WORK/start
 python3 "$SUPPORT/storm.py" layout "$layout" >"$WORK/layers"
-
-fresh() {
-    rm -rf "$ROOT"
-    cp -a --sparse=always "$start" "$ROOT"
-}
 
 # at_each WORDS...: the command, ended at up to POINTS of the calls that it makes.
 at_each() {
     local total step n ended=0
     fresh
-    LD_PRELOAD=$FAULT_SO FAULT_COUNT=$WORK/count tp "$@" >/dev/null 2>&1
-    total=$(cat "$WORK/count")
+    total=$(calls tp "$@")
     step=$(((total + POINTS - 1) / POINTS))
     for n in $(seq 1 "$step" "$total"); do
         fresh
-        expect 0,143 env LD_PRELOAD="$FAULT_SO" FAULT=term FAULT_AT="$n" \
-            "$PROGRAM" --root "$ROOT" "$@"
+        expect 0,143 fault term "$n" "$PROGRAM" --root "$ROOT" "$@"
         if grep -q '^thinpull: ' "$WORK/err"; then
             expect_error 'ended by signal 15'
             ended=$((ended + 1))

@@ -5,14 +5,7 @@
 # images pulled before, and with zstd in the place of gzip.
 # weight: 60
 . "$(dirname "$0")/../support/lib.sh"
-
-FAULT_SO=$TOP/build/release/tests/tools/fault.so
-
-killed_at() { # n arguments...
-    local n=$1
-    shift
-    LD_PRELOAD=$FAULT_SO FAULT=kill FAULT_AT=$n "$PROGRAM" --root "$WORK/e" "$@"
-}
+. "$(dirname "$0")/../support/faults.sh"
 
 # sums ROOT IMAGE LAYERS: one word for each layer, lowest first
 sums() {
@@ -63,12 +56,11 @@ try() { # image layers asan
     same 'zstd in the place of gzip' "$WORK/g" "oci:$WORK/zstd:$tag" "$layers"
     rm -rf "$WORK/zstd"
 
-    LD_PRELOAD=$FAULT_SO FAULT_COUNT=$WORK/count "$PROGRAM" --root "$WORK/e" -q pull "$image" \
-        >/dev/null
-    n=$(cat "$WORK/count")
+    n=$(calls "$PROGRAM" --root "$WORK/e" -q pull "$image")
     rm -rf "$WORK/e"
     for i in $(seq 8); do
-        killed_at $((n * i / 12 + 1)) -q pull "$image" >/dev/null 2>&1 || true
+        fault kill $((n * i / 12 + 1)) "$PROGRAM" --root "$WORK/e" -q pull "$image" \
+            >/dev/null 2>&1 || true
     done
     same 'killed eight times and resumed' "$WORK/e" "$image" "$layers"
 

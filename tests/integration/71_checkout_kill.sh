@@ -8,21 +8,9 @@
 [ "$(id -u)" != 0 ] || [ -n "${ALONE:-}" ] ||
     ALONE=1 exec unshare --mount --propagation private bash "$0" "$@"
 . "$(dirname "$0")/../support/lib.sh"
+. "$(dirname "$0")/../support/faults.sh"
 
-FAULT_SO=$TOP/build/release/tests/tools/fault.so
 image=oci:$IMAGES/tools:umoci
-start=$WORK/start
-
-killed_at() { # n command...
-    local n=$1
-    shift
-    LD_PRELOAD=$FAULT_SO FAULT=kill FAULT_AT=$n "$@"
-}
-
-calls() {
-    LD_PRELOAD=$FAULT_SO FAULT_COUNT=$WORK/count "$@" >/dev/null 2>&1
-    cat "$WORK/count"
-}
 
 fresh() {
     rm -rf --one-file-system "$ROOT"
@@ -86,7 +74,7 @@ try_all() {
     for n in $(points "$total" "$count"); do
         fresh
         before
-        expect 137 killed_at "$n" "$PROGRAM" --root "$ROOT" "$@"
+        expect 137 fault kill "$n" "$PROGRAM" --root "$ROOT" "$@"
         mend "$n"
         again
         after

@@ -15,6 +15,7 @@
 #include "pkg/base/alloc.h"
 #include "pkg/base/cleanup.h"
 #include "pkg/thin/file/fsck.h"
+#include "tests/support/scratch.h"
 
 #define VOLUME_BYTES (UINT64_C(1) << 40)
 
@@ -39,8 +40,7 @@ void thin_fixture_init(struct thin_fixture *f, uint64_t data_blocks, uint64_t me
 	struct error err = {0};
 
 	*f = (struct thin_fixture){0};
-	snprintf(f->dir, sizeof(f->dir), "/tmp/thin-test-XXXXXX");
-	assert_non_null(mkdtemp(f->dir));
+	f->dir = scratch_new();
 	must(thin_file_create(f->dir, &params, &err), &err);
 	thin_fixture_open(f, THIN_FILE_WRITE);
 }
@@ -77,6 +77,7 @@ void thin_fixture_release(struct thin_fixture *f)
 	}
 	if (rmdir(f->dir) < 0) /* something was left behind */
 		fail_msg("%s is not empty", f->dir);
+	free(f->dir);
 }
 
 void thin_fixture_commit(struct thin_fixture *f)

@@ -12,7 +12,7 @@
 enum { FIXTURE_BLOCK = 64 * 1024 };
 
 struct thin_fixture {
-	char dir[64];
+	char *dir;
 	struct thin_pool *pool; /* NULL while closed */
 };
 

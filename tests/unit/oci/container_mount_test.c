@@ -11,6 +11,7 @@
 #include "pkg/base/alloc.h"
 #include "pkg/host/loop.h"
 #include "tests/support/cmocka.h"
+#include "tests/support/own_mounts.h"
 #include "tests/support/store_fixture.h"
 
 static struct store_fixture f;
@@ -280,5 +281,6 @@ int main(void)
 		CASE(a_mount_that_fails_leaves_nothing),
 	};
 
+	own_mounts();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

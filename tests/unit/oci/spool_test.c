@@ -11,10 +11,11 @@
 #include "pkg/base/alloc.h"
 #include "pkg/stream/stage.h"
 #include "tests/support/cmocka.h"
+#include "tests/support/scratch.h"
 
 enum { BLOB_BYTES = 300000, PIECE_BYTES = 1000, BLOBS = 5 };
 
-static char dir[64];
+static char *dir;
 static uint8_t blob[BLOB_BYTES];
 static struct oci_descriptor blobs[BLOBS];
 
@@ -119,21 +120,24 @@ static void assert_not_taken(struct spool *s, enum error_kind kind, const char *
 static int make_dir(void **state)
 {
 	(void)state;
-	snprintf(dir, sizeof(dir), "/tmp/thinpull-spool-XXXXXX");
+	dir = scratch_new();
 	for (size_t i = 0; i < sizeof(blob); i++)
 		blob[i] = (uint8_t)(i * i % 251);
 	for (size_t i = 0; i < BLOBS; i++) {
 		digest_of(DIGEST_SHA256, blob, sizeof(blob), &blobs[i].digest);
 		blobs[i].size_bytes = sizeof(blob);
 	}
-	return mkdtemp(dir) ? 0 : -1;
+	return 0;
 }
 
 /* Removing it shows as well that nothing is in it. */
 static int remove_dir(void **state)
 {
+	int rc = rmdir(dir);
+
 	(void)state;
-	return rmdir(dir);
+	free(dir);
+	return rc;
 }
 
 static void blobs_come_in_order_a_few_ahead(void **state)
@@ -256,8 +260,8 @@ static void closing_early_leaves_nothing(void **state)
 static void a_folder_that_is_gone_is_an_error(void **state)
 {
 	struct fake f = breaking(0);
-	struct spool *s =
-		spool_open("/tmp/thinpull-spool-is-not-there", &f.source, blobs, 1, note, &f);
+	cleanup_free char *none = xasprintf("%s/none", dir);
+	struct spool *s = spool_open(none, &f.source, blobs, 1, note, &f);
 
 	(void)state;
 	assert_not_taken(s, ERR_SYSTEM, "No such file");

@@ -9,6 +9,7 @@
 #include "registry/source.h"
 #include "tests/support/cmocka.h"
 #include "tests/support/fake_registry.h"
+#include "tests/support/scratch.h"
 
 enum { BLOB_BYTES = 100000 };
 
@@ -131,10 +132,14 @@ static int spool(const char *path, struct error *err)
 	cleanup(source_close_ptr) struct source *source = NULL;
 	cleanup(spool_close_ptr) struct spool *s = NULL;
 	cleanup(stream_close_ptr) struct stream *in = NULL;
+	char *dir = scratch_new();
+	int rc;
 
 	assert_ok(registry_source_open(text, &source, err), err);
-	s = spool_open("/tmp", source, &blob, 1, no_progress, NULL);
-	return spool_take(s, &in, err);
+	s = spool_open(dir, source, &blob, 1, no_progress, NULL);
+	rc = spool_take(s, &in, err);
+	scratch_free(dir);
+	return rc;
 }
 
 static void f64_a_cut_body_is_fetched_anew_by_the_spool(void **state)

@@ -9,15 +9,17 @@
 
 #include "pkg/base/alloc.h"
 #include "tests/support/cmocka.h"
+#include "tests/support/scratch.h"
 
-static char path[] = "/tmp/thinpull-catalog-XXXXXX";
+static char *dir, *path;
 static struct catalog *catalog;
 static struct error err;
 
 static int open_fresh(void **state)
 {
 	(void)state;
-	unlink(path);
+	dir = scratch_new();
+	path = xasprintf("%s/catalog.db", dir);
 	assert_int_equal(catalog_open(path, &catalog, &err), 0);
 	return 0;
 }
@@ -26,7 +28,8 @@ static int close_it(void **state)
 {
 	(void)state;
 	catalog_close(catalog);
-	unlink(path);
+	free(path);
+	scratch_free(dir);
 	return 0;
 }
 
@@ -228,6 +231,5 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_damaged_file_is_made_anew, open_fresh, close_it),
 	};
 
-	close(mkstemp(path));
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

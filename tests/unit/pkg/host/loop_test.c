@@ -14,10 +14,11 @@
 #include "pkg/base/alloc.h"
 #include "pkg/base/cleanup.h"
 #include "tests/support/cmocka.h"
+#include "tests/support/scratch.h"
 
 enum { SIZE = 4 << 20 };
 
-static char file[64];
+static char *dir, *file;
 static struct error err;
 
 static int make_file(void **state)
@@ -25,8 +26,9 @@ static int make_file(void **state)
 	int fd;
 
 	(void)state;
-	snprintf(file, sizeof(file), "/tmp/thinpull-loop-XXXXXX");
-	fd = mkstemp(file);
+	dir = scratch_new();
+	file = xasprintf("%s/file", dir);
+	fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	assert_true(fd >= 0);
 	assert_int_equal(ftruncate(fd, SIZE), 0);
 	close(fd);
@@ -36,7 +38,8 @@ static int make_file(void **state)
 static int remove_file(void **state)
 {
 	(void)state;
-	unlink(file);
+	free(file);
+	scratch_free(dir);
 	return 0;
 }
 

@@ -16,6 +16,8 @@
 #include "pkg/host/loop.h"
 #include "pkg/host/mounts_internal.h"
 #include "tests/support/cmocka.h"
+#include "tests/support/own_mounts.h"
+#include "tests/support/scratch.h"
 
 static struct error err;
 
@@ -81,7 +83,7 @@ static void lines_that_are_none_are_passed_over(void **state)
 /* --- mounts ----------------------------------------------------------------------------------- */
 
 struct scene {
-	char dir[64], *file, *a, *b;
+	char *dir, *file, *a, *b;
 	char device[LOOP_PATH_BYTES];
 };
 
@@ -91,8 +93,7 @@ static void set_scene(struct scene *s)
 	cleanup_free char *command = NULL;
 	int fd;
 
-	snprintf(s->dir, sizeof(s->dir), "/tmp/thinpull-mounts-XXXXXX");
-	assert_non_null(mkdtemp(s->dir));
+	s->dir = scratch_new();
 	s->file = xasprintf("%s/file", s->dir);
 	s->a = xasprintf("%s/a b\\", s->dir);
 	s->b = xasprintf("%s/b", s->dir);
@@ -114,6 +115,7 @@ static void clear_scene(struct scene *s)
 		assert_ok(loop_detach(s->device, &err), &err);
 	unlink(s->file);
 	assert_int_equal(rmdir(s->a) | rmdir(s->b) | rmdir(s->dir), 0);
+	free(s->dir);
 	free(s->file);
 	free(s->a);
 	free(s->b);
@@ -283,5 +285,6 @@ int main(void)
 		cmocka_unit_test(an_ordinary_user_is_told_that_he_may_not),
 	};
 
+	own_mounts();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

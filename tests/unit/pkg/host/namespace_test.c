@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The first process of new namespaces: what it sees, how it ends, that it does not outlive us. */
 #include "tests/support/cmocka.h"
+#include "tests/support/scratch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -85,7 +86,6 @@ static int mount_here(void *arg, struct error *err)
 
 static void mounts_stay_inside(void **state)
 {
-	char dir[] = "/tmp/thinpull-namespace-XXXXXX";
 	size_t n;
 	const enum namespace_flags *flags = kinds(&n);
 
@@ -94,12 +94,13 @@ static void mounts_stay_inside(void **state)
 		struct error err = {0};
 		int status = 1;
 
-		strcpy(dir + strlen(dir) - 6, "XXXXXX");
-		assert_non_null(mkdtemp(dir));
+		char *dir = scratch_new();
+
 		assert_ok(run(flags[i], mount_here, dir, &status, &err), &err);
 		assert_int_equal(status, 0);
 		/* Neither covered nor with anything in it. */
 		assert_int_equal(rmdir(dir), 0);
+		free(dir);
 	}
 }
 

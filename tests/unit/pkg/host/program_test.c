@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Programs are found as a shell finds them, and where the system keeps its own. */
 #include "tests/support/cmocka.h"
+#include "tests/support/scratch.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -9,13 +10,14 @@
 #include "pkg/base/cleanup.h"
 #include "pkg/host/program.h"
 
-static char dir[] = "/tmp/thinpull-program-XXXXXX";
+static char *dir;
 
 /* one/ has a folder and a file that is no program of names that two/ has as programs. */
 static int setup(void **state)
 {
 	(void)state;
-	return mkdtemp(dir) && chdir(dir) == 0
+	dir = scratch_new();
+	return chdir(dir) == 0
 			       && system("mkdir -p one/prog two && touch one/plain two/prog two/plain "
 					 "here && chmod 755 two/* here")
 					  == 0
@@ -25,10 +27,11 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	cleanup_free char *command = xasprintf("rm -r %s", dir);
+	int rc = chdir("/");
 
 	(void)state;
-	return chdir("/") == 0 && system(command) == 0 ? 0 : -1;
+	scratch_free(dir);
+	return rc;
 }
 
 static void assert_found(const char *path, const char *name, const char *want)

@@ -13,19 +13,21 @@
 #include "pkg/thin/raw.h"
 #include "tests/support/cmocka.h"
 #include "tests/support/memory_volume.h"
+#include "tests/support/scratch.h"
 #include "tests/support/thin_fixture.h"
 
 #define SIZE (UINT64_C(64) << 20)
 
-static char path[64];
+static char *dir, *path;
 static int fd;
 static struct error err;
 
 static int make_file(void **state)
 {
 	(void)state;
-	snprintf(path, sizeof(path), "/tmp/thinpull-copy-XXXXXX");
-	fd = mkstemp(path);
+	dir = scratch_new();
+	path = xasprintf("%s/file", dir);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	assert_true(fd >= 0);
 	assert_int_equal(ftruncate(fd, (off_t)SIZE), 0);
 	return 0;
@@ -35,7 +37,8 @@ static int remove_file(void **state)
 {
 	(void)state;
 	close(fd);
-	unlink(path);
+	free(path);
+	scratch_free(dir);
 	return 0;
 }
 

@@ -10,18 +10,18 @@
 
 #include "pkg/base/alloc.h"
 #include "tests/support/cmocka.h"
+#include "tests/support/scratch.h"
 
 #define SIZE (UINT64_C(64) << 20)
 
-static char dir[64], path[96];
+static char *dir, *path;
 static struct error err;
 
 static int make_file(void **state)
 {
 	(void)state;
-	snprintf(dir, sizeof(dir), "/tmp/thinpull-raw-XXXXXX");
-	assert_non_null(mkdtemp(dir));
-	snprintf(path, sizeof(path), "%s/file", dir);
+	dir = scratch_new();
+	path = xasprintf("%s/file", dir);
 	close(open(path, O_WRONLY | O_CREAT | O_EXCL, 0600));
 	assert_int_equal(truncate(path, (off_t)SIZE), 0);
 	return 0;
@@ -30,8 +30,8 @@ static int make_file(void **state)
 static int remove_file(void **state)
 {
 	(void)state;
-	unlink(path);
-	assert_int_equal(rmdir(dir), 0);
+	free(path);
+	scratch_free(dir);
 	return 0;
 }
 

@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -48,12 +49,10 @@ static void commit(struct fixture *f)
 static int set_up(void **state)
 {
 	struct fixture *f = xcalloc(1, sizeof(*f));
-	char name[] = "/tmp/thin-btree-XXXXXX";
 	struct error err = {0};
 
-	f->fd = mkstemp(name);
+	f->fd = memfd_create("metadata", MFD_CLOEXEC);
 	assert_true(f->fd >= 0);
-	unlink(name);
 	assert_int_equal(ftruncate(f->fd, (off_t)BLOCKS * TF_BLOCK_BYTES), 0);
 	f->random = 1;
 	tf_tx_init(&f->tx, f->fd, "test", NULL);

@@ -13,6 +13,7 @@
 
 #include "pkg/base/alloc.h"
 #include "pkg/base/cleanup.h"
+#include "tests/support/scratch.h"
 
 static const char restored[] =
 	"<superblock uuid=\"\" time=\"5\" transaction=\"77\" version=\"2\" data_block_size=\"256\" "
@@ -26,17 +27,17 @@ static const char restored[] =
 /* A 4 MiB metadata file by thin_restore; the name is already gone. */
 static int restore(void)
 {
-	char xml[] = "/tmp/thin-xml-XXXXXX", meta[] = "/tmp/thin-meta-XXXXXX";
-	cleanup_fd int xml_fd = mkstemp(xml);
-	int fd = mkstemp(meta);
+	char *dir = scratch_new();
+	cleanup_free char *xml = xasprintf("%s/xml", dir), *meta = xasprintf("%s/meta", dir);
+	cleanup_fd int xml_fd = open(xml, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	int fd = open(meta, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	cleanup_free char *command = xasprintf("thin_restore -q -i %s -o %s", xml, meta);
 
 	assert_true(xml_fd >= 0 && fd >= 0);
 	assert_int_equal(write(xml_fd, restored, sizeof(restored) - 1), sizeof(restored) - 1);
 	assert_int_equal(ftruncate(fd, 4 << 20), 0);
 	assert_int_equal(system(command), 0);
-	unlink(xml);
-	unlink(meta);
+	scratch_free(dir);
 	return fd;
 }
 

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -51,11 +52,9 @@ static void reload(struct fixture *f)
 static int set_up(void **state)
 {
 	struct fixture *f = xcalloc(1, sizeof(*f));
-	char name[] = "/tmp/thin-spacemap-XXXXXX";
 	struct error err = {0};
 
-	f->fd = mkstemp(name);
-	unlink(name);
+	f->fd = memfd_create("metadata", MFD_CLOEXEC);
 	assert_int_equal(ftruncate(f->fd, (off_t)METADATA_BLOCKS * TF_BLOCK_BYTES), 0);
 	tf_tx_init(&f->tx, f->fd, "test", NULL);
 	f->tx.cache.nr_blocks = METADATA_BLOCKS;
