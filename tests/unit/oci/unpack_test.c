@@ -167,7 +167,7 @@ static size_t count_images(void)
 
 /* --- pulls ------------------------------------------------------------------------------------ */
 
-/* Events as letters with the layer: "R P1 A2 C2 D"; bytes being fetched are only counted. */
+/* Events as letters with the layer: "R P1 W2 A2 C2 D"; bytes being fetched are only counted. */
 struct told {
 	char text[EVENTS_MAX];
 	atomic_size_t fetched;
@@ -190,6 +190,10 @@ static void remove_image(void)
 
 static void note(const struct unpack_event *e, void *arg)
 {
+	static const char letters[] = {
+		[UNPACK_RESOLVED] = 'R', [UNPACK_PRESENT] = 'P',   [UNPACK_WAIT] = 'W',
+		[UNPACK_APPLY] = 'A',	 [UNPACK_COMMITTED] = 'C', [UNPACK_DONE] = 'D',
+	};
 	struct told *told = arg;
 	size_t len;
 
@@ -199,7 +203,7 @@ static void note(const struct unpack_event *e, void *arg)
 	}
 	len = strlen(told->text);
 	snprintf(told->text + len, sizeof(told->text) - len, "%s%c", len ? " " : "",
-		 "RPFACD"[e->step]);
+		 letters[e->step]);
 	len = strlen(told->text);
 	if (e->layer)
 		snprintf(told->text + len, sizeof(told->text) - len, "%zu", e->layer);
@@ -258,7 +262,7 @@ static void layers_are_applied_in_order_and_told(void **state)
 	(void)state;
 	make_image(&(struct recipe){.layers = "abc", .gzip = true});
 	assert_ok(pull_from(store, true, &told, &result), &err);
-	assert_string_equal(told.text, "R A1 C1 A2 C2 A3 C3 D");
+	assert_string_equal(told.text, "R W1 W2 W3 A1 C1 A2 C2 A3 C3 D");
 	assert_int_equal(told.fetched, 0);
 	assert_int_equal(result.n_layers, 3);
 	assert_int_equal(result.n_fetched, 3);
@@ -277,7 +281,7 @@ static void blobs_from_afar_go_through_the_spool(void **state)
 	(void)state;
 	make_image(&(struct recipe){.layers = "abcde"});
 	assert_ok(pull_from(store, false, &told, &result), &err);
-	assert_string_equal(told.text, "R A1 C1 A2 C2 A3 C3 A4 C4 A5 C5 D");
+	assert_string_equal(told.text, "R W1 W2 W3 W4 W5 A1 C1 A2 C2 A3 C3 A4 C4 A5 C5 D");
 	assert_true(told.fetched >= 5);
 	assert_int_equal(result.n_fetched, 5);
 	assert_content("top", "e");
@@ -297,7 +301,7 @@ static void what_is_there_is_not_fetched_again(void **state)
 	/* Compressed they are other blobs of the same layers. */
 	make_image(&(struct recipe){.layers = "abc", .gzip = true});
 	assert_ok(pull_from(store, false, &more, &result), &err);
-	assert_string_equal(more.text, "R P1 P2 A3 C3 D");
+	assert_string_equal(more.text, "R P1 P2 W3 A3 C3 D");
 	assert_int_equal(result.n_fetched, 1);
 	assert_content("top", "c");
 	assert_content("b", "the content of a file");
@@ -412,12 +416,12 @@ static void a_layer_that_vanishes_is_fetched_after_all(void **state)
 	assert_ok(pull(true), &err);
 	make_image(&(struct recipe){.layers = "ab"});
 	assert_ok(pull_from(store, false, &told, &result), &err);
-	assert_string_equal(told.text, "R P1 A2 A1 C1 A2 C2 D");
+	assert_string_equal(told.text, "R P1 W2 A2 W1 W2 A1 C1 A2 C2 D");
 	assert_content("top", "b");
 	assert_int_equal(count_layers(), 2);
 	/* And when nothing was missing at first. */
 	assert_ok(pull_from(store, true, &all, &result), &err);
-	assert_string_equal(all.text, "R P1 P2 A1 C1 A2 C2 D");
+	assert_string_equal(all.text, "R P1 P2 W1 W2 A1 C1 A2 C2 D");
 	assert_int_equal(count_images(), 1);
 }
 
