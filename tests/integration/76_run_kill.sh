@@ -10,8 +10,8 @@ marker=9$$
 seed=${THINPULL_SEED:-$RANDOM$RANDOM}
 RANDOM=$seed
 say "seed $seed (THINPULL_SEED)"
-KILLS=20
-[ -z "${THINPULL_AGAIN:-}" ] || KILLS=10
+KILLS=12
+[ -z "${THINPULL_AGAIN:-}" ] || KILLS=6
 expect 0 tp -q pull "$IMAGE:plain"
 expect 0 tp create "$IMAGE:plain" bystander
 clean=$(json pool status | jq -c '[.thin_count, .data.used_bytes]')

@@ -8,7 +8,7 @@
 . "$(dirname "$0")/../support/runs.sh"
 need_runs
 FAULT_SO=$TOP/build/release/tests/tools/fault.so
-POINTS=${POINTS:-10}
+POINTS=${POINTS:-7}
 marker=6$$
 words="echo x >/srv/new; setsid sleep $marker & exit 3"
 expect 0 tp -q pull "$IMAGE:plain"
