@@ -161,6 +161,19 @@ expect 0 tp umount fixed
 raw fixed "$WORK/again.ext4"
 [ "$(content "$WORK/fixed.ext4")" = "$(content "$WORK/again.ext4")" ] || fail 'it has changed'
 
+say 'the run folder: an option wins over the environment, that over the configuration'
+mount_parent() { # words before the verb
+    expect 0 tp "$@" mount fixed
+    dirname "$(dirname "$(dirname "$(cat "$WORK/out")")")"
+    expect 0 tp "$@" umount fixed
+}
+echo "{\"run_dir\": \"$WORK/of config\"}" >"$WORK/config.json"
+[ "$(mount_parent --config "$WORK/config.json")" = "$THINPULL_RUN_DIR" ]
+[ "$(unset THINPULL_RUN_DIR && mount_parent --config "$WORK/config.json")" = "$WORK/of config" ]
+[ "$(mount_parent --run-dir "$WORK/of option")" = "$WORK/of option" ]
+expect 3 tp --run-dir= ls
+[ -z "$(ls "$WORK/of option" "$WORK/of config" | grep -v :)" ] || fail 'a mount point is left'
+
 say 'what is mounted keeps its name'
 expect 0 tp mount fixed
 expect 7 tp rename fixed firm
