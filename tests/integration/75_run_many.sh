@@ -42,6 +42,7 @@ for i in $(seq 16); do
         2>"$WORK/err.$i" &
     pids="$pids $!"
 done
+run_pid=$pids
 i=0
 for pid in $pids; do
     i=$((i + 1))
@@ -49,6 +50,7 @@ for pid in $pids; do
     wait "$pid" || code=$?
     [ $code = $i ] || { cat "$WORK/err.$i"; fail "run $i of those at the same time: exit $code"; }
 done
+run_pid=
 check_nothing_runs "$marker"
 [ "$(counts)" = "$before" ] || fail "before: $before; after: $(counts)"
 check_pool

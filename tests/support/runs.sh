@@ -5,12 +5,16 @@
 IMAGE=oci:$IMAGES/busybox
 [ -e "$IMAGES/busybox.key" ] || skip 'no image busybox: bash tests/support/images.sh busybox'
 
-run_pid=
+run_pid= # one or more
 
+# Also of a test that fails: the next command is what clears the machine.
 end_all() {
     local status=$?
     set +e
-    if [ -n "$run_pid" ]; then { kill -KILL "$run_pid"; wait "$run_pid"; } 2>/dev/null; fi
+    if [ -n "$run_pid" ]; then
+        # shellcheck disable=SC2086
+        { kill -KILL $run_pid; wait $run_pid; "$PROGRAM" --root "$ROOT" ls; } >/dev/null 2>&1
+    fi
     (exit $status)
     clean_up
 }
