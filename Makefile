@@ -35,6 +35,8 @@ LDFLAGS_tsan := -fsanitize=thread
 LAUNCH_tsan := sh tests/support/tsan.sh
 CFLAGS_coverage := -O0 --coverage -fprofile-update=atomic
 LDFLAGS_coverage := --coverage
+# see tests/support/coverage_exit.c
+LDFLAGS_UNIT_coverage := -Wl,--wrap=_exit -Wl,-u,__wrap__exit -Wl,-u,__gcov_dump
 # only with CC=clang, see `make fuzz`
 CFLAGS_fuzz := -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
 LDFLAGS_fuzz := -fsanitize=address,undefined
@@ -97,11 +99,11 @@ compile_commands.json: build/thinpull ## for editors and clang-tidy
 # --- tests ---------------------------------------------------------------------------------------
 # A test binary links the archives of its own layer and below, nothing above.
 $(OUT)/tests/unit/pkg/%: $(OUT)/tests/unit/pkg/%.o $(OUT)/libsupport.a $(OUT)/libpkg.a
-	$(Q)echo '  LD    $@'; $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ -lcmocka $(LIB_LDLIBS)
+	$(Q)echo '  LD    $@'; $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) $(LDFLAGS_UNIT_$(FLAVOUR)) -o $@ $^ -lcmocka $(LIB_LDLIBS)
 $(OUT)/tests/unit/oci/%: $(OUT)/tests/unit/oci/%.o $(OUT)/libsupport.a $(OUT)/liboci.a $(OUT)/libpkg.a
-	$(Q)echo '  LD    $@'; $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ -lcmocka $(LIB_LDLIBS)
+	$(Q)echo '  LD    $@'; $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) $(LDFLAGS_UNIT_$(FLAVOUR)) -o $@ $^ -lcmocka $(LIB_LDLIBS)
 $(OUT)/tests/unit/registry/%: $(OUT)/tests/unit/registry/%.o $(OUT)/libsupport.a $(LIBS)
-	$(Q)echo '  LD    $@'; $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ -lcmocka $(LIB_LDLIBS)
+	$(Q)echo '  LD    $@'; $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) $(LDFLAGS_UNIT_$(FLAVOUR)) -o $@ $^ -lcmocka $(LIB_LDLIBS)
 $(OUT)/tests/tools/%: $(OUT)/tests/tools/%.o $(OUT)/libsupport.a $(LIBS)
 	$(Q)echo '  LD    $@'; $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LIB_LDLIBS)
 # Not linked with anything of ours: it is loaded into the program as users have it.

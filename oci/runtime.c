@@ -103,7 +103,7 @@ static void terminal_save(struct terminal *t)
 /* From the background it would stop this process. */
 static void terminal_restore(const struct terminal *t)
 {
-	struct termios now;
+	struct termios now = {0}; /* with what is between its members */
 	sigset_t output, mask;
 
 	if (!t->is_one || tcgetattr(STDIN_FILENO, &now) < 0
@@ -143,7 +143,7 @@ static int run_in_namespaces(const struct runtime_options *options, const struct
 
 int runtime_run(const struct runtime_options *options, int *ret_status, struct error *err)
 {
-	struct terminal terminal;
+	struct terminal terminal = {0};
 	struct relay relay;
 	int failed;
 

@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include "pkg/base/alloc.h"
+#include "pkg/host/loop.h"
 #include "tests/support/cmocka.h"
+#include "tests/support/own_mounts.h"
 #include "tests/support/store_fixture.h"
 
 static struct store_fixture f;
@@ -109,6 +111,72 @@ static void accounts_are_those_of_its_own_files(void **state)
 	assert_true(says(&text, "\"uid\": 1000"));
 }
 
+static void needs_devices(void)
+{
+	if (geteuid() != 0 || loop_check(&err) < 0)
+		skip();
+}
+
+/* What a kernel writes to is not whole. */
+static void a_mounted_container_is_busy(void **state)
+{
+	cleanup_buffer struct buffer text = {0};
+	cleanup_free char *point = NULL;
+	struct container *c;
+
+	(void)state;
+	needs_devices();
+	assert_ok(container_open(f.store, "box", &c, &err), &err);
+	assert_ok(container_mount(c, NULL, &point, &err), &err);
+	assert_int_equal(container_config(c, &(struct bundle_options){0}, &text, &err), -1);
+	assert_error(&err, ERR_BUSY, "container box is mounted on /");
+	assert_int_equal(text.len, 0);
+	assert_ok(container_unmount(c, &err), &err);
+	assert_ok(container_config(c, &(struct bundle_options){0}, &text, &err), &err);
+	container_close(c);
+}
+
+/* Attached, not mounted: what its device still holds back is in the file before it is read. */
+static void an_attached_container_is_read(void **state)
+{
+	cleanup_buffer struct buffer text = {0};
+	cleanup_free char *device = NULL;
+	struct container *c;
+
+	(void)state;
+	needs_devices();
+	assert_ok(container_open(f.store, "box", &c, &err), &err);
+	assert_ok(container_attach(c, &device, &err), &err);
+	assert_ok(container_config(c, &(struct bundle_options){0}, &text, &err), &err);
+	assert_true(says(&text, "/bin/then"));
+	assert_ok(container_unmount(c, &err), &err);
+	container_close(c);
+}
+
+/* The machine went down while it was mounted: a kernel brings it up to date, if there is one. */
+static void a_journal_that_was_left_is_replayed(void **state)
+{
+	cleanup_buffer struct buffer text = {0};
+	cleanup_free char *command = NULL;
+	struct container *c;
+
+	(void)state;
+	assert_ok(container_open(f.store, "box", &c, &err), &err);
+	assert_ok(container_check_out(c, &err), &err);
+	command = xasprintf("PATH=$PATH:/sbin:/usr/sbin debugfs -w -R 'feature needs_recovery' "
+			    "'%s' >/dev/null 2>&1",
+			    container_file(c));
+	assert_int_equal(system(command), 0);
+	if (geteuid() == 0 && loop_check(&err) == 0) {
+		assert_ok(container_config(c, &(struct bundle_options){0}, &text, &err), &err);
+		assert_true(says(&text, "/bin/then"));
+	} else {
+		assert_int_equal(container_config(c, &(struct bundle_options){0}, &text, &err), -1);
+		assert_int_equal(err.kind, ERR_UNSUPPORTED);
+	}
+	container_close(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -119,7 +187,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_image_is_the_one_it_was_made_from, begin, end),
 		cmocka_unit_test_setup_teardown(documents_that_are_gone_are_told, begin, end),
 		cmocka_unit_test_setup_teardown(accounts_are_those_of_its_own_files, begin, end),
+		cmocka_unit_test_setup_teardown(a_mounted_container_is_busy, begin, end),
+		cmocka_unit_test_setup_teardown(an_attached_container_is_read, begin, end),
+		cmocka_unit_test_setup_teardown(a_journal_that_was_left_is_replayed, begin, end),
 	};
 
+	own_mounts();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

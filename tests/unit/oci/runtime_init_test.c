@@ -11,6 +11,7 @@
 
 #include "pkg/base/alloc.h"
 #include "pkg/base/cleanup.h"
+#include "pkg/host/loop.h"
 #include "tests/support/cmocka.h"
 #include "tests/support/runtime_try.h"
 #include "tests/support/scratch.h"
@@ -167,6 +168,44 @@ static void the_first_process_holds_one_file_and_no_other(void **state)
 	}
 }
 
+/* As root: a file on a loop device that goes with the run, and what was written is in the file. */
+static void a_file_is_mounted_as_the_root(void **state)
+{
+	cleanup_free char *command =
+		xasprintf("PATH=$PATH:/sbin:/usr/sbin; truncate -s 8M '%s/image'"
+			  " && mke2fs -q -t ext4 '%s/image' >/dev/null 2>&1",
+			  (char *)*state, (char *)*state);
+	cleanup_free char *file = xasprintf("%s/image", (char *)*state);
+	cleanup_free char *look =
+		xasprintf("PATH=$PATH:/sbin:/usr/sbin; [ \"$(debugfs -R 'cat /new' "
+			  "'%s' 2>/dev/null)\" = written ]",
+			  file);
+	cleanup(runtime_try_release) struct runtime_try r;
+	struct error err = {0};
+	int status = -1;
+
+	if (geteuid() != 0 || loop_check(&err) < 0)
+		skip();
+	assert_int_equal(system(command), 0);
+	runtime_try_prepare(*state,
+			    "started; [ -d \"$bundle/rootfs/lost+found\" ] || exit 1\n"
+			    "echo written >\"$bundle/rootfs/new\"; exit 5\n",
+			    &r);
+	free((char *)(uintptr_t)r.options.folder);
+	r.options.folder = NULL;
+	r.options.file = file;
+	assert_ok(runtime_try_run(&r, &status, &err), &err);
+	assert_int_equal(status, 5);
+	assert_true(loop_wait_gone(file));
+	assert_int_equal(system(look), 0);
+	/* One that is no file system is refused before anything is started. */
+	assert_int_equal(truncate(file, 0), 0);
+	assert_int_equal(truncate(file, 8 << 20), 0);
+	assert_int_equal(runtime_try_run(&r, &status, &err), -1);
+	assert_error(&err, err.kind, "mount");
+	assert_true(loop_wait_gone(file));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -192,6 +231,8 @@ int main(void)
 						scratch_tear_down),
 		cmocka_unit_test_setup_teardown(the_first_process_holds_one_file_and_no_other,
 						scratch_set_up, scratch_tear_down),
+		cmocka_unit_test_setup_teardown(a_file_is_mounted_as_the_root, scratch_set_up,
+						scratch_tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

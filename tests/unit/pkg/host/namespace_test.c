@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The first process of new namespaces: what it sees, how it ends, that it does not outlive us. */
 #include "tests/support/cmocka.h"
-#include "tests/support/scratch.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mount.h>
@@ -15,6 +15,7 @@
 #include "pkg/base/alloc.h"
 #include "pkg/base/cleanup.h"
 #include "pkg/host/namespace.h"
+#include "tests/support/scratch.h"
 
 /* As root without and with a user namespace, as an ordinary user with one. */
 static const enum namespace_flags *kinds(size_t *ret_n)
@@ -199,6 +200,63 @@ static void it_dies_with_its_parent_at_any_moment(void **state)
 		kill_parent_after(delay);
 }
 
+/* In a process that may not: its exit status is 0 when it was told so. */
+static int told_so(enum namespace_flags flags, const char *text)
+{
+	struct namespace *ns = NULL;
+	struct error err = {0};
+	char said[1024];
+
+	if (namespace_start(flags, look, NULL, &ns, &err) == 0)
+		return 1;
+	error_text(&err, said, sizeof(said));
+	return err.kind == ERR_UNSUPPORTED && strstr(said, text) ? 0 : 2;
+}
+
+static int status_of(pid_t pid)
+{
+	int status;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+}
+
+static void who_may_not_is_told_what_it_needs(void **state)
+{
+	pid_t pid = fork();
+
+	(void)state;
+	if (pid == 0) {
+		if (geteuid() == 0 && setuid(65534) < 0)
+			_exit(3);
+		_exit(told_so(0, "this needs CAP_SYS_ADMIN"));
+	}
+	assert_int_equal(status_of(pid), 0);
+}
+
+/* A limit that everybody can set for what is below him. */
+static void a_machine_without_user_namespaces_says_which_switch(void **state)
+{
+	pid_t pid = fork();
+	int status;
+
+	(void)state;
+	if (pid == 0) {
+		FILE *f;
+
+		if (unshare(CLONE_NEWUSER) < 0)
+			_exit(77);
+		f = fopen("/proc/sys/user/max_user_namespaces", "we");
+		if (!f || fputs("0", f) < 0 || fclose(f) != 0)
+			_exit(77);
+		_exit(told_so(NAMESPACE_USER, "user.max_user_namespaces"));
+	}
+	status = status_of(pid);
+	if (status == 77)
+		skip();
+	assert_int_equal(status, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -207,6 +265,8 @@ int main(void)
 		cmocka_unit_test(its_error_is_ours),
 		cmocka_unit_test(its_death_is_told),
 		cmocka_unit_test(it_dies_with_its_parent_at_any_moment),
+		cmocka_unit_test(who_may_not_is_told_what_it_needs),
+		cmocka_unit_test(a_machine_without_user_namespaces_says_which_switch),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
