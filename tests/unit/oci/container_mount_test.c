@@ -145,6 +145,36 @@ static void a_container_is_found_by_its_mount_point(void **state)
 	assert_error(&err, ERR_NOT_FOUND, "/not/there");
 }
 
+static void a_path_that_cannot_be_followed_is_told(void **state)
+{
+	cleanup_free char *below = xasprintf("%s/file/below", f.root), *name = NULL;
+	cleanup_free char *file = xasprintf("%s/file", f.root);
+
+	(void)state;
+	close(open(file, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+	assert_int_equal(containers_find_mount(f.store, below, &name, &err), -1);
+	assert_error(&err, ERR_SYSTEM, below);
+}
+
+static void a_mount_point_comes_and_goes_with_its_folders(void **state)
+{
+	cleanup_free char *expected = container_mount_point(c);
+	cleanup_free char *point = NULL, *file = NULL;
+
+	(void)state;
+	assert_ok(container_make_mount_point(c, &point, &err), &err);
+	assert_string_equal(point, expected);
+	assert_int_equal(access(point, F_OK), 0);
+	/* What somebody put there stays. */
+	file = xasprintf("%s/file", point);
+	close(open(file, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+	container_remove_mount_point(c);
+	assert_int_equal(unlink(file), 0);
+	container_remove_mount_point(c);
+	assert_int_equal(access(store_run_dir(f.store), F_OK), -1);
+	container_remove_mount_point(c);
+}
+
 static void a_mounted_one_is_removed_by_force_only(void **state)
 {
 	cleanup_free char *point = NULL;
@@ -273,6 +303,8 @@ int main(void)
 		CASE(an_attached_device_is_found_again),
 		CASE(mounts_come_and_go),
 		CASE(a_container_is_found_by_its_mount_point),
+		CASE(a_path_that_cannot_be_followed_is_told),
+		CASE(a_mount_point_comes_and_goes_with_its_folders),
 		CASE(a_mounted_one_is_removed_by_force_only),
 		CASE(a_mount_that_is_used_is_busy),
 		CASE(what_covers_a_mount_point_is_not_taken_away),
