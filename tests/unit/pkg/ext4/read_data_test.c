@@ -8,56 +8,18 @@
 #include "pkg/base/bytes.h"
 #include "pkg/ext4/extents.h"
 #include "tests/support/cmocka.h"
-#include "tests/support/ext4_sample.h"
+#include "tests/support/ext4_reading.h"
 
 enum { BLOCK = 4096, SIZE_AT = 4, FLAGS_AT = 32, IBLOCK_AT = 40, SIZE_HIGH_AT = 108 };
-
-static struct ext4_sample s;
-static struct ext4_reader *r;
-static struct error err;
-
-static int begin(void **state)
-{
-	(void)state;
-	s = ext4_sample_make();
-	assert_ok(ext4_reader_open(&s.v->volume, &r, &err), &err);
-	return 0;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	ext4_reader_close(r);
-	memory_volume_free(s.v);
-	return 0;
-}
-
-static uint32_t find(const char *name)
-{
-	uint32_t inode;
-
-	assert_ok(ext4_reader_lookup(r, EXT4_ROOT_INODE, name, strlen(name), &inode, &err), &err);
-	return inode;
-}
-
-/* After a change: its checksums hold, nothing is cached. */
-static void reopen(void)
-{
-	ext4_reader_close(r);
-	r = NULL;
-	ext4_sample_sign(&s);
-	assert_ok(ext4_reader_open(&s.v->volume, &r, &err), &err);
-	error_clear(&err);
-}
 
 static void set_size(uint32_t inode, uint64_t size)
 {
 	uint8_t bytes[4];
 
 	put_le32(bytes, (uint32_t)size);
-	ext4_sample_poke_inode(&s, inode, SIZE_AT, bytes, 4);
+	ext4_sample_poke_inode(&sample, inode, SIZE_AT, bytes, 4);
 	put_le32(bytes, (uint32_t)(size >> 32));
-	ext4_sample_poke_inode(&s, inode, SIZE_HIGH_AT, bytes, 4);
+	ext4_sample_poke_inode(&sample, inode, SIZE_HIGH_AT, bytes, 4);
 }
 
 static void set_extents(uint32_t inode, const struct ext4_extent *extents, size_t n)
@@ -68,7 +30,7 @@ static void set_extents(uint32_t inode, const struct ext4_extent *extents, size_
 	for (size_t i = 0; i < n; i++)
 		if (extents[i].unwritten) /* which we never write: 32,768 more for the length */
 			iblock[12 + 12 * i + 5] |= 0x80;
-	ext4_sample_poke_inode(&s, inode, IBLOCK_AT, iblock, sizeof(iblock));
+	ext4_sample_poke_inode(&sample, inode, IBLOCK_AT, iblock, sizeof(iblock));
 }
 
 /* Where the only block of "a" is. */
@@ -76,8 +38,9 @@ static uint64_t block_of_a(void)
 {
 	uint8_t raw[12];
 
-	assert_ok(thin_volume_read(&s.v->volume, raw, sizeof(raw),
-				   s.inode_table * BLOCK + (find("a") - 1) * 256 + IBLOCK_AT + 12,
+	assert_ok(thin_volume_read(&sample.v->volume, raw, sizeof(raw),
+				   sample.inode_table * BLOCK + (reading_find("a") - 1) * 256
+					   + IBLOCK_AT + 12,
 				   &err),
 		  &err);
 	return get_le32(raw + 8);
@@ -86,7 +49,7 @@ static uint64_t block_of_a(void)
 static int read_at(const char *name, void *buf, size_t len, uint64_t offset, size_t *ret_n)
 {
 	error_clear(&err);
-	return ext4_reader_read(r, find(name), buf, len, offset, ret_n, &err);
+	return ext4_reader_read(reader, reading_find(name), buf, len, offset, ret_n, &err);
 }
 
 static void reading_ends_with_the_file(void **state)
@@ -120,9 +83,9 @@ static void holes_are_zeros(void **state)
 	size_t n;
 
 	(void)state;
-	set_extents(find("a"), extents, 2);
-	set_size(find("a"), 4 * BLOCK + 100);
-	reopen();
+	set_extents(reading_find("a"), extents, 2);
+	set_size(reading_find("a"), 4 * BLOCK + 100);
+	reading_reopen();
 	memset(want, 0, sizeof(want));
 	memcpy(want + BLOCK, "abcdefghij", 10);
 	memcpy(want + 3 * BLOCK, "abcdefghij", 10);
@@ -133,16 +96,22 @@ static void holes_are_zeros(void **state)
 		assert_memory_equal(got, want + at, n);
 		assert_int_equal(got[n], 0xee);
 	}
-	assert_ok(ext4_reader_next_data(r, find("a"), 0, &offset, &len, &err), &err);
+	assert_ok(ext4_reader_next_data(reader, reading_find("a"), 0, &offset, &len, &err), &err);
 	assert_int_equal(offset, BLOCK);
 	assert_int_equal(len, BLOCK);
-	assert_ok(ext4_reader_next_data(r, find("a"), BLOCK + 7, &offset, &len, &err), &err);
+	assert_ok(ext4_reader_next_data(reader, reading_find("a"), BLOCK + 7, &offset, &len, &err),
+		  &err);
 	assert_int_equal(offset, BLOCK + 7);
 	assert_int_equal(len, BLOCK - 7);
-	assert_ok(ext4_reader_next_data(r, find("a"), 2 * BLOCK, &offset, &len, &err), &err);
+	assert_ok(ext4_reader_next_data(reader, reading_find("a"), 2 * BLOCK, &offset, &len, &err),
+		  &err);
 	assert_int_equal(offset, 3 * BLOCK);
-	assert_int_equal(ext4_reader_next_data(r, find("a"), 4 * BLOCK, &offset, &len, &err), 1);
-	assert_int_equal(ext4_reader_next_data(r, find("a"), 1 << 20, &offset, &len, &err), 1);
+	assert_int_equal(ext4_reader_next_data(reader, reading_find("a"), 4 * BLOCK, &offset, &len,
+					       &err),
+			 1);
+	assert_int_equal(ext4_reader_next_data(reader, reading_find("a"), 1 << 20, &offset, &len,
+					       &err),
+			 1);
 }
 
 /* fallocate(2) maps blocks without content, also behind the end of the file. */
@@ -157,19 +126,21 @@ static void what_is_preallocated_is_no_data(void **state)
 	size_t n;
 
 	(void)state;
-	set_extents(find("a"), extents, 3);
-	set_size(find("a"), BLOCK + 5);
-	reopen();
+	set_extents(reading_find("a"), extents, 3);
+	set_size(reading_find("a"), BLOCK + 5);
+	reading_reopen();
 	assert_ok(read_at("a", got, sizeof(got), 0, &n), &err);
 	assert_int_equal(n, BLOCK + 5);
 	assert_int_equal(got[0], 0);
 	assert_memory_equal(got + BLOCK, "abcde", 5);
-	assert_ok(ext4_reader_next_data(r, find("a"), 0, &offset, &len, &err), &err);
+	assert_ok(ext4_reader_next_data(reader, reading_find("a"), 0, &offset, &len, &err), &err);
 	assert_int_equal(offset, BLOCK);
 	assert_int_equal(len, 5); /* not to the end of the block */
-	set_size(find("a"), 8 * BLOCK);
-	reopen();
-	assert_int_equal(ext4_reader_next_data(r, find("a"), 2 * BLOCK, &offset, &len, &err), 1);
+	set_size(reading_find("a"), 8 * BLOCK);
+	reading_reopen();
+	assert_int_equal(ext4_reader_next_data(reader, reading_find("a"), 2 * BLOCK, &offset, &len,
+					       &err),
+			 1);
 }
 
 static void ranges_that_touch_are_one(void **state)
@@ -178,7 +149,7 @@ static void ranges_that_touch_are_one(void **state)
 
 	(void)state;
 	/* 500 extents, one for each block */
-	assert_ok(ext4_reader_next_data(r, find("big"), 5, &offset, &len, &err), &err);
+	assert_ok(ext4_reader_next_data(reader, reading_find("big"), 5, &offset, &len, &err), &err);
 	assert_int_equal(offset, 5);
 	assert_int_equal(len, EXT4_SAMPLE_BIG_EXTENTS * BLOCK - 5 - 5);
 }
@@ -196,11 +167,13 @@ static void data_that_is_kept_otherwise_is_unsupported(void **state)
 		uint8_t bytes[4];
 
 		put_le32(bytes, flags[i]);
-		ext4_sample_poke_inode(&s, find("a"), FLAGS_AT, bytes, 4);
-		reopen();
+		ext4_sample_poke_inode(&sample, reading_find("a"), FLAGS_AT, bytes, 4);
+		reading_reopen();
 		assert_int_equal(read_at("a", buf, 10, 0, &n), -1);
 		assert_error(&err, ERR_UNSUPPORTED, "inode 11: data that is inline");
-		assert_int_equal(ext4_reader_next_data(r, find("a"), 0, &offset, &len, &err), -1);
+		assert_int_equal(ext4_reader_next_data(reader, reading_find("a"), 0, &offset, &len,
+						       &err),
+				 -1);
 	}
 }
 
@@ -214,9 +187,11 @@ static void other_types_have_no_content(void **state)
 	(void)state;
 	assert_int_equal(read_at("d", buf, 10, 0, &n), -1);
 	assert_error(&err, ERR_INVALID, "is not a regular file");
-	assert_int_equal(ext4_reader_next_data(r, find("fifo"), 0, &offset, &len, &err), -1);
+	assert_int_equal(ext4_reader_next_data(reader, reading_find("fifo"), 0, &offset, &len,
+					       &err),
+			 -1);
 	assert_error(&err, ERR_INVALID, "is not a regular file");
-	assert_int_equal(ext4_reader_readlink(r, find("a"), &target, &err), -1);
+	assert_int_equal(ext4_reader_readlink(reader, reading_find("a"), &target, &err), -1);
 	assert_error(&err, ERR_INVALID, "is not a symlink");
 }
 
@@ -225,7 +200,7 @@ static int link_is(const char *name, const char *expected)
 	cleanup_buffer struct buffer target = {0};
 
 	error_clear(&err);
-	if (ext4_reader_readlink(r, find(name), &target, &err) < 0)
+	if (ext4_reader_readlink(reader, reading_find(name), &target, &err) < 0)
 		return -1;
 	assert_int_equal(target.len, strlen(expected));
 	assert_memory_equal(target.data, expected, target.len);
@@ -241,8 +216,8 @@ static void symlinks_are_in_the_inode_or_in_a_block(void **state)
 	for (size_t i = 0; i < 2000; i++)
 		longest[i] = (char)('a' + i % 26);
 	assert_ok(link_is("slow", longest), &err);
-	set_size(find("slow"), 30); /* short, and in a block all the same */
-	reopen();
+	set_size(reading_find("slow"), 30); /* short, and in a block all the same */
+	reading_reopen();
 	longest[30] = '\0';
 	assert_ok(link_is("slow", longest), &err);
 }
@@ -253,18 +228,18 @@ static void symlinks_of_impossible_content_are_damage(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
-		set_size(find("slow"), sizes[i]);
-		reopen();
+		set_size(reading_find("slow"), sizes[i]);
+		reading_reopen();
 		assert_int_equal(link_is("slow", ""), -1);
 		assert_error(&err, ERR_INCONSISTENT,
 			     i ? "symlink of 4096 bytes" : "symlink of 0 bytes");
 	}
-	ext4_sample_poke_inode(&s, find("link"), IBLOCK_AT + 3, "", 1);
-	reopen();
+	ext4_sample_poke_inode(&sample, reading_find("link"), IBLOCK_AT + 3, "", 1);
+	reading_reopen();
 	assert_int_equal(link_is("link", ""), -1);
 	assert_error(&err, ERR_INCONSISTENT, "symlink with NUL");
-	set_size(find("link"), 60); /* would go on into other fields of the inode */
-	reopen();
+	set_size(reading_find("link"), 60); /* would go on into other fields of the inode */
+	reading_reopen();
 	assert_int_equal(link_is("link", ""), -1);
 	assert_error(&err, ERR_UNSUPPORTED, "block-mapped");
 }
@@ -272,17 +247,21 @@ static void symlinks_of_impossible_content_are_damage(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(reading_ends_with_the_file, begin, end),
-		cmocka_unit_test_setup_teardown(holes_are_zeros, begin, end),
-		cmocka_unit_test_setup_teardown(what_is_preallocated_is_no_data, begin, end),
-		cmocka_unit_test_setup_teardown(ranges_that_touch_are_one, begin, end),
-		cmocka_unit_test_setup_teardown(data_that_is_kept_otherwise_is_unsupported, begin,
-						end),
-		cmocka_unit_test_setup_teardown(other_types_have_no_content, begin, end),
-		cmocka_unit_test_setup_teardown(symlinks_are_in_the_inode_or_in_a_block, begin,
-						end),
-		cmocka_unit_test_setup_teardown(symlinks_of_impossible_content_are_damage, begin,
-						end),
+		cmocka_unit_test_setup_teardown(reading_ends_with_the_file, reading_begin,
+						reading_end),
+		cmocka_unit_test_setup_teardown(holes_are_zeros, reading_begin, reading_end),
+		cmocka_unit_test_setup_teardown(what_is_preallocated_is_no_data, reading_begin,
+						reading_end),
+		cmocka_unit_test_setup_teardown(ranges_that_touch_are_one, reading_begin,
+						reading_end),
+		cmocka_unit_test_setup_teardown(data_that_is_kept_otherwise_is_unsupported,
+						reading_begin, reading_end),
+		cmocka_unit_test_setup_teardown(other_types_have_no_content, reading_begin,
+						reading_end),
+		cmocka_unit_test_setup_teardown(symlinks_are_in_the_inode_or_in_a_block,
+						reading_begin, reading_end),
+		cmocka_unit_test_setup_teardown(symlinks_of_impossible_content_are_damage,
+						reading_begin, reading_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

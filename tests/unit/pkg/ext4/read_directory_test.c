@@ -6,45 +6,7 @@
 #include "pkg/base/bytes.h"
 #include "pkg/ext4/read_internal.h"
 #include "tests/support/cmocka.h"
-#include "tests/support/ext4_sample.h"
-
-static struct ext4_sample s;
-static struct ext4_reader *r;
-static struct error err;
-
-static int begin(void **state)
-{
-	(void)state;
-	s = ext4_sample_make();
-	assert_ok(ext4_reader_open(&s.v->volume, &r, &err), &err);
-	return 0;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	ext4_reader_close(r);
-	memory_volume_free(s.v);
-	return 0;
-}
-
-static uint32_t find(const char *name)
-{
-	uint32_t inode;
-
-	assert_ok(ext4_reader_lookup(r, EXT4_ROOT_INODE, name, strlen(name), &inode, &err), &err);
-	return inode;
-}
-
-/* After a change: its checksums hold, nothing is cached. */
-static void reopen(void)
-{
-	ext4_reader_close(r);
-	r = NULL;
-	ext4_sample_sign(&s);
-	assert_ok(ext4_reader_open(&s.v->volume, &r, &err), &err);
-	error_clear(&err);
-}
+#include "tests/support/ext4_reading.h"
 
 static int count(const struct ext4_dirent *entry, void *arg, struct error *e)
 {
@@ -58,7 +20,7 @@ static int names(uint32_t dir, size_t *ret)
 {
 	*ret = 0;
 	error_clear(&err);
-	return ext4_reader_dir(r, dir, count, ret, &err);
+	return ext4_reader_dir(reader, dir, count, ret, &err);
 }
 
 static void all_names_but_the_dots_are_told(void **state)
@@ -68,11 +30,11 @@ static void all_names_but_the_dots_are_told(void **state)
 	(void)state;
 	assert_ok(names(EXT4_ROOT_INODE, &n), &err);
 	assert_int_equal(n, 10);
-	assert_ok(names(find("d"), &n), &err); /* an htree */
+	assert_ok(names(reading_find("d"), &n), &err); /* an htree */
 	assert_int_equal(n, EXT4_SAMPLE_NAMES);
-	assert_ok(names(find("empty"), &n), &err);
+	assert_ok(names(reading_find("empty"), &n), &err);
 	assert_int_equal(n, 0);
-	assert_int_equal(names(find("a"), &n), -1);
+	assert_int_equal(names(reading_find("a"), &n), -1);
 	assert_error(&err, ERR_INVALID, "is not a directory");
 }
 
@@ -85,13 +47,13 @@ static void a_name_is_found_in_its_exact_bytes_only(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(absent); i++) {
 		size_t len = i == 5 ? 2 : strlen(absent[i]);
 
-		assert_int_equal(ext4_reader_lookup(r, EXT4_ROOT_INODE, absent[i], len, &inode,
+		assert_int_equal(ext4_reader_lookup(reader, EXT4_ROOT_INODE, absent[i], len, &inode,
 						    &err),
 				 -1);
 		assert_error(&err, ERR_NOT_FOUND, "no such file");
 	}
-	assert_ok(ext4_reader_lookup(r, EXT4_ROOT_INODE, "a tail", 1, &inode, &err), &err);
-	assert_int_equal(inode, find("a"));
+	assert_ok(ext4_reader_lookup(reader, EXT4_ROOT_INODE, "a tail", 1, &inode, &err), &err);
+	assert_int_equal(inode, reading_find("a"));
 }
 
 static int stop(const struct ext4_dirent *entry, void *arg, struct error *e)
@@ -107,10 +69,10 @@ static void what_a_callback_says_ends_it(void **state)
 	for (int left = 1; left <= 10; left++) {
 		int n = left;
 
-		assert_int_equal(ext4_reader_dir(r, EXT4_ROOT_INODE, stop, &n, &err), -7);
+		assert_int_equal(ext4_reader_dir(reader, EXT4_ROOT_INODE, stop, &n, &err), -7);
 		assert_int_equal(n, 0);
 	}
-	assert_int_equal(ext4_reader_dir(r, EXT4_ROOT_INODE, stop, &(int){11}, &err), 0);
+	assert_int_equal(ext4_reader_dir(reader, EXT4_ROOT_INODE, stop, &(int){11}, &err), 0);
 }
 
 /* One lie each in the block of "e", whose only name is "f". */
@@ -133,35 +95,35 @@ static void damage_names_the_directory_and_the_block(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct ext4_sample clean = ext4_sample_copy(&s);
-		struct memory_volume *v = s.v;
-		uint32_t e = find("e");
+		struct ext4_sample clean = ext4_sample_copy(&sample);
+		struct memory_volume *v = sample.v;
+		uint32_t e = reading_find("e");
 		size_t n;
 
-		ext4_reader_close(r);
-		s = clean;
-		ext4_sample_poke_block(&s, SAMPLE_DIRECTORY, e, 0, cases[i].at, cases[i].bytes,
+		ext4_reader_close(reader);
+		sample = clean;
+		ext4_sample_poke_block(&sample, SAMPLE_DIRECTORY, e, 0, cases[i].at, cases[i].bytes,
 				       cases[i].len);
-		ext4_sample_sign(&s);
-		assert_ok(ext4_reader_open(&s.v->volume, &r, &err), &err);
+		ext4_sample_sign(&sample);
+		assert_ok(ext4_reader_open(&sample.v->volume, &reader, &err), &err);
 		assert_int_equal(names(e, &n), -1);
 		assert_error(&err, ERR_INCONSISTENT, cases[i].why);
 		assert_error(&err, ERR_INCONSISTENT, "inode ");
 		assert_error(&err, ERR_INCONSISTENT, "block 0");
-		ext4_reader_close(r);
-		memory_volume_free(s.v);
-		s.v = v;
-		assert_ok(ext4_reader_open(&s.v->volume, &r, &err), &err);
+		ext4_reader_close(reader);
+		memory_volume_free(sample.v);
+		sample.v = v;
+		assert_ok(ext4_reader_open(&sample.v->volume, &reader, &err), &err);
 	}
 }
 
 static void a_wrong_checksum_is_told(void **state)
 {
-	uint32_t e = find("e");
+	uint32_t e = reading_find("e");
 	size_t n;
 
 	(void)state;
-	ext4_sample_poke_block(&s, SAMPLE_DIRECTORY, e, 0, 32, "g", 1);
+	ext4_sample_poke_block(&sample, SAMPLE_DIRECTORY, e, 0, 32, "g", 1);
 	assert_int_equal(names(e, &n), -1);
 	assert_error(&err, ERR_INCONSISTENT, "wrong checksum at block 0");
 }
@@ -170,13 +132,13 @@ static void a_wrong_checksum_is_told(void **state)
 static void a_size_beyond_the_blocks_is_a_hole(void **state)
 {
 	uint8_t size[4];
-	uint32_t e = find("e");
+	uint32_t e = reading_find("e");
 	size_t n;
 
 	(void)state;
 	put_le32(size, 3 * 4096);
-	ext4_sample_poke_inode(&s, e, 4, size, 4);
-	reopen();
+	ext4_sample_poke_inode(&sample, e, 4, size, 4);
+	reading_reopen();
 	assert_int_equal(names(e, &n), -1);
 	assert_error(&err, ERR_INCONSISTENT, "a hole at block 1");
 }
@@ -189,27 +151,32 @@ static void blocks_are_read_up_to_the_budget(void **state)
 	size_t n = 0;
 
 	(void)state;
-	assert_ok(read_inode(r, find("d"), &dir, &err), &err);
-	assert_int_equal(read_directory(r, &dir, count, &n, &budget, &err), -1);
+	assert_ok(read_inode(reader, reading_find("d"), &dir, &err), &err);
+	assert_int_equal(read_directory(reader, &dir, count, &n, &budget, &err), -1);
 	assert_error(&err, ERR_INCONSISTENT, "more blocks than there are");
 	budget = dir.stat.size_bytes / 4096 + 5;
 	error_clear(&err);
-	assert_ok(read_directory(r, &dir, count, &n, &budget, &err), &err);
+	assert_ok(read_directory(reader, &dir, count, &n, &budget, &err), &err);
 	assert_int_equal(budget, 5);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(all_names_but_the_dots_are_told, begin, end),
-		cmocka_unit_test_setup_teardown(a_name_is_found_in_its_exact_bytes_only, begin,
-						end),
-		cmocka_unit_test_setup_teardown(what_a_callback_says_ends_it, begin, end),
-		cmocka_unit_test_setup_teardown(damage_names_the_directory_and_the_block, begin,
-						end),
-		cmocka_unit_test_setup_teardown(a_wrong_checksum_is_told, begin, end),
-		cmocka_unit_test_setup_teardown(a_size_beyond_the_blocks_is_a_hole, begin, end),
-		cmocka_unit_test_setup_teardown(blocks_are_read_up_to_the_budget, begin, end),
+		cmocka_unit_test_setup_teardown(all_names_but_the_dots_are_told, reading_begin,
+						reading_end),
+		cmocka_unit_test_setup_teardown(a_name_is_found_in_its_exact_bytes_only,
+						reading_begin, reading_end),
+		cmocka_unit_test_setup_teardown(what_a_callback_says_ends_it, reading_begin,
+						reading_end),
+		cmocka_unit_test_setup_teardown(damage_names_the_directory_and_the_block,
+						reading_begin, reading_end),
+		cmocka_unit_test_setup_teardown(a_wrong_checksum_is_told, reading_begin,
+						reading_end),
+		cmocka_unit_test_setup_teardown(a_size_beyond_the_blocks_is_a_hole, reading_begin,
+						reading_end),
+		cmocka_unit_test_setup_teardown(blocks_are_read_up_to_the_budget, reading_begin,
+						reading_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,45 +8,7 @@
 #include "pkg/base/bytes.h"
 #include "tests/support/cmocka.h"
 #include "tests/support/ext4_edit.h"
-#include "tests/support/ext4_sample.h"
-
-static struct ext4_sample s;
-static struct ext4_reader *r;
-static struct error err;
-
-static int begin(void **state)
-{
-	(void)state;
-	s = ext4_sample_make();
-	assert_ok(ext4_reader_open(&s.v->volume, &r, &err), &err);
-	return 0;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	ext4_reader_close(r);
-	memory_volume_free(s.v);
-	return 0;
-}
-
-static uint32_t find(const char *name)
-{
-	uint32_t inode;
-
-	assert_ok(ext4_reader_lookup(r, EXT4_ROOT_INODE, name, strlen(name), &inode, &err), &err);
-	return inode;
-}
-
-/* After a change: its checksums hold, nothing is cached. */
-static void reopen(void)
-{
-	ext4_reader_close(r);
-	r = NULL;
-	ext4_sample_sign(&s);
-	assert_ok(ext4_reader_open(&s.v->volume, &r, &err), &err);
-	error_clear(&err);
-}
+#include "tests/support/ext4_reading.h"
 
 struct visits {
 	struct buffer paths; /* joined by NUL */
@@ -73,7 +35,7 @@ static void a_walk_ends_where_the_callback_says(void **state)
 		struct visits v = {.stop_at = n};
 
 		error_clear(&err);
-		assert_int_equal(ext4_reader_walk(r, visit, &v, &err), -3);
+		assert_int_equal(ext4_reader_walk(reader, visit, &v, &err), -3);
 		assert_error(&err, ERR_BUSY, "that was enough");
 		assert_int_equal(v.n, n);
 		buffer_release(&v.paths);
@@ -86,7 +48,7 @@ static int walk(size_t *ret_n)
 	int rc;
 
 	error_clear(&err);
-	rc = ext4_reader_walk(r, visit, &v, &err);
+	rc = ext4_reader_walk(reader, visit, &v, &err);
 	*ret_n = v.n;
 	buffer_release(&v.paths);
 	return rc;
@@ -110,7 +72,7 @@ static void names_are_in_the_order_of_their_bytes(void **state)
 	struct memory_volume *v = edit_base(16 << 20, 0);
 	struct ext4_tree *tree = ext4_tree_new();
 	struct ext4_writer *w = edit_open(v, tree);
-	struct ext4_reader *reader;
+	struct ext4_reader *own;
 	struct visits visits = {0};
 
 	(void)state;
@@ -118,12 +80,12 @@ static void names_are_in_the_order_of_their_bytes(void **state)
 		edit_dir(w, made[i]);
 	edit_finish(w);
 	ext4_tree_free(tree);
-	assert_ok(ext4_reader_open(&v->volume, &reader, &err), &err);
-	assert_ok(ext4_reader_walk(reader, visit, &visits, &err), &err);
+	assert_ok(ext4_reader_open(&v->volume, &own, &err), &err);
+	assert_ok(ext4_reader_walk(own, visit, &visits, &err), &err);
 	assert_int_equal(visits.paths.len, sizeof(expected));
 	assert_memory_equal(visits.paths.data, expected, sizeof(expected));
 	buffer_release(&visits.paths);
-	ext4_reader_close(reader);
+	ext4_reader_close(own);
 	memory_volume_free(v);
 }
 
@@ -136,7 +98,7 @@ static void depth_has_no_limit(void **state)
 	struct ext4_writer *w = edit_open(v, tree);
 	struct ext4_node *at = ext4_writer_root(w);
 	struct ext4_meta meta = {.mode = S_IFDIR | 0755};
-	struct ext4_reader *reader;
+	struct ext4_reader *own;
 	struct visits visits = {0};
 
 	(void)state;
@@ -144,24 +106,24 @@ static void depth_has_no_limit(void **state)
 		assert_ok(ext4_writer_make(w, at, "deep", 4, &meta, &at, &err), &err);
 	edit_finish(w);
 	ext4_tree_free(tree);
-	assert_ok(ext4_reader_open(&v->volume, &reader, &err), &err);
-	assert_ok(ext4_reader_walk(reader, visit, &visits, &err), &err);
+	assert_ok(ext4_reader_open(&v->volume, &own, &err), &err);
+	assert_ok(ext4_reader_walk(own, visit, &visits, &err), &err);
 	assert_int_equal(visits.n, DEPTH + 1);
 	buffer_release(&visits.paths);
-	ext4_reader_close(reader);
+	ext4_reader_close(own);
 	memory_volume_free(v);
 }
 
 static void a_loop_of_directories_is_damage(void **state)
 {
-	uint32_t e = find("e");
+	uint32_t e = reading_find("e");
 	uint8_t number[4];
 	size_t n;
 
 	(void)state;
 	put_le32(number, e);
-	ext4_sample_poke_block(&s, SAMPLE_DIRECTORY, e, 0, 24, number, 4); /* e/f is e again */
-	reopen();
+	ext4_sample_poke_block(&sample, SAMPLE_DIRECTORY, e, 0, 24, number, 4); /* e/f is e again */
+	reading_reopen();
 	assert_int_equal(walk(&n), -1);
 	assert_error(&err, ERR_INCONSISTENT, "directory with two names");
 }
@@ -176,16 +138,17 @@ static void a_name_twice_is_damage(void **state)
 		uint8_t found[12];
 		uint64_t block = 0;
 
-		for (size_t i = 0; i < s.n; i++)
-			if (s.blocks[i].kind == SAMPLE_DIRECTORY
-			    && s.blocks[i].inode == EXT4_ROOT_INODE)
-				block = s.blocks[i].block;
-		assert_ok(thin_volume_read(&s.v->volume, found, 12, block * 4096 + at, &err), &err);
+		for (size_t i = 0; i < sample.n; i++)
+			if (sample.blocks[i].kind == SAMPLE_DIRECTORY
+			    && sample.blocks[i].inode == EXT4_ROOT_INODE)
+				block = sample.blocks[i].block;
+		assert_ok(thin_volume_read(&sample.v->volume, found, 12, block * 4096 + at, &err),
+			  &err);
 		if (memcmp(found, "link", 4) == 0)
-			ext4_sample_poke_block(&s, SAMPLE_DIRECTORY, EXT4_ROOT_INODE, 0, at, "fifo",
-					       4);
+			ext4_sample_poke_block(&sample, SAMPLE_DIRECTORY, EXT4_ROOT_INODE, 0, at,
+					       "fifo", 4);
 	}
-	reopen();
+	reading_reopen();
 	assert_int_equal(walk(&n), -1);
 	assert_error(&err, ERR_INCONSISTENT, "a name is there twice: fifo");
 }
@@ -197,8 +160,8 @@ static void a_value_of_an_attribute_has_no_name(void **state)
 
 	(void)state;
 	put_le32(flags, 0x80000 | 0x200000); /* extents, EA_INODE */
-	ext4_sample_poke_inode(&s, find("a"), 32, flags, 4);
-	reopen();
+	ext4_sample_poke_inode(&sample, reading_find("a"), 32, flags, 4);
+	reading_reopen();
 	assert_int_equal(walk(&n), -1);
 	assert_error(&err, ERR_INCONSISTENT, "an attribute value with a name");
 }
@@ -208,8 +171,8 @@ static void a_root_that_is_no_directory_is_damage(void **state)
 	size_t n;
 
 	(void)state;
-	ext4_sample_poke_inode(&s, EXT4_ROOT_INODE, 0, "\xa4\x81", 2); /* a file, 0644 */
-	reopen();
+	ext4_sample_poke_inode(&sample, EXT4_ROOT_INODE, 0, "\xa4\x81", 2); /* a file, 0644 */
+	reading_reopen();
 	assert_int_equal(walk(&n), -1);
 	assert_error(&err, ERR_INCONSISTENT, "the root is not a directory");
 }
@@ -217,14 +180,20 @@ static void a_root_that_is_no_directory_is_damage(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(a_walk_ends_where_the_callback_says, begin, end),
-		cmocka_unit_test_setup_teardown(each_name_is_visited_once, begin, end),
-		cmocka_unit_test_setup_teardown(names_are_in_the_order_of_their_bytes, begin, end),
-		cmocka_unit_test_setup_teardown(depth_has_no_limit, begin, end),
-		cmocka_unit_test_setup_teardown(a_loop_of_directories_is_damage, begin, end),
-		cmocka_unit_test_setup_teardown(a_name_twice_is_damage, begin, end),
-		cmocka_unit_test_setup_teardown(a_value_of_an_attribute_has_no_name, begin, end),
-		cmocka_unit_test_setup_teardown(a_root_that_is_no_directory_is_damage, begin, end),
+		cmocka_unit_test_setup_teardown(a_walk_ends_where_the_callback_says, reading_begin,
+						reading_end),
+		cmocka_unit_test_setup_teardown(each_name_is_visited_once, reading_begin,
+						reading_end),
+		cmocka_unit_test_setup_teardown(names_are_in_the_order_of_their_bytes,
+						reading_begin, reading_end),
+		cmocka_unit_test_setup_teardown(depth_has_no_limit, reading_begin, reading_end),
+		cmocka_unit_test_setup_teardown(a_loop_of_directories_is_damage, reading_begin,
+						reading_end),
+		cmocka_unit_test_setup_teardown(a_name_twice_is_damage, reading_begin, reading_end),
+		cmocka_unit_test_setup_teardown(a_value_of_an_attribute_has_no_name, reading_begin,
+						reading_end),
+		cmocka_unit_test_setup_teardown(a_root_that_is_no_directory_is_damage,
+						reading_begin, reading_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

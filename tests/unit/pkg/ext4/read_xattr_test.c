@@ -5,45 +5,7 @@
 #include "pkg/base/alloc.h"
 #include "pkg/base/bytes.h"
 #include "tests/support/cmocka.h"
-#include "tests/support/ext4_sample.h"
-
-static struct ext4_sample s;
-static struct ext4_reader *r;
-static struct error err;
-
-static int begin(void **state)
-{
-	(void)state;
-	s = ext4_sample_make();
-	assert_ok(ext4_reader_open(&s.v->volume, &r, &err), &err);
-	return 0;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	ext4_reader_close(r);
-	memory_volume_free(s.v);
-	return 0;
-}
-
-static uint32_t find(const char *name)
-{
-	uint32_t inode;
-
-	assert_ok(ext4_reader_lookup(r, EXT4_ROOT_INODE, name, strlen(name), &inode, &err), &err);
-	return inode;
-}
-
-/* After a change: its checksums hold, nothing is cached. */
-static void reopen(void)
-{
-	ext4_reader_close(r);
-	r = NULL;
-	ext4_sample_sign(&s);
-	assert_ok(ext4_reader_open(&s.v->volume, &r, &err), &err);
-	error_clear(&err);
-}
+#include "tests/support/ext4_reading.h"
 
 static int list(const struct ext4_xattr *x, void *arg, struct error *e)
 {
@@ -59,7 +21,7 @@ static int attributes(const char *name, const char *expected)
 	int rc;
 
 	error_clear(&err);
-	rc = ext4_reader_xattrs(r, find(name), list, &text, &err);
+	rc = ext4_reader_xattrs(reader, reading_find(name), list, &text, &err);
 	if (rc == 0)
 		assert_string_equal(text.data ? (char *)text.data : "", expected);
 	return rc;
@@ -90,20 +52,20 @@ static void what_a_callback_says_ends_it(void **state)
 	for (int left = 1; left <= 4; left++) {
 		int n = left;
 
-		assert_int_equal(ext4_reader_xattrs(r, find("x"), stop, &n, &err), -5);
+		assert_int_equal(ext4_reader_xattrs(reader, reading_find("x"), stop, &n, &err), -5);
 		assert_int_equal(n, 0);
 	}
-	assert_int_equal(ext4_reader_xattrs(r, find("x"), stop, &(int){5}, &err), 0);
+	assert_int_equal(ext4_reader_xattrs(reader, reading_find("x"), stop, &(int){5}, &err), 0);
 }
 
 /* The inode of the large value: the last one before "x" got its block, found by its size. */
 static uint32_t value_inode(void)
 {
-	for (uint32_t i = 11; i <= s.inodes; i++) {
+	for (uint32_t i = 11; i <= sample.inodes; i++) {
 		uint8_t raw[256];
 
-		assert_ok(thin_volume_read(&s.v->volume, raw, sizeof(raw),
-					   s.inode_table * 4096 + (i - 1) * 256, &err),
+		assert_ok(thin_volume_read(&sample.v->volume, raw, sizeof(raw),
+					   sample.inode_table * 4096 + (i - 1) * 256, &err),
 			  &err);
 		if (get_le32(raw + 4) == 9000 && (get_le32(raw + 32) & 0x200000))
 			return i;
@@ -119,15 +81,15 @@ static void a_separate_value_must_be_the_one_it_was_made_for(void **state)
 
 	(void)state;
 	put_le32(bytes, 8999); /* another size */
-	ext4_sample_poke_inode(&s, value, 4, bytes, 4);
-	reopen();
+	ext4_sample_poke_inode(&sample, value, 4, bytes, 4);
+	reading_reopen();
 	assert_int_equal(attributes("x", ""), -1);
 	assert_error(&err, ERR_INCONSISTENT, "does not hold the attribute it should");
 	put_le32(bytes, 9000);
-	ext4_sample_poke_inode(&s, value, 4, bytes, 4);
+	ext4_sample_poke_inode(&sample, value, 4, bytes, 4);
 	put_le32(bytes, 0x80000); /* an ordinary file */
-	ext4_sample_poke_inode(&s, value, 32, bytes, 4);
-	reopen();
+	ext4_sample_poke_inode(&sample, value, 32, bytes, 4);
+	reading_reopen();
 	assert_int_equal(attributes("x", ""), -1);
 	assert_error(&err, ERR_INCONSISTENT, "does not hold the attribute it should");
 }
@@ -138,14 +100,14 @@ static void other_bytes_in_a_separate_value_are_told(void **state)
 	uint32_t value = value_inode();
 
 	(void)state;
-	assert_ok(thin_volume_read(&s.v->volume, raw, sizeof(raw),
-				   s.inode_table * 4096 + (value - 1) * 256, &err),
+	assert_ok(thin_volume_read(&sample.v->volume, raw, sizeof(raw),
+				   sample.inode_table * 4096 + (value - 1) * 256, &err),
 		  &err);
 	/* the first extent of the root: at 12, its block at 20 */
-	assert_ok(thin_volume_write(&s.v->volume, &other, 1,
+	assert_ok(thin_volume_write(&sample.v->volume, &other, 1,
 				    (uint64_t)get_le32(raw + 40 + 20) * 4096, &err),
 		  &err);
-	reopen();
+	reading_reopen();
 	assert_int_equal(attributes("x", ""), -1);
 	assert_error(&err, ERR_INCONSISTENT, "attribute value with a wrong hash");
 }
@@ -156,13 +118,13 @@ static void a_block_that_is_not_there_is_damage(void **state)
 
 	(void)state;
 	put_le32(number, 1 << 20);
-	ext4_sample_poke_inode(&s, find("a"), 104, number, 4);
-	reopen();
+	ext4_sample_poke_inode(&sample, reading_find("a"), 104, number, 4);
+	reading_reopen();
 	assert_int_equal(attributes("a", ""), -1);
 	assert_error(&err, ERR_INCONSISTENT, "inode 11: attribute block 1048576 does not exist");
 	put_le32(number, 3000); /* there, and no attributes in it */
-	ext4_sample_poke_inode(&s, find("a"), 104, number, 4);
-	reopen();
+	ext4_sample_poke_inode(&sample, reading_find("a"), 104, number, 4);
+	reading_reopen();
 	assert_int_equal(attributes("a", ""), -1);
 	assert_int_equal(err.kind, ERR_INCONSISTENT);
 }
@@ -170,10 +132,10 @@ static void a_block_that_is_not_there_is_damage(void **state)
 /* The block of "x" says something else than its checksum. */
 static void a_block_with_a_wrong_checksum_is_told(void **state)
 {
-	uint32_t x = find("x");
+	uint32_t x = reading_find("x");
 
 	(void)state;
-	ext4_sample_poke_block(&s, SAMPLE_XATTRS, x, 0, 4000, "!", 1);
+	ext4_sample_poke_block(&sample, SAMPLE_XATTRS, x, 0, 4000, "!", 1);
 	assert_int_equal(attributes("x", ""), -1);
 	assert_error(&err, ERR_INCONSISTENT, "attribute block with a wrong checksum");
 }
@@ -182,7 +144,7 @@ static void a_block_with_a_wrong_checksum_is_told(void **state)
 static void a_name_in_two_places_is_damage(void **state)
 {
 	uint8_t area[96];
-	uint32_t x = find("x");
+	uint32_t x = reading_find("x");
 
 	(void)state;
 	/* an entry "user.middle" without a value behind the fields of the inode */
@@ -191,8 +153,8 @@ static void a_name_in_two_places_is_damage(void **state)
 	area[4] = 6;
 	area[5] = 1;
 	memcpy(area + 20, "middle", 6);
-	ext4_sample_poke_inode(&s, x, 160, area, sizeof(area));
-	reopen();
+	ext4_sample_poke_inode(&sample, x, 160, area, sizeof(area));
+	reading_reopen();
 	assert_int_equal(attributes("x", ""), -1);
 	assert_error(&err, ERR_INCONSISTENT, "attribute user.middle is there twice");
 }
@@ -200,15 +162,20 @@ static void a_name_in_two_places_is_damage(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(all_three_places_are_read_and_sorted, begin, end),
-		cmocka_unit_test_setup_teardown(what_a_callback_says_ends_it, begin, end),
+		cmocka_unit_test_setup_teardown(all_three_places_are_read_and_sorted, reading_begin,
+						reading_end),
+		cmocka_unit_test_setup_teardown(what_a_callback_says_ends_it, reading_begin,
+						reading_end),
 		cmocka_unit_test_setup_teardown(a_separate_value_must_be_the_one_it_was_made_for,
-						begin, end),
-		cmocka_unit_test_setup_teardown(other_bytes_in_a_separate_value_are_told, begin,
-						end),
-		cmocka_unit_test_setup_teardown(a_block_that_is_not_there_is_damage, begin, end),
-		cmocka_unit_test_setup_teardown(a_block_with_a_wrong_checksum_is_told, begin, end),
-		cmocka_unit_test_setup_teardown(a_name_in_two_places_is_damage, begin, end),
+						reading_begin, reading_end),
+		cmocka_unit_test_setup_teardown(other_bytes_in_a_separate_value_are_told,
+						reading_begin, reading_end),
+		cmocka_unit_test_setup_teardown(a_block_that_is_not_there_is_damage, reading_begin,
+						reading_end),
+		cmocka_unit_test_setup_teardown(a_block_with_a_wrong_checksum_is_told,
+						reading_begin, reading_end),
+		cmocka_unit_test_setup_teardown(a_name_in_two_places_is_damage, reading_begin,
+						reading_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
