@@ -21,8 +21,9 @@ static void set_time(__u32 *sec, __u32 *extra, const struct ext4_time *time)
 	uint32_t nsec = time->nsec;
 	uint32_t epoch;
 
-	if (at < EARLIEST || at > LATEST) {
-		at = at < EARLIEST ? EARLIEST : LATEST;
+	/* as the kernel's timestamp_truncate(): no fraction at the ends, even where it would fit */
+	if (at <= EARLIEST || at >= LATEST) {
+		at = at <= EARLIEST ? EARLIEST : LATEST;
 		nsec = 0;
 	}
 	epoch = (uint32_t)((at - (int32_t)at) >> 32) & 3;

@@ -14,8 +14,8 @@ and links are read here by themselves. Decisions where the image-spec leaves a c
 - The header of a hard link gives nothing but the link. Links forward, to itself, out of the root,
   or to a directory are refused.
 - trusted.*, security.selinux, system.nfs4_acl and user.* on what is neither file nor directory are
-  dropped; a value above 65,536 bytes is refused.
-- Times are cut to what ext4 can hold.
+  dropped, so are ACLs that no file of this type can have; a value above 65,536 bytes is refused.
+- Times are cut to what ext4 can hold; at its ends the kernel leaves out fractions.
 """
 import base64
 import gzip
@@ -37,6 +37,7 @@ FILE_MAX = (2**32 - 1) * 4096
 TIME_MIN, TIME_MAX = -2**31, 15032385535
 AUFS = (b".wh..wh.plnk", b".wh..wh.aufs", b".wh..wh.orph")
 XATTR_MAX, LINK_MAX = 65536, 65000
+XATTR_ROOM = 88 + 4060  # for entries, in an inode and in a block
 ZERO = bytes(512)
 
 
@@ -229,9 +230,9 @@ class Reader:
             total = int(m.group(2)) * 10**9 + int(((m.group(3) or b"") + b"0" * 9)[:9])
             total = -total if m.group(1) else total
             e.mtime = (total // 10**9, total % 10**9)
-        if e.mtime[0] < TIME_MIN:
+        if e.mtime[0] <= TIME_MIN:
             e.mtime = (TIME_MIN, 0)
-        elif e.mtime[0] > TIME_MAX:
+        elif e.mtime[0] >= TIME_MAX:
             e.mtime = (TIME_MAX, 0)
         if block[156:157] in b"34":
             e.rdev = (number(block[329:337], "devmajor"), number(block[337:345], "devminor"))
@@ -524,11 +525,28 @@ class Tree:
         directory.put(key, node).entry = self.layer
 
 
-def keep_xattr(name, node):
+def valid_acl(value):
+    """What setxattr(2) takes: owner, users, group, groups, mask, others, in this order."""
+    if len(value) < 12 or len(value) % 8 != 4 or value[:4] != b"\2\0\0\0":
+        return False
+    entries = list(struct.iter_unpack("<HHI", value[4:]))
+    tags = [tag for tag, _, _ in entries]
+    named = any(tag in (2, 8) for tag in tags)
+    return (tags == sorted(tags) and set(tags) <= {1, 2, 4, 8, 16, 32}
+            and all(tags.count(tag) == 1 for tag in (1, 4, 32))
+            and tags.count(16) <= 1 and (16 in tags or not named)
+            and all(perm <= 7 for _, perm, _ in entries)
+            and all(number != 0xffffffff for tag, _, number in entries if tag in (2, 8)))
+
+
+def keep_xattr(name, value, node):
     if name.startswith(b"user."):
-        return node.kind in "fd" and not name.startswith(b"user.overlay.")
-    return name in (b"security.capability", b"system.posix_acl_access",
-                    b"system.posix_acl_default")
+        return (node.kind in "fd" and not name.startswith(b"user.overlay.")
+                and 5 < len(name) <= 255)
+    if name in (b"system.posix_acl_access", b"system.posix_acl_default"):
+        fits = node.kind == "d" or (node.kind != "l" and name.endswith(b"access"))
+        return fits and valid_acl(value)
+    return name == b"security.capability"
 
 
 def describe(node, e):
@@ -538,10 +556,15 @@ def describe(node, e):
         raise Refused("symlink target longer than 4095 bytes")
     node.xattrs = {}
     for name, value in e.xattrs.items():
-        if keep_xattr(name, node):
+        if len(name) > 255:
+            raise Refused(f"xattr {escape(name)}: longer than 255 bytes")
+        if keep_xattr(name, value, node):
             if len(value) > XATTR_MAX:
                 raise Refused(f"xattr {escape(name)} of {escape(e.name)}: {len(value)} bytes")
             node.xattrs[name] = value
+    # of the largest values only numbers are kept beside the names, which must fit
+    if sum(16 + len(n.split(b".", 1)[1]) + 3 & ~3 for n in node.xattrs) > XATTR_ROOM:
+        raise Refused(f"{escape(e.name)}: more xattrs than an inode and a block hold", NO_SPACE)
 
 
 def content(e, reader):
@@ -588,7 +611,7 @@ def fact(path, node, group, count):
          "gid": node.gid, "mtime": list(node.mtime), "nlink": count}
     if node.kind == "d":
         f["nlink"] = 2 + sum(1 for n in node.names.values() if n.node.kind == "d")
-        if f["nlink"] >= LINK_MAX:
+        if f["nlink"] > LINK_MAX:
             f["nlink"] = 1
     else:
         f["ino_group"] = escape(group)

@@ -16,8 +16,22 @@ def acl(*entries):
 
 
 NO_ID = 0xffffffff
+OWNER, GROUP, OTHER = (1, 7, NO_ID), (4, 5, NO_ID), (0x20, 5, NO_ID)
+MASK = (0x10, 7, NO_ID)
 ACL = acl((1, 6, NO_ID), (2, 4, 1000), (4, 4, NO_ID), (0x10, 4, NO_ID), (0x20, 0, NO_ID))
 ACL_DEFAULT = acl((1, 7, NO_ID), (2, 5, 1000), (4, 5, NO_ID), (0x10, 5, NO_ID), (0x20, 5, NO_ID))
+
+
+ACL_LARGE = acl(OWNER, *[(2, i % 8, 1000 + i) for i in range(600)], GROUP,
+                *[(8, i % 8, 70000 + i) for i in range(900)], MASK, OTHER)
+BAD_ACLS = {
+    "nothing": b"", "no_entry": acl(), "short": acl(OWNER, GROUP, OTHER)[:-1],
+    "version": b"\1" + acl(OWNER, GROUP, OTHER)[1:], "no_owner": acl(GROUP, OTHER),
+    "no_other": acl(OWNER, GROUP), "no_mask": acl(OWNER, (2, 7, 5), GROUP, OTHER),
+    "order": acl(OWNER, OTHER, GROUP), "twice": acl(OWNER, OWNER, GROUP, OTHER),
+    "bits": acl(OWNER, (4, 8, NO_ID), OTHER), "tag": acl(OWNER, (3, 7, 5), GROUP, MASK, OTHER),
+    "no_id": acl(OWNER, (2, 7, NO_ID), GROUP, MASK, OTHER),
+}
 
 
 def raw(*parts):
@@ -63,9 +77,15 @@ CASES = {
     "A59_uid_negative_base256": Case([patched(108, b"\xff" * 8)], expect=INVALID),
     "A60_times": Case([f(f"t{i}", "x", mtime=t) for i, t in enumerate([
         (0, 0), (1, 1), (1600000000, 999999999), (-2, 500000000), (-1, 250000000), (-100, 0),
-        (2**31, 0), (2**33, 5), (15032385535, 0), (-2**31, 0)])]),
+        (2**31, 0), (2**33, 5), (15032385535, 0), (-2**31, 0), (2**32 - 1, 1), (2**32, 1),
+        (10737418239, 999999999), (12884901888, 0), (15032385535, 999999999),
+        (-2**31, 999999999)])]),
     "A60_times_clamped": Case([f("low", "x", mtime=(-2**31 - 5, 7)), f("high", "x",
-                                                                       mtime=(2**40, 9))]),
+                                                                       mtime=(2**40, 9)),
+                                f("just_low", "x", mtime=(-2**31 - 1, 500000000)),
+                                f("just_high", "x", mtime=(15032385536, 0)),
+                                d("d", mtime=(2**35, 1)), l("l", "x", mtime=(-2**34, 1)),
+                                dict(name="c", type="c", dev=(1, 3), mtime=(2**36, 1))]),
     "A60_digits_are_cut": Case([f("x", "1", pax=[("mtime", "5.1234567899999")]),
                                 f("y", "1", pax=[("mtime", "-5.1234567899999")]),
                                 f("z", "1", pax=[("mtime", "7.")]),
@@ -100,6 +120,31 @@ CASES = {
                                           for i in range(30)})]),
     "A62_in_inode_then_block": Case([f(f"x{n}", "1", xattrs={"user.v": b"v" * n})
                                      for n in (1, 40, 60, 80, 100, 200, 1000, 3000, 4000)]),
+    # 88 bytes for entries and values in an inode, 4060 in a block; an entry like these takes 20
+    "A62_exactly_full": Case([f(f"inode{n}", "1", xattrs={"user.v": b"i" * n}) for n in (68, 69)]
+                             + [f(f"block{n}", "1", xattrs={"user.v": b"b" * n})
+                                for n in (4040, 4041)]
+                             + [f(f"both{n}", "1", xattrs={"user.a": b"i" * 68,
+                                                           "user.b": b"b" * n})
+                                for n in (4040, 4041)]
+                             + [d("folder", xattrs={"user.a": b"i" * 68, "user.b": b"b" * 4041})]),
+    "A62_hundreds": Case([f("x", "1", xattrs={f"user.{i:03d}": b"" for i in range(205)}),
+                          f("y", "1", xattrs={f"user.number-{i:03d}": b"v" * i
+                                              for i in range(140)})]),
+    "A62_too_many": Case([f("x", xattrs={f"user.{i:03d}": b"" for i in range(210)})],
+                         expect=NO_SPACE),
+    "A62_long_names": Case([f("x", "1", xattrs={"user." + "n" * 250: b"longest",
+                                                "user." + "m" * 249: b""})]),
+    "A62_name_too_long": Case([f("x", "1", xattrs={"user." + "n" * 251: b"1"})],
+                              expect=INVALID),
+    "A62_same_value": Case([f(f"x{i}", "1", xattrs={"user.same": b"S" * 30000})
+                            for i in range(4)],
+                           [f(".wh.x1"), f("x5", "1", xattrs={"user.same": b"S" * 30000})]),
+    "A62_replaced": Case([f("x", "1", xattrs={"user.a": b"A" * 30000, "user.b": b"B" * 3000}),
+                          h("y", "x"), d("d", xattrs={"user.d": b"D" * 65536})],
+                         [f("x", "2", xattrs={"user.b": b"b" * 5000}),
+                          d("d", xattrs={"user.d": b"d", "user.e": b"E" * 4041})],
+                         [d("d"), f("x", "3", xattrs={"user.c": b"C" * 60000})]),
     "A62_large": Case([f("x", "1", xattrs={"user.large": b"L" * 5000, "user.small": b"s"}),
                        f("y", "1", xattrs={"user.max": bytes(i % 251 for i in range(65536))})],
                       [f("z", "1", xattrs={"user.other": b"M" * 20000})]),
@@ -114,6 +159,28 @@ CASES = {
                          dict(name="c", type="c", dev=(1, 3), xattrs={"user.on.dev": b"1"})]),
     "A63_posix_acl": Case([f("x", "1", mode=0o640, xattrs={"system.posix_acl_access": ACL}),
                            d("d", mode=0o755, xattrs={"system.posix_acl_default": ACL_DEFAULT})]),
+    "A63_posix_acl_large": Case([f("x", "1", mode=0o775,
+                                   xattrs={"system.posix_acl_access": ACL_LARGE}),
+                                 d("d", mode=0o775,
+                                   xattrs={"system.posix_acl_access": ACL_LARGE,
+                                           "system.posix_acl_default": ACL_LARGE,
+                                           "user.more": b"m" * 5000})]),
+    "A63_posix_acl_bad": Case([f("f_" + n, "1", xattrs={"system.posix_acl_access": v,
+                                                        "user.kept": b"1"})
+                               for n, v in BAD_ACLS.items()]
+                              + [d("d_" + n, xattrs={"system.posix_acl_default": v})
+                                 for n, v in BAD_ACLS.items()]),
+    "A63_posix_acl_elsewhere": Case([
+        f("x", "1", mode=0o640, xattrs={"system.posix_acl_default": ACL}),
+        l("l", "x", xattrs={"system.posix_acl_access": ACL}),
+        dict(name="c", type="c", dev=(1, 3), mode=0o640, xattrs={"system.posix_acl_access": ACL}),
+        dict(name="p", type="p", mode=0o640, xattrs={"system.posix_acl_access": ACL,
+                                                     "system.posix_acl_default": ACL})]),
+    "A63_capability_elsewhere": Case([
+        d("d", xattrs={"security.capability": CAP}), l("l", "d", xattrs={
+            "security.capability": CAP}), dict(name="c", type="c", dev=(1, 3),
+                                               xattrs={"security.capability": CAP3}),
+        dict(name="p", type="p", xattrs={"security.capability": CAP})]),
     "A64_acl_text_ignored": Case([f("x", "1", mode=0o644, pax=[
         ("SCHILY.acl.access", "user::rw-,user:1000:r--,group::r--,mask::r--,other::---")])]),
     "A65_plain_files": Case([f("._x", "mac"), f("x", "1", pax=[

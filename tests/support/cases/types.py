@@ -56,6 +56,8 @@ MANY_DATA = bytes((i * 7) % 251 for i in range(119 * 512 + 77))
 HOLES = [(0, 512), (1 << 20, 1024), (1600000, 5), (3 << 20, 0)]
 HOLES_DATA = bytes(i % 249 + 1 for i in range(512 + 1024 + 5))
 
+FILE_MAX = (2**32 - 1) * 4096  # logical blocks have 32 bits, and the last number is not used
+
 CASES = {
     "A15_typeflag_nul": Case([typed(b"\0", b"old", 3), raw(padded(b"abc"))], has=["old"]),
     "A15_folder_by_slash": Case([typed(b"0", b"dir/", mode=0o755), typed(b"\0", b"v7/", mode=0o700)],
@@ -87,6 +89,12 @@ CASES = {
                                 sparse00(b"t", [(100000, 0)], 100000, b""),
                                 old_sparse(b"u", [], 0, b"")]),
     "A18_sparse_hole_at_start": Case([sparse01(b"s", [(99999, 3)], 100002, b"abc")]),
+    "A18_sparse_holes_everywhere": Case(
+        [sparse01(b"start", [(1 << 20, 4096)], (1 << 20) + 4096, b"s" * 4096),
+         sparse01(b"middle", [(0, 4096), (1 << 20, 4096)], (1 << 20) + 4096, b"m" * 8192),
+         sparse01(b"end", [(0, 4096)], 1 << 20, b"e" * 4096),
+         sparse10(b"all", [(0, 0)], (1 << 30) + 1, b""),
+         sparse01(b"odd", [(3584, 1024), (12287, 512), (20480, 1)], 99999, b"o" * 1537)]),
     "A18_sparse_run_within_a_block": Case([sparse01(b"s", [(0, 5), (4096, 5)], 9000, b"x" * 10)],
                                           expect=INVALID),
     "A18_sparse_overlap": Case([sparse01(b"s", [(0, 10), (5, 10)], 100, b"x" * 20)],
@@ -103,6 +111,13 @@ CASES = {
                                                            for i in range(6)))]),
     "A19_sparse_12_gib_hole": Case([old_sparse(b"hole", [(0, 512), ((12 << 30) - 3, 3)],
                                                12 << 30, b"a" * 512 + b"xyz")]),
+    "A19_largest_file": Case([sparse10(b"most", [(FILE_MAX - 1, 1)], FILE_MAX, b"!"),
+                              sparse10(b"ends", [(0, 512), (1 << 43, 512), (FILE_MAX - 4097, 4097)],
+                                       FILE_MAX, b"1" * 512 + b"m" * 512 + b"e" * 4097),
+                              sparse10(b"hole", [(0, 0)], FILE_MAX, b"")]),
+    "A19_one_byte_more": Case([sparse10(b"most", [(0, 1)], FILE_MAX + 1, b"!")], expect=NO_SPACE),
+    "A19_last_byte_of_16_tib": Case([sparse10(b"most", [((1 << 44) - 1, 1)], 1 << 44, b"!")],
+                                    expect=NO_SPACE),
     "A19_sparse_beyond_ext4": Case([sparse10(b"big", [(0, 3)], 1 << 45, b"abc")],
                                    expect=NO_SPACE),
     "A20_devices": Case([d("dev"), dict(name="dev/null", type="c", dev=(1, 3), mode=0o666),
@@ -116,7 +131,8 @@ CASES = {
     "A22_symlinks": Case([l("abs", "/etc/passwd"), l("dots", "../../.."), l("slash", "a/"),
                           l("gone", "no/such/thing"), l("long", "t" * 4095),
                           l("bytes", b"\xff\xfe", uid=7, gid=8, mtime=(9, 123)),
-                          l("short", "x" * 59), l("middle", "x" * 60), l("block", "x" * 200)]),
+                          l("short", "x" * 59), l("middle", "x" * 60), l("block", "x" * 200),
+                          l("last", "y" * 4094)]),
     "A22_symlink_too_long": Case([l("long", "t" * 4096)], expect=INVALID),
     "A22_symlink_without_target": Case([l("empty", "")], expect=INVALID),
     "A23_link_through_symlinks": Case([d("real"), f("real/x", "1"), l("rel", "real"),

@@ -40,8 +40,11 @@ static void times_reach_from_1901_to_2446(void **state)
 		{INT64_C(1) << 31, 2, INT64_C(1) << 31, 2},
 		{INT64_C(1) << 32, 3, INT64_C(1) << 32, 3},
 		{INT64_C(6442450944), 4, INT64_C(6442450944), 4},
-		{INT32_MIN, 7, INT32_MIN, 7},
-		{INT64_C(15032385535), 8, INT64_C(15032385535), 8},
+		{INT32_MIN + 1, 7, INT32_MIN + 1, 7},
+		{INT64_C(15032385534), 8, INT64_C(15032385534), 8},
+		/* the ends have no fraction, as in the kernel */
+		{INT32_MIN, 7, INT32_MIN, 0},
+		{INT64_C(15032385535), 8, INT64_C(15032385535), 0},
 		/* beyond: the nearest there is */
 		{INT64_C(15032385536), 9, INT64_C(15032385535), 0},
 		{INT64_MAX, 9, INT64_C(15032385535), 0},
