@@ -36,7 +36,7 @@ struct export
 	struct tar_region *regions;
 	size_t n_regions, regions_room;
 	uint64_t gap_bytes; /* holes up to this size are written as zeros */
-	uint64_t data_left; /* as much as the file system can hold: no block belongs to two files */
+	uint64_t data_left; /* content to be written: as much as the file system can hold */
 	struct buffer path, link;
 	uint8_t *chunk;
 	struct lost sockets, whiteouts, lost_xattrs;
@@ -193,6 +193,21 @@ static void add_region(struct export *x, uint64_t offset, uint64_t len)
 	x->regions[x->n_regions++] = (struct tar_region){offset, len};
 }
 
+/*
+ * The data itself the reader has counted. What joining added can be terabytes, when a few thousand
+ * blocks are spread over a file of the largest size.
+ */
+static int count_regions(struct export *x, struct error *err)
+{
+	for (size_t i = 0; i < x->n_regions; i++) {
+		if (x->regions[i].len > x->data_left)
+			return error_set(err, ERR_UNSUPPORTED,
+					 "more and larger holes than a tar can hold");
+		x->data_left -= x->regions[i].len;
+	}
+	return 0;
+}
+
 /* Where the file has data. Regions are whole blocks: only the last one ends with the file. */
 static int find_regions(struct export *x, const struct ext4_stat *st, struct error *err)
 {
@@ -204,14 +219,10 @@ static int find_regions(struct export *x, const struct ext4_stat *st, struct err
 	while ((rc = ext4_reader_next_data(x->fs, st->inode, at, &offset, &len, err)) == 0) {
 		if (interrupt_check(err) < 0)
 			return -1;
-		if (len > x->data_left)
-			return error_set(err, ERR_INCONSISTENT,
-					 "the files have more data than the file system has room");
-		x->data_left -= len;
 		add_region(x, offset, len);
 		at = offset + len;
 	}
-	return rc < 0 ? -1 : 0;
+	return rc < 0 ? -1 : count_regions(x, err);
 }
 
 static bool is_whole(const struct export *x, uint64_t size)

@@ -181,10 +181,7 @@ static int visit(const char *path, const struct ext4_stat *st, void *arg, struct
 int ext4_extract(struct ext4_reader *r, int dir_fd, struct ext4_extract_lost *ret,
 		 struct error *err)
 {
-	cleanup(extract_release) struct extract x = {.r = r,
-						     .top = dir_fd,
-						     .fd = -1,
-						     .bytes_left = r->blocks * r->fs->blocksize};
+	cleanup(extract_release) struct extract x = {.r = r, .top = dir_fd, .fd = -1};
 
 	x.seen = xcalloc(r->fs->super->s_inodes_count / 8 + 1ULL, 1);
 	x.buf = xmalloc(EXTRACT_BUF_BYTES);

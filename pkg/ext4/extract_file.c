@@ -11,11 +11,6 @@
 static int copy_run(struct extract *x, uint64_t from, uint64_t len, int fd, uint64_t to,
 		    struct error *err)
 {
-	if (len > x->bytes_left)
-		return error_set(err, ERR_INCONSISTENT,
-				 "files share blocks: more data than the "
-				 "file system has");
-	x->bytes_left -= len;
 	while (len > 0) {
 		size_t n = len < EXTRACT_BUF_BYTES ? (size_t)len : EXTRACT_BUF_BYTES;
 
@@ -49,6 +44,8 @@ int extract_file_content(struct extract *x, uint32_t inode, int fd, struct error
 	while ((rc = ext4_extents_next(walk, &e, err)) == 0 && e.logical * block < size) {
 		uint64_t start = e.logical * block, len = e.len * block;
 
+		if (read_count_mapped(x->r, &in, e.len, err) < 0)
+			return -1;
 		if (e.unwritten)
 			continue;
 		if (len > size - start)

@@ -50,9 +50,8 @@ struct extract {
 	size_t n_late, late_room;
 	struct extract_link *links; /* a hash table; room is a power of two */
 	size_t n_links, links_room;
-	size_t names_bytes;  /* of folders and links in memory */
-	uint8_t *seen;	     /* one bit for each inode that was made, folders aside */
-	uint64_t bytes_left; /* each block belongs to one file only, so there cannot be more */
+	size_t names_bytes; /* of folders and links in memory */
+	uint8_t *seen;	    /* one bit for each inode that was made, folders aside */
 	uint8_t *buf;
 	const char *path; /* of the entry; NULL: of the folder that is finished */
 	const struct extract_folder *finished;

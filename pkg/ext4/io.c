@@ -23,6 +23,7 @@ enum {
 	SUPER_OFFSET = 1024,
 	SUPER_BYTES = 1024,
 	CLOCK_SECONDS = 1,
+	GROUP_BLOCKS_MIN = 256, /* no mke2fs makes smaller ones */
 };
 
 struct ext4_io {
@@ -298,6 +299,10 @@ static int check_superblock(struct thin_volume *volume, struct error *err)
 				 "the superblock says %" PRIu64 " blocks of 1024 << %u bytes, the "
 				 "volume has %" PRIu64 " bytes",
 				 blocks, log, size);
+	if (le32toh(sb.s_blocks_per_group) < GROUP_BLOCKS_MIN)
+		return error_set(err, ERR_INCONSISTENT,
+				 "the superblock says groups of %" PRIu32 " blocks",
+				 le32toh(sb.s_blocks_per_group));
 	return 0;
 }
 

@@ -51,6 +51,19 @@ static int check_features(ext2_filsys fs, struct error *err)
 	return 0;
 }
 
+/* There is memory to be spent on each inode; so each must have a place. */
+static int check_inode_count(ext2_filsys fs, struct error *err)
+{
+	uint64_t bytes = (uint64_t)fs->super->s_inodes_count * EXT2_INODE_SIZE(fs->super);
+
+	if (bytes > ext2fs_blocks_count(fs->super) * fs->blocksize)
+		return error_set(err, ERR_INCONSISTENT,
+				 "the superblock says %" PRIu32 " inodes, more than there is room "
+				 "for",
+				 fs->super->s_inodes_count);
+	return 0;
+}
+
 int ext4_reader_open(struct thin_volume *volume, struct ext4_reader **ret, struct error *err)
 {
 	cleanup(ext4_reader_close_ptr) struct ext4_reader *r = xcalloc(1, sizeof(*r));
@@ -58,9 +71,10 @@ int ext4_reader_open(struct thin_volume *volume, struct ext4_reader **ret, struc
 	r->volume = volume;
 	if (ext4_io_open(volume, EXT4_IO_READ, &r->fs, err) < 0)
 		return -1;
-	if (check_features(r->fs, err) < 0)
+	if (check_features(r->fs, err) < 0 || check_inode_count(r->fs, err) < 0)
 		return -1;
 	r->blocks = ext2fs_blocks_count(r->fs->super);
+	r->mapped_left = r->values_left = UINT64_MAX;
 	r->raw_bytes = EXT2_INODE_SIZE(r->fs->super);
 	/* the structs of libext2fs are read whole */
 	r->raw = xcalloc(1, r->raw_bytes + sizeof(struct ext2_inode_large));

@@ -82,7 +82,11 @@ MUST_CHECK int ext4_reader_xattrs(struct ext4_reader *r, uint32_t inode, ext4_xa
 
 /*
  * Visit the whole tree, parents before children, names in byte order. path has no leading slash;
- * the root is "". Bounded: a directory reached twice is ERR_INCONSISTENT.
+ * the root is "". One walk at a time.
+ *
+ * Bounded: a directory reached twice is ERR_INCONSISTENT. So is data that fn asks for by
+ * ext4_reader_next_data(), when all of it together is more than the file system has; for values of
+ * attributes it is ERR_UNSUPPORTED, since files may share them.
  */
 typedef int ext4_walk_fn(const char *path, const struct ext4_stat *st, void *arg,
 			 struct error *err);

@@ -38,16 +38,16 @@ int read_extents(struct ext4_reader *r, const struct read_inode *inode, uint32_t
 	return 0;
 }
 
-/* The next extent that holds data. 0, 1 = end, -1. */
-static int next_written(const struct read_inode *inode, struct ext4_extents_walk *walk,
-			struct ext4_extent *ret, struct error *err)
+int read_count_mapped(struct ext4_reader *r, const struct read_inode *inode, uint64_t blocks,
+		      struct error *err)
 {
-	int rc;
-
-	do
-		rc = ext4_extents_next(walk, ret, err);
-	while (rc == 0 && ret->unwritten);
-	return rc < 0 ? read_error(inode, err) : rc;
+	if (blocks > r->mapped_left) {
+		error_set(err, ERR_INCONSISTENT,
+			  "files share blocks: they map more than the file system has");
+		return read_error(inode, err);
+	}
+	r->mapped_left -= blocks;
+	return 0;
 }
 
 int read_bytes(struct ext4_reader *r, const struct read_inode *inode, void *buf, size_t len,
@@ -63,11 +63,13 @@ int read_bytes(struct ext4_reader *r, const struct read_inode *inode, void *buf,
 		return 0;
 	if (read_extents(r, inode, (uint32_t)(offset / size), &walk, err) < 0)
 		return -1;
-	while (at < end && (rc = next_written(inode, walk, &e, err)) == 0) {
+	while (at < end && (rc = ext4_extents_next(walk, &e, err)) == 0) {
 		uint64_t start = e.logical * size, stop = start + e.len * size;
 
 		if (start >= end)
 			break;
+		if (e.unwritten)
+			continue;
 		if (start > at) {
 			memset(out + (at - offset), 0, start - at);
 			at = start;
@@ -81,7 +83,7 @@ int read_bytes(struct ext4_reader *r, const struct read_inode *inode, void *buf,
 		at = stop;
 	}
 	if (rc < 0)
-		return -1;
+		return read_error(inode, err);
 	memset(out + (at - offset), 0, end - at);
 	return 0;
 }
@@ -113,34 +115,54 @@ int ext4_reader_read(struct ext4_reader *r, uint32_t inode, void *buf, size_t le
 	return 0;
 }
 
+/*
+ * The next run of extents with data that touch each other, not before `from` and not behind the end
+ * of the file, in blocks. 0, 1 = none, -1.
+ */
+static int next_run(struct ext4_reader *r, const struct read_inode *in, uint32_t from,
+		    uint64_t *ret_first, uint64_t *ret_end, struct error *err)
+{
+	cleanup(ext4_extents_close_ptr) struct ext4_extents_walk *walk = NULL;
+	uint64_t end = 0;
+	struct ext4_extent e;
+	int rc;
+
+	if (read_extents(r, in, from, &walk, err) < 0)
+		return -1;
+	while ((rc = ext4_extents_next(walk, &e, err)) == 0) {
+		if (end ? e.unwritten || e.logical != end
+			: e.logical * (uint64_t)r->fs->blocksize >= in->stat.size_bytes)
+			break;
+		if (read_count_mapped(r, in, e.len, err) < 0)
+			return -1;
+		if (e.unwritten)
+			continue;
+		if (!end)
+			*ret_first = e.logical;
+		end = (uint64_t)e.logical + e.len;
+	}
+	if (rc < 0)
+		return read_error(in, err);
+	*ret_end = end;
+	return end ? 0 : 1;
+}
+
 int ext4_reader_next_data(struct ext4_reader *r, uint32_t inode, uint64_t offset,
 			  uint64_t *ret_offset, uint64_t *ret_len, struct error *err)
 {
-	cleanup(ext4_extents_close_ptr) struct ext4_extents_walk *walk = NULL;
-	uint64_t size = r->fs->blocksize, start, end;
+	uint64_t size = r->fs->blocksize, start = 0, end = 0;
 	struct read_inode in;
-	struct ext4_extent e;
 	int rc;
 
 	if (load_type(r, inode, LINUX_S_IFREG, "regular file", &in, err) < 0)
 		return -1;
 	if (offset >= in.stat.size_bytes)
 		return 1;
-	if (read_extents(r, &in, (uint32_t)(offset / size), &walk, err) < 0)
-		return -1;
-	rc = next_written(&in, walk, &e, err);
+	rc = next_run(r, &in, (uint32_t)(offset / size), &start, &end, err);
 	if (rc != 0)
 		return rc;
-	start = e.logical * size > offset ? e.logical * size : offset;
-	end = (e.logical + (uint64_t)e.len) * size;
-	while ((rc = next_written(&in, walk, &e, err)) == 0 && e.logical * size == end)
-		end += e.len * size;
-	if (rc < 0)
-		return -1;
-	if (end > in.stat.size_bytes)
-		end = in.stat.size_bytes;
-	if (start >= end) /* preallocated behind the end of the file */
-		return 1;
+	start = start * size > offset ? start * size : offset;
+	end = end * size < in.stat.size_bytes ? end * size : in.stat.size_bytes;
 	*ret_offset = start;
 	*ret_len = end - start;
 	return 0;

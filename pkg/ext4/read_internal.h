@@ -16,6 +16,8 @@ struct ext4_reader {
 	uint64_t blocks; /* of the file system */
 	uint8_t *raw;	 /* room for one inode */
 	size_t raw_bytes;
+	/* Blocks that in a walk may still be mapped by its files, and hold values of attributes. */
+	uint64_t mapped_left, values_left;
 };
 
 /* An inode as far as it was understood; nothing in it points anywhere. */
@@ -46,6 +48,14 @@ MUST_CHECK int read_extents(struct ext4_reader *r, const struct read_inode *inod
 /* Bytes of a file that are there: offset + len is not behind its end. */
 MUST_CHECK int read_bytes(struct ext4_reader *r, const struct read_inode *inode, void *buf,
 			  size_t len, uint64_t offset, struct error *err);
+
+/*
+ * Count blocks that a file maps, written or not. Each belongs to one file only: without the count a
+ * guest could let a million files share one tree of extents, or one block, and all of it be read
+ * again for each. Errors: ERR_INCONSISTENT (the files of a walk map more than there is).
+ */
+MUST_CHECK int read_count_mapped(struct ext4_reader *r, const struct read_inode *inode,
+				 uint64_t blocks, struct error *err);
 
 /*
  * As ext4_reader_dir() for an inode that was loaded. fn may use the reader.

@@ -48,6 +48,7 @@ static void level_release(struct walk *w, struct level *l)
 
 static void walk_release(struct walk *w)
 {
+	w->r->mapped_left = w->r->values_left = UINT64_MAX;
 	while (w->depth > 0)
 		level_release(w, &w->levels[--w->depth]);
 	free(w->levels);
@@ -158,6 +159,7 @@ int ext4_reader_walk(struct ext4_reader *r, ext4_walk_fn *fn, void *arg, struct 
 	cleanup(walk_release) struct walk w = {.r = r, .budget = r->blocks};
 	int rc;
 
+	r->mapped_left = r->values_left = r->blocks;
 	w.seen = xcalloc(r->fs->super->s_inodes_count / 8 + 1ULL, 1);
 	buffer_add(&w.path, "", 0);
 	rc = visit(&w, EXT4_ROOT_INODE, fn, arg, err);

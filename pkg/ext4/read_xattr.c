@@ -24,6 +24,22 @@ static void collected_release(struct collected *c)
 	free(c->items);
 }
 
+/*
+ * A value in an inode may belong to many files; but all the files of a walk do not get more of them
+ * than the file system has blocks, or each could be made to cost hundreds of inodes.
+ */
+static int count_value(struct ext4_reader *r, uint64_t len, struct error *err)
+{
+	uint64_t blocks = 1 + len / r->fs->blocksize;
+
+	if (blocks > r->values_left)
+		return error_set(err, ERR_UNSUPPORTED,
+				 "files share attributes: together they have more than the file "
+				 "system");
+	r->values_left -= blocks;
+	return 0;
+}
+
 /* The value of an entry that keeps it in an inode of its own. */
 static int read_separate(struct ext4_reader *r, const struct ext4_xattr_found *found,
 			 struct buffer *ret, struct error *err)
@@ -31,7 +47,8 @@ static int read_separate(struct ext4_reader *r, const struct ext4_xattr_found *f
 	struct read_inode in;
 	uint8_t *to;
 
-	if (read_inode(r, found->value_inode, &in, err) < 0)
+	if (count_value(r, found->value_len, err) < 0
+	    || read_inode(r, found->value_inode, &in, err) < 0)
 		return -1;
 	if (!(in.flags & EXT4_EA_INODE_FL) || !read_is(&in, LINUX_S_IFREG)
 	    || in.stat.size_bytes != found->value_len) {

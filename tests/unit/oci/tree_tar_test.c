@@ -280,6 +280,22 @@ static void a_file_of_very_many_pieces_has_fewer_in_the_tar(void **state)
 	assert_non_null(strstr((char *)text.data, " 164888576:x"));
 }
 
+/* Holes of a megabyte, too many for a tar: together they are more than the file system. */
+static void holes_that_a_tar_cannot_hold_are_refused_when_they_are_large(void **state)
+{
+	enum { PIECES = 33000 };
+	struct ext4_node *node = make("f", S_IFREG | 0644);
+	cleanup_buffer struct buffer tar = {0};
+
+	(void)state;
+	for (uint64_t i = 0; i < PIECES; i++)
+		assert_ok(ext4_writer_data(writer, node, "x", 1, i << 20, &err), &err);
+	assert_ok(ext4_writer_data_end(writer, node, UINT64_C(33000) << 20, &err), &err);
+	assert_ok(ext4_writer_finish(&writer, &err), &err);
+	assert_int_equal(export(&tar), -1);
+	assert_error(&err, ERR_UNSUPPORTED, "f: more and larger holes than a tar can hold");
+}
+
 static int fail_after(const void *data, size_t len, void *arg, struct error *e)
 {
 	size_t *left = arg;
@@ -320,6 +336,8 @@ int main(void)
 						end),
 		cmocka_unit_test_setup_teardown(a_file_of_very_many_pieces_has_fewer_in_the_tar,
 						start, end),
+		cmocka_unit_test_setup_teardown(
+			holes_that_a_tar_cannot_hold_are_refused_when_they_are_large, start, end),
 		cmocka_unit_test_setup_teardown(a_failing_write_ends_it_and_names_the_file, start,
 						end),
 	};

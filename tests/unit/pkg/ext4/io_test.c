@@ -3,15 +3,10 @@
 #include "pkg/ext4/io.h"
 
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-#include <cmocka.h>
 
 #include "pkg/base/alloc.h"
 #include "pkg/ext4/base.h"
+#include "tests/support/cmocka.h"
 #include "tests/support/memory_volume.h"
 
 #define MIB (1ULL << 20)
@@ -159,6 +154,23 @@ static void a_superblock_larger_than_the_volume_is_refused_before_memory_is_spen
 	memory_volume_free(v);
 }
 
+/* libext2fs keeps a descriptor of each group in memory. */
+static void groups_of_hardly_any_blocks_are_refused(void **state)
+{
+	struct memory_volume *v = make(16 * MIB);
+	ext2_filsys fs = open_fs(v, EXT4_IO_WRITE);
+	struct error err = {0};
+
+	(void)state;
+	fs->super->s_blocks_per_group = fs->super->s_clusters_per_group = 8;
+	ext2fs_mark_super_dirty(fs);
+	assert_int_equal(ext2fs_flush(fs), 0);
+	ext4_io_close(fs);
+	assert_int_equal(ext4_io_open(&v->volume, EXT4_IO_READ, &fs, &err), -1);
+	assert_error(&err, ERR_INCONSISTENT, "the superblock says groups of 8 blocks");
+	memory_volume_free(v);
+}
+
 static void zeros_map_no_pool_block_but_overwrite_one(void **state)
 {
 	struct memory_volume *v = make(16 * MIB);
@@ -222,6 +234,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_ext4_is_inconsistent),
 		cmocka_unit_test(
 			a_superblock_larger_than_the_volume_is_refused_before_memory_is_spent),
+		cmocka_unit_test(groups_of_hardly_any_blocks_are_refused),
 		cmocka_unit_test(zeros_map_no_pool_block_but_overwrite_one),
 		cmocka_unit_test(blocks_outside_the_volume_are_errors),
 		cmocka_unit_test(a_flush_after_opening_leaves_the_backups_alone),

@@ -154,6 +154,42 @@ static void ranges_that_touch_are_one(void **state)
 	assert_int_equal(len, EXT4_SAMPLE_BIG_EXTENTS * BLOCK - 5 - 5);
 }
 
+/* Ask twice for the ranges of "a", of which there is room for one. */
+static int ask_twice(const char *path, const struct ext4_stat *st, void *arg, struct error *e)
+{
+	uint64_t offset, len;
+	int *asked = arg;
+
+	if (strcmp(path, "a") != 0)
+		return 0;
+	for (*asked = 0; *asked < 2; ++*asked)
+		if (ext4_reader_next_data(reader, st->inode, 0, &offset, &len, e) < 0)
+			return -1;
+	return 0;
+}
+
+/* Whether written or only reserved: or files that share them would be walked through for ever. */
+static void what_the_files_of_a_walk_map_is_counted(void **state)
+{
+	(void)state;
+	for (int unwritten = 0; unwritten <= 1; unwritten++) {
+		struct ext4_extent e = {.physical = 100, .len = 3000, .unwritten = unwritten};
+		uint64_t offset, len;
+		int asked;
+
+		set_extents(reading_find("a"), &e, 1);
+		set_size(reading_find("a"), 3000 * BLOCK);
+		reading_reopen();
+		assert_int_equal(ext4_reader_walk(reader, ask_twice, &asked, &err), -1);
+		assert_error(&err, ERR_INCONSISTENT, "inode 11: files share blocks");
+		assert_int_equal(asked, 1);
+		for (int i = 0; i < 5; i++) /* outside a walk nothing adds up */
+			assert_int_equal(ext4_reader_next_data(reader, reading_find("a"), 0,
+							       &offset, &len, &err),
+					 unwritten);
+	}
+}
+
 static void data_that_is_kept_otherwise_is_unsupported(void **state)
 {
 	static const uint32_t flags[] = {0, EXT4_EXTENTS_FL | EXT4_INLINE_DATA_FL,
@@ -254,6 +290,8 @@ int main(void)
 						reading_end),
 		cmocka_unit_test_setup_teardown(ranges_that_touch_are_one, reading_begin,
 						reading_end),
+		cmocka_unit_test_setup_teardown(what_the_files_of_a_walk_map_is_counted,
+						reading_begin, reading_end),
 		cmocka_unit_test_setup_teardown(data_that_is_kept_otherwise_is_unsupported,
 						reading_begin, reading_end),
 		cmocka_unit_test_setup_teardown(other_types_have_no_content, reading_begin,

@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "pkg/base/alloc.h"
+#include "pkg/base/bytes.h"
 #include "pkg/ext4/base.h"
 #include "tests/support/e2fsprogs.h"
 #include "tests/support/ext4_sample.h"
@@ -496,6 +497,33 @@ static void a_directory_reached_twice_is_damage(void **state)
 	memory_volume_free(s.v);
 }
 
+/* A bit for each in memory, and the inodes themselves beyond the end of the volume. */
+static void more_inodes_than_there_is_room_for_are_refused(void **state)
+{
+	struct ext4_sample s = ext4_sample_make();
+	struct ext4_reader *r;
+	struct error err = {0};
+	uint8_t raw[4];
+
+	(void)state;
+	/* 16 groups of 256 blocks with 8192 inodes each: 32 MiB */
+	for (size_t i = 0; i < 4; i++) {
+		static const struct {
+			unsigned at;
+			uint32_t value;
+		} fields[] = {{0, 131072}, {32, 256}, {36, 256}, {40, 8192}};
+
+		put_le32(raw, fields[i].value);
+		for (size_t k = 0; k < 4; k++)
+			ext4_sample_poke(&s, 0, 1024 + fields[i].at + k, raw[k]);
+	}
+	ext4_sample_sign(&s);
+	assert_int_equal(ext4_reader_open(&s.v->volume, &r, &err), -1);
+	assert_int_equal(err.kind, ERR_INCONSISTENT);
+	assert_non_null(strstr(err.cause, "131072 inodes, more than there is room for"));
+	memory_volume_free(s.v);
+}
+
 static void each_failing_read_is_passed_on(void **state)
 {
 	struct ext4_sample s = ext4_sample_make();
@@ -530,6 +558,7 @@ int main(void)
 		cmocka_unit_test(damage_is_an_error_and_never_a_crash),
 		cmocka_unit_test(damage_behind_good_checksums_is_never_a_crash),
 		cmocka_unit_test(a_directory_reached_twice_is_damage),
+		cmocka_unit_test(more_inodes_than_there_is_room_for_are_refused),
 		cmocka_unit_test(each_failing_read_is_passed_on),
 	};
 

@@ -4,6 +4,8 @@
 
 #include "pkg/base/alloc.h"
 #include "pkg/base/bytes.h"
+#include "pkg/ext4/checksum.h"
+#include "pkg/ext4/xattr.h"
 #include "tests/support/cmocka.h"
 #include "tests/support/ext4_reading.h"
 
@@ -129,6 +131,66 @@ static void a_block_that_is_not_there_is_damage(void **state)
 	assert_int_equal(err.kind, ERR_INCONSISTENT);
 }
 
+/* The block of "x" now has many attributes, whose values are all in the one inode that there is. */
+static void share_one_value(size_t n)
+{
+	static uint8_t value[9000] = {'l'}, block[4096];
+	uint32_t inode = value_inode();
+	struct ext4_xattr list[30];
+	struct ext4_xattr_plan plan;
+	uint8_t seed[4];
+
+	assert_true(n <= ARRAY_SIZE(list));
+	for (size_t i = 0; i < n; i++)
+		list[i] = (struct ext4_xattr){xasprintf("user.n%zu", i), value, sizeof(value)};
+	assert_ok(thin_volume_read(&sample.v->volume, seed, 4, 1024 + 0x270, &err), &err);
+	assert_ok(ext4_xattr_plan(list, n, get_le32(seed), &plan, &err), &err);
+	for (size_t i = 0; i < n; i++) {
+		assert_true(plan.items[i].separate);
+		plan.items[i].place = EXT4_XATTR_IN_BLOCK;
+		plan.items[i].value_inode = inode;
+	}
+	ext4_xattr_encode_block(&plan, get_le32(seed), 0, block);
+	ext4_sample_poke_block(&sample, SAMPLE_XATTRS, reading_find("x"), 0, 0, block,
+			       sizeof(block));
+	ext4_xattr_plan_release(&plan);
+	for (size_t i = 0; i < n; i++)
+		free((char *)(uintptr_t)list[i].name);
+}
+
+static int count_value(const struct ext4_xattr *x, void *arg, struct error *e)
+{
+	(void)e;
+	*(size_t *)arg += x->value_len == 9000;
+	return 0;
+}
+
+/* As if all the names of the tree were this inode's. */
+static int ask_for_x(const char *path, const struct ext4_stat *st, void *arg, struct error *e)
+{
+	(void)path;
+	(void)st;
+	return ext4_reader_xattrs(reader, reading_find("x"), count_value, arg, e);
+}
+
+/* 30 values of three blocks, for more than 300 names: a volume of 4096 blocks has no room for it. */
+static void values_that_files_share_are_counted_in_a_walk(void **state)
+{
+	size_t values = 0;
+
+	(void)state;
+	share_one_value(30);
+	reading_reopen();
+	assert_int_equal(ext4_reader_walk(reader, ask_for_x, &values, &err), -1);
+	assert_error(&err, ERR_UNSUPPORTED, "files share attributes");
+	assert_int_equal(values, 4096 / 3 / 30 * 30);
+	for (int i = 0; i < 100; i++) /* outside a walk nothing adds up */
+		assert_ok(ask_for_x(NULL, NULL, &values, &err), &err);
+	share_one_value(2);
+	reading_reopen();
+	assert_ok(ext4_reader_walk(reader, ask_for_x, &values, &err), &err);
+}
+
 /* The block of "x" says something else than its checksum. */
 static void a_block_with_a_wrong_checksum_is_told(void **state)
 {
@@ -172,6 +234,8 @@ int main(void)
 						reading_begin, reading_end),
 		cmocka_unit_test_setup_teardown(a_block_that_is_not_there_is_damage, reading_begin,
 						reading_end),
+		cmocka_unit_test_setup_teardown(values_that_files_share_are_counted_in_a_walk,
+						reading_begin, reading_end),
 		cmocka_unit_test_setup_teardown(a_block_with_a_wrong_checksum_is_told,
 						reading_begin, reading_end),
 		cmocka_unit_test_setup_teardown(a_name_in_two_places_is_damage, reading_begin,
