@@ -16,6 +16,8 @@ struct thin_pool_ops {
 			   struct thin_volume **ret, struct error *err);
 	int (*commit)(struct thin_pool *pool, uint64_t transaction_id, struct error *err);
 	int (*abort)(struct thin_pool *pool, struct error *err);
+	int (*reserve_metadata_snap)(struct thin_pool *pool, struct error *err);
+	int (*release_metadata_snap)(struct thin_pool *pool, struct error *err);
 	int (*status)(struct thin_pool *pool, struct thin_pool_status *ret, struct error *err);
 	int (*device)(struct thin_pool *pool, uint32_t id, struct thin_device *ret,
 		      struct error *err);
@@ -32,6 +34,8 @@ struct thin_volume_ops {
 		    struct error *err);
 	int (*write)(struct thin_volume *v, const void *buf, size_t len, uint64_t offset,
 		     struct error *err);
+	/* Whole blocks, but for the last one of the volume. */
+	int (*discard)(struct thin_volume *v, uint64_t offset, uint64_t len, struct error *err);
 	int (*next_mapped)(struct thin_volume *v, uint64_t offset, uint64_t *ret_offset,
 			   uint64_t *ret_len, struct error *err);
 	/* NULL: bytes are read and written. *ret_shared is 0 before. */

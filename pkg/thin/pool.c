@@ -54,6 +54,16 @@ int thin_pool_abort(struct thin_pool *pool, struct error *err)
 	return pool->ops->abort(pool, err);
 }
 
+int thin_pool_reserve_metadata_snap(struct thin_pool *pool, struct error *err)
+{
+	return pool->ops->reserve_metadata_snap(pool, err);
+}
+
+int thin_pool_release_metadata_snap(struct thin_pool *pool, struct error *err)
+{
+	return pool->ops->release_metadata_snap(pool, err);
+}
+
 int thin_pool_status(struct thin_pool *pool, struct thin_pool_status *ret, struct error *err)
 {
 	return pool->ops->status(pool, ret, err);

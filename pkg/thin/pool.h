@@ -82,6 +82,18 @@ MUST_CHECK int thin_pool_commit(struct thin_pool *pool, uint64_t transaction_id,
 /* Forget everything since the last commit. Volumes must be closed. */
 MUST_CHECK int thin_pool_abort(struct thin_pool *pool, struct error *err);
 
+/*
+ * Keep the metadata as it is now, for programs that look at it in peace (thin_dump
+ * --metadata-snap): a copy of the superblock and one more reference to all it names. Data is not
+ * kept: writes to private blocks go on in place.
+ * Commits what is there first, with the present transaction id; the snapshot itself takes effect
+ * with the next commit. Errors: ERR_BUSY (there is one), ERR_NO_SPACE.
+ */
+MUST_CHECK int thin_pool_reserve_metadata_snap(struct thin_pool *pool, struct error *err);
+
+/* Give it up; what only it held becomes free. Errors: ERR_NOT_FOUND (there is none). */
+MUST_CHECK int thin_pool_release_metadata_snap(struct thin_pool *pool, struct error *err);
+
 MUST_CHECK int thin_pool_status(struct thin_pool *pool, struct thin_pool_status *ret,
 				struct error *err);
 

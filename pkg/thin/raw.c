@@ -38,6 +38,15 @@ static int raw_write(struct thin_volume *v, const void *buf, size_t len, uint64_
 	return fdio_pwrite(raw_of(v)->fd, buf, len, offset, raw_of(v)->path, err);
 }
 
+static int raw_discard(struct thin_volume *v, uint64_t offset, uint64_t len, struct error *err)
+{
+	if (fallocate(raw_of(v)->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset,
+		      (off_t)len)
+	    < 0)
+		return error_sys(err, "punch a hole into %s", raw_of(v)->path);
+	return 0;
+}
+
 static int raw_next_mapped(struct thin_volume *v, uint64_t offset, uint64_t *ret_offset,
 			   uint64_t *ret_len, struct error *err)
 {
@@ -80,6 +89,7 @@ static void raw_close(struct thin_volume *v)
 static const struct thin_volume_ops raw_ops = {
 	.read = raw_read,
 	.write = raw_write,
+	.discard = raw_discard,
 	.next_mapped = raw_next_mapped,
 	.copy_to = raw_copy_to,
 	.close = raw_close,

@@ -34,6 +34,22 @@ int thin_volume_write(struct thin_volume *v, const void *buf, size_t len, uint64
 	return v->ops->write(v, buf, len, offset, err);
 }
 
+int thin_volume_discard(struct thin_volume *v, uint64_t offset, uint64_t len, struct error *err)
+{
+	uint64_t end = offset + len, head;
+
+	if (check_range(v, len, offset, err) < 0)
+		return -1;
+	if (!v->writable)
+		return error_set(err, ERR_INVALID, "the volume is read-only");
+	head = (v->block_bytes - offset % v->block_bytes) % v->block_bytes;
+	if (end < v->size_bytes)
+		end -= end % v->block_bytes;
+	if (head >= len || offset + head >= end)
+		return 0;
+	return v->ops->discard(v, offset + head, end - offset - head, err);
+}
+
 int thin_volume_next_mapped(struct thin_volume *v, uint64_t offset, uint64_t *ret_offset,
 			    uint64_t *ret_len, struct error *err)
 {

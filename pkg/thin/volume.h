@@ -24,6 +24,15 @@ MUST_CHECK int thin_volume_write(struct thin_volume *v, const void *buf, size_t 
 				 uint64_t offset, struct error *err);
 
 /*
+ * Unmap all pool blocks that lie wholly in a range; they read as zeros then. Parts of blocks at its
+ * ends stay as they are; the volume's last block is whole for a range that goes to the end. Blocks
+ * that nobody else holds become free with the pool's commit.
+ * Errors: ERR_NO_SPACE: the blocks before some point are unmapped; commit that or abort.
+ */
+MUST_CHECK int thin_volume_discard(struct thin_volume *v, uint64_t offset, uint64_t len,
+				   struct error *err);
+
+/*
  * The next range at or after offset that has data of its own or shared data (mapped blocks).
  * @ret_offset, @ret_len: the range, cut at the volume's end, merged as far as is cheap.
  * Returns 0, 1 = none left, or -1.

@@ -124,6 +124,22 @@ static int volume_write(struct thin_volume *volume, const void *buf, size_t len,
 	return 0;
 }
 
+static int volume_discard(struct thin_volume *volume, uint64_t offset, uint64_t len,
+			  struct error *err)
+{
+	struct memory_volume *v = self(volume);
+	uint32_t size = volume->block_bytes;
+
+	(void)err;
+	assert(offset % size == 0 && (len % size == 0 || offset + len == volume->size_bytes));
+	for (uint64_t i = offset / size; i * size < offset + len; i++) {
+		if (v->blocks[i] && --v->blocks[i]->refs == 0)
+			free(v->blocks[i]);
+		v->blocks[i] = NULL;
+	}
+	return 0;
+}
+
 static int volume_next_mapped(struct thin_volume *volume, uint64_t offset, uint64_t *ret_offset,
 			      uint64_t *ret_len, struct error *err)
 {
@@ -152,6 +168,7 @@ static void volume_close(struct thin_volume *volume)
 static const struct thin_volume_ops memory_ops = {
 	.read = volume_read,
 	.write = volume_write,
+	.discard = volume_discard,
 	.next_mapped = volume_next_mapped,
 	.close = volume_close,
 };

@@ -129,6 +129,23 @@ void thin_model_write(struct thin_model *m, uint32_t id, const void *buf, size_t
 	}
 }
 
+void thin_model_discard(struct thin_model *m, uint32_t id, uint64_t offset, uint64_t len)
+{
+	struct model_thin *t = &m->now.thins[id];
+
+	for (uint64_t i = 0; i < m->nr_blocks; i++) {
+		uint64_t start = i * m->block_bytes, end = start + m->block_bytes;
+
+		if (end > m->size_bytes)
+			end = m->size_bytes;
+		if (start < offset || end > offset + len)
+			continue;
+		t->mapped -= t->blocks[i] != NULL;
+		block_drop(&t->blocks[i]);
+		t->shared[i] = false;
+	}
+}
+
 void thin_model_commit(struct thin_model *m, uint64_t transaction_id)
 {
 	m->now.transaction_id = transaction_id;

@@ -56,6 +56,8 @@ void thin_model_snap(struct thin_model *m, uint32_t id, uint32_t origin);
 void thin_model_delete(struct thin_model *m, uint32_t id);
 void thin_model_write(struct thin_model *m, uint32_t id, const void *buf, size_t len,
 		      uint64_t offset);
+/* Blocks wholly in the range; the last one of the device when the range goes to its end. */
+void thin_model_discard(struct thin_model *m, uint32_t id, uint64_t offset, uint64_t len);
 void thin_model_commit(struct thin_model *m, uint64_t transaction_id);
 void thin_model_abort(struct thin_model *m);
 

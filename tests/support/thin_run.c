@@ -15,6 +15,7 @@
 #include "pkg/base/fdio.h"
 #include "pkg/thin/file/format.h"
 #include "pkg/thin/file/fsck.h"
+#include "pkg/thin/file/pool_internal.h"
 #include "tests/support/thin_tools.h"
 
 /* ---- standing between the engine and its files ---- */
@@ -181,6 +182,87 @@ void thin_run_end(struct thin_run *r)
 	free(r->data);
 }
 
+/* ---- the metadata snapshot ---- */
+
+static uint64_t mix(uint64_t sum, uint64_t v)
+{
+	return (sum ^ v) * 0x100000001b3u;
+}
+
+static uint64_t sum_tree(struct tf_tx *tx, const struct tf_tree *tree, uint64_t root, uint64_t sum)
+{
+	struct error err = {0};
+	struct tf_leaf leaf;
+	uint64_t key = 0;
+	int rc;
+
+	while ((rc = tf_btree_seek(tx, tree, root, key, &leaf, &err)) == 0) {
+		const uint8_t *node = leaf.node;
+
+		for (; leaf.i < leaf.n; leaf.i++) {
+			key = tf_node_key(node, leaf.i);
+			sum = mix(sum, key);
+			for (uint32_t b = 0; b < tree->value_size; b += 8)
+				sum = mix(sum, get_le64(tf_node_value_const(node, leaf.i) + b));
+		}
+		key++;
+	}
+	assert_ok(rc < 0 ? -1 : 0, &err);
+	return sum;
+}
+
+/* Over details, mappings and where they are in the data: all that thin_dump would print. */
+static uint64_t sum_metadata(struct tf_tx *tx, const struct tf_superblock *sb)
+{
+	uint64_t sum = sum_tree(tx, &tf_tree_details, sb->details_root, sb->transaction_id + 1);
+	struct error err = {0};
+	struct tf_leaf leaf;
+	uint64_t id = 0;
+	int rc;
+
+	while ((rc = tf_btree_seek(tx, &tf_tree_devices, sb->mapping_root, id, &leaf, &err)) == 0) {
+		id = tf_node_key(leaf.node, leaf.i);
+		sum = sum_tree(tx, &tf_tree_mappings, tf_node_value64(leaf.node, leaf.i),
+			       mix(sum, id));
+		id++;
+	}
+	assert_ok(rc < 0 ? -1 : 0, &err);
+	return sum;
+}
+
+static uint64_t sum_held(struct tf_pool *p)
+{
+	struct error err = {0};
+	struct tf_superblock sb;
+	const uint8_t *copy;
+
+	if (!p->sb.held_root)
+		return 0;
+	copy = tf_cache_read(&p->tx.cache, p->sb.held_root, TF_SUPERBLOCK, &err);
+	assert_ok(copy ? 0 : -1, &err);
+	tf_superblock_unpack(copy, &sb);
+	return sum_metadata(&p->tx, &sb);
+}
+
+void thin_run_learn_held(struct thin_run *r)
+{
+	r->held = r->held_committed = sum_held(tf_pool_of(r->pool));
+}
+
+static void check_held(struct thin_run *r)
+{
+	const struct thin_file_open how = {.mode = THIN_FILE_READ, .verb = "test"};
+	struct thin_pool *reader = NULL;
+	struct error err = {0};
+	uint64_t sum;
+
+	assert_ok(thin_file_open(r->folder, &how, &reader, &err), &err);
+	sum = sum_held(tf_pool_of(reader));
+	thin_pool_close(reader);
+	if (sum != r->held_committed)
+		fail_msg("the metadata snapshot is not what it was");
+}
+
 /* ---- what must hold whenever the pool on disk is at rest ---- */
 
 static bool excused(const struct thin_run *r, const struct thin_finding *f)
@@ -206,6 +288,8 @@ void thin_run_check_disk(struct thin_run *r, bool thin_check)
 	assert_int_equal(bad, 0);
 	if (thin_check && r->check_every)
 		assert_int_equal(thin_tools_check(r->meta), 0);
+	if (thin_check)
+		check_held(r);
 }
 
 void thin_run_check_contents(struct thin_run *r, uint64_t stride)
@@ -250,6 +334,16 @@ int thin_run_failed(struct thin_run *r, const struct error *err)
 	return -1;
 }
 
+/* The pool has made a commit: what the model and the watch take for committed changes. */
+static void note_commit(struct thin_run *r, uint64_t transaction_id)
+{
+	thin_model_commit(&r->model, transaction_id);
+	r->held_committed = r->held;
+	r->sizes_raised = false;
+	r->watch.superblock_passed = false;
+	learn_blocks_in_use(r);
+}
+
 int thin_run_commit(struct thin_run *r)
 {
 	uint64_t id = r->model.now.transaction_id + thin_run_random(r, 3);
@@ -257,14 +351,45 @@ int thin_run_commit(struct thin_run *r)
 
 	if (thin_pool_commit(r->pool, id, &err) < 0)
 		return thin_run_failed(r, &err);
-	thin_model_commit(&r->model, id);
-	r->sizes_raised = false;
-	r->watch.superblock_passed = false;
-	learn_blocks_in_use(r);
+	note_commit(r, id);
 	thin_run_check_disk(r, ++r->commits % (r->check_every ? r->check_every : 1) == 0);
 	thin_run_check_contents(r, r->stride);
 	if (thin_run_random(r, 4) == 0)
 		thin_run_check_reader(r);
+	return 0;
+}
+
+/* It commits first, and may fail before that or after. */
+static int reserve(struct thin_run *r)
+{
+	struct tf_pool *p = tf_pool_of(r->pool);
+	struct error err = {0};
+	int rc;
+
+	r->watch.superblock_passed = false;
+	rc = thin_pool_reserve_metadata_snap(r->pool, &err);
+	if (rc == 0 || (r->watch.superblock_passed && !r->watch.superblock_unsynced))
+		note_commit(r, r->model.now.transaction_id);
+	if (rc < 0)
+		return thin_run_failed(r, &err);
+	r->held = sum_metadata(&p->tx, &p->sb);
+	assert_true(r->held == sum_held(p));
+	assert_int_equal(thin_pool_reserve_metadata_snap(r->pool, &err), -1);
+	assert_int_equal(err.kind, ERR_BUSY);
+	return 0;
+}
+
+int thin_run_hold_or_release(struct thin_run *r)
+{
+	struct error err = {0};
+
+	if (!r->held) {
+		assert_int_equal(thin_pool_release_metadata_snap(r->pool, &err), -1);
+		return err.kind == ERR_NOT_FOUND ? reserve(r) : thin_run_failed(r, &err);
+	}
+	if (thin_pool_release_metadata_snap(r->pool, &err) < 0)
+		return thin_run_failed(r, &err);
+	r->held = 0;
 	return 0;
 }
 
@@ -274,6 +399,7 @@ void thin_run_reopen(struct thin_run *r)
 	thin_run_check_disk(r, false);
 	thin_run_open(r);
 	thin_model_abort(&r->model);
+	r->held = r->held_committed;
 	assert_true(thin_model_settle(&r->model, r->pool));
 }
 
@@ -283,6 +409,7 @@ void thin_run_abort(struct thin_run *r)
 
 	assert_ok(thin_pool_abort(r->pool, &err), &err);
 	thin_model_abort(&r->model);
+	r->held = r->held_committed;
 	assert_true(thin_model_settle(&r->model, r->pool));
 	r->sizes_raised = false;
 	learn_sizes(r);

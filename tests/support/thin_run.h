@@ -36,6 +36,8 @@ struct thin_run {
 	uint64_t stride;	       /* and after all every stride-th block compared */
 	bool sizes_raised; /* not committed yet: a cut leaves the files longer than the pool */
 	uint64_t no_space; /* how often space was short */
+	/* What the metadata snapshot holds, as a sum over its trees; 0 = there is none. */
+	uint64_t held, held_committed;
 };
 
 /* @r: has seed, block_bytes, data_bytes, metadata_bytes, check_every, stride and model. */
@@ -52,6 +54,12 @@ void thin_run_reopen(struct thin_run *r);
 void thin_run_abort(struct thin_run *r);
 /* A new transaction id, then all checks. 0, or -1 as thin_run_failed(). */
 int thin_run_commit(struct thin_run *r);
+
+/* Reserve a metadata snapshot, or release the one that there is. 0, or -1 as above. */
+int thin_run_hold_or_release(struct thin_run *r);
+
+/* Of a pool that came from elsewhere. */
+void thin_run_learn_held(struct thin_run *r);
 
 /* Make room for so many more blocks. 0, or -1 as thin_run_failed(). */
 int thin_run_grow(struct thin_run *r, uint64_t data_blocks, uint64_t metadata_blocks);

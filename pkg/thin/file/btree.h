@@ -70,6 +70,15 @@ MUST_CHECK int tf_btree_shadow_value(struct tf_tx *tx, const struct tf_tree *tre
 MUST_CHECK int tf_btree_remove(struct tf_tx *tx, const struct tf_tree *tree, uint64_t *root,
 			       uint64_t key, struct error *err);
 
+/*
+ * Remove keys in [first, end): some of them, in one pass, so that the caller can look after the
+ * reserve between two. A leaf with nothing else in it goes as a whole.
+ * @ret_n: how many keys went, at least 1. 0, 1 = there are none, -1.
+ */
+MUST_CHECK int tf_btree_remove_some(struct tf_tx *tx, const struct tf_tree *tree, uint64_t *root,
+				    uint64_t first, uint64_t end, uint64_t *ret_n,
+				    struct error *err);
+
 /* Give back one reference to a whole tree, and all that nobody else holds. */
 MUST_CHECK int tf_btree_drop(struct tf_tx *tx, const struct tf_tree *tree, uint64_t root,
 			     struct error *err);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Removing keys and whole trees. Removal is one pass from the root down: a child at the least
+ * Removing keys, ranges of them and whole trees. Removal is one pass from the root down: a child at the least
  * allowed fill is joined with or filled up from a neighbour before it is entered.
  */
 #include <assert.h>
@@ -73,16 +73,45 @@ static int strengthen_child(struct tf_tx *tx, const struct tf_tree *tree, uint8_
 	return join_or_even_out(tx, tree, node, at ? at - 1 : 0, err);
 }
 
+/* One step down: to the child that key belongs to, private and able to lose an entry; or to the
+ * same node, when that is a root which takes over its only child. */
+static int step_down(struct tf_tx *tx, const struct tf_tree *tree, uint8_t **node, uint64_t key,
+		     struct error *err)
+{
+	int i;
+
+	if (strengthen_child(tx, tree, *node, key, err) < 0)
+		return -1;
+	if (tf_node_entries(*node) == 1)
+		return absorb_child(tx, tree, *node, err);
+	i = tf_node_find(*node, key);
+	return tf_btree_shadow_child(tx, tree, *node, i < 0 ? 0 : (uint32_t)i, node, err);
+}
+
+/* Where a key is that a search has found: elsewhere only in a damaged tree. */
+static int find_again(const struct tf_tree *tree, const uint8_t *leaf, uint64_t key, uint32_t *ret,
+		      struct error *err)
+{
+	int i = tf_node_find(leaf, key);
+
+	if (i < 0 || tf_node_key(leaf, (uint32_t)i) != key)
+		return error_set(err, ERR_INCONSISTENT, "keys of the %s tree do not ascend",
+				 tree->name);
+	*ret = (uint32_t)i;
+	return 0;
+}
+
 static int remove_from_leaf(struct tf_tx *tx, const struct tf_tree *tree, uint8_t *leaf,
 			    uint64_t key, struct error *err)
 {
-	int i = tf_node_find(leaf, key);
 	uint8_t value[32];
+	uint32_t i = 0;
 
-	assert(i >= 0 && tf_node_key(leaf, (uint32_t)i) == key);
+	if (find_again(tree, leaf, key, &i, err) < 0)
+		return -1;
 	assert(tree->value_size <= sizeof(value));
-	memcpy(value, tf_node_value(leaf, (uint32_t)i), tree->value_size);
-	tf_node_close(leaf, (uint32_t)i, 1);
+	memcpy(value, tf_node_value(leaf, i), tree->value_size);
+	tf_node_close(leaf, i, 1);
 	return tree->dec ? tree->dec(tx, value, err) : 0;
 }
 
@@ -91,26 +120,104 @@ int tf_btree_remove(struct tf_tx *tx, const struct tf_tree *tree, uint64_t *root
 {
 	uint8_t value[32];
 	uint8_t *node;
-	int i, found = tf_btree_lookup(tx, tree, *root, key, value, err);
+	int found = tf_btree_lookup(tx, tree, *root, key, value, err);
 
 	if (found)
 		return found;
 	if (tf_btree_shadow(tx, tree, root, &node, err) < 0)
 		return -1;
-	while (!tf_node_is_leaf(node)) {
-		if (strengthen_child(tx, tree, node, key, err) < 0)
+	while (!tf_node_is_leaf(node))
+		if (step_down(tx, tree, &node, key, err) < 0)
 			return -1;
-		if (tf_node_entries(node) == 1) {
-			if (absorb_child(tx, tree, node, err) < 0)
-				return -1;
-			continue;
+	return remove_from_leaf(tx, tree, node, key, err);
+}
+
+/* ---- ranges ---- */
+
+struct range {
+	uint64_t first, end; /* without end */
+	uint64_t removed;
+};
+
+/* The child that key belongs to goes as a whole, if it is a leaf with nothing but the range in it.
+ * 0, 1 = it is not, -1. */
+static int remove_leaf(struct tf_tx *tx, const struct tf_tree *tree, uint8_t *node, uint64_t key,
+		       struct range *range, struct error *err)
+{
+	int at = tf_node_find(node, key);
+	uint32_t n, i = at < 0 ? 0 : (uint32_t)at;
+	uint64_t nr = tf_node_value64(node, i);
+	const uint8_t *leaf = tf_btree_node(tx, tree, nr, err);
+
+	if (!leaf)
+		return -1;
+	n = tf_node_entries(leaf);
+	if (!tf_node_is_leaf(leaf) || !n || tf_node_key(leaf, 0) < range->first
+	    || tf_node_key(leaf, n - 1) >= range->end)
+		return 1;
+	tf_node_close(node, i, 1);
+	range->removed = n;
+	return tf_btree_drop(tx, tree, nr, err);
+}
+
+/* As many as the leaf can spare: a root all, others keep a third. */
+static int remove_entries(struct tf_tx *tx, const struct tf_tree *tree, uint8_t *leaf, bool is_root,
+			  uint64_t key, struct range *range, struct error *err)
+{
+	uint32_t entries = tf_node_entries(leaf), least = is_root ? 0 : tf_node_max(leaf) / 3;
+	uint32_t spare = entries > least ? entries - least : 1, n = 0, i = 0;
+
+	if (find_again(tree, leaf, key, &i, err) < 0)
+		return -1;
+	for (; n < spare && i + n < entries && tf_node_key(leaf, i + n) < range->end; n++)
+		if (tree->dec && tree->dec(tx, tf_node_value(leaf, i + n), err) < 0)
+			return -1;
+	tf_node_close(leaf, i, n);
+	range->removed = n;
+	return 0;
+}
+
+/* One pass down a private root, towards a key that is there. */
+static int remove_near(struct tf_tx *tx, const struct tf_tree *tree, uint8_t *root, uint64_t key,
+		       struct range *range, struct error *err)
+{
+	uint8_t *node = root;
+	int rc;
+
+	while (!tf_node_is_leaf(node)) {
+		/* A node other than the root can lose an entry, the root if another is left. */
+		if (tf_node_entries(node) > 1) {
+			rc = remove_leaf(tx, tree, node, key, range, err);
+			if (rc <= 0)
+				return rc;
 		}
-		i = tf_node_find(node, key);
-		assert(i >= 0); /* the key is there, so some child holds it */
-		if (tf_btree_shadow_child(tx, tree, node, (uint32_t)i, &node, err) < 0)
+		if (step_down(tx, tree, &node, key, err) < 0)
 			return -1;
 	}
-	return remove_from_leaf(tx, tree, node, key, err);
+	return remove_entries(tx, tree, node, node == root, key, range, err);
+}
+
+int tf_btree_remove_some(struct tf_tx *tx, const struct tf_tree *tree, uint64_t *root,
+			 uint64_t first, uint64_t end, uint64_t *ret_n, struct error *err)
+{
+	struct range range = {first, end, 0};
+	struct tf_leaf leaf;
+	uint8_t *node;
+	uint64_t key;
+	int rc = tf_btree_seek(tx, tree, *root, first, &leaf, err);
+
+	if (rc)
+		return rc;
+	key = tf_node_key(leaf.node, leaf.i);
+	if (key >= end)
+		return 1;
+	if (tf_btree_shadow(tx, tree, root, &node, err) < 0
+	    || remove_near(tx, tree, node, key, &range, err) < 0)
+		return -1;
+	*ret_n = range.removed;
+	if (!tf_node_is_leaf(node) && tf_node_entries(node) == 1)
+		return absorb_child(tx, tree, node, err);
+	return 0;
 }
 
 /* ---- whole trees ---- */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The file engine's pool, as its parts see it: open.c makes and ends it, pool.c runs transactions,
- * device.c changes devices, volume.c moves their bytes, usage.c counts their blocks.
+ * device.c changes devices, volume.c moves their bytes, discard.c unmaps them, held.c keeps a
+ * metadata snapshot, usage.c counts blocks.
  */
 #pragma once
 
@@ -107,6 +108,11 @@ MUST_CHECK int tf_device_count(struct tf_pool *p, uint64_t *ret, struct error *e
 MUST_CHECK int tf_volume_open(struct thin_pool *pool, uint32_t id, uint64_t size_bytes,
 			      bool writable, struct thin_volume **ret, struct error *err);
 bool tf_volume_is_open(const struct tf_pool *p, uint32_t id);
+
+/* ---- held.c ---- */
+
+MUST_CHECK int tf_held_reserve(struct thin_pool *pool, struct error *err);
+MUST_CHECK int tf_held_release(struct thin_pool *pool, struct error *err);
 
 /* ---- usage.c ---- */
 

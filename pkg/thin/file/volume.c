@@ -8,27 +8,12 @@
 
 #include "pkg/base/alloc.h"
 #include "pkg/thin/copy.h"
-#include "pkg/thin/file/pool_internal.h"
+#include "pkg/thin/file/volume_internal.h"
 
 enum {
 	RUN_BLOCKS = 1024, /* mapped in one step, so that its metadata can be reserved */
 	MAP_BLOCKS = 64,   /* for the paths and splits of one step */
 };
-
-struct tf_volume {
-	struct thin_volume base; /* first */
-	struct tf_pool *pool;
-	uint32_t id;
-	/* Ids are used again: which of the devices that had this one it is. */
-	uint64_t transaction_id;
-	uint32_t creation_time;
-	struct tf_volume *next; /* in pool->volumes */
-};
-
-static struct tf_volume *volume_of(struct thin_volume *v)
-{
-	return (struct tf_volume *)v;
-}
 
 /* ---- what is mapped where ---- */
 
@@ -74,8 +59,8 @@ static int find_run(struct tf_pool *p, uint64_t root, const struct tf_device *de
 	return 0;
 }
 
-static int find_device(const struct tf_volume *v, struct tf_device *ret, uint64_t *ret_root,
-		       struct error *err)
+int tf_volume_device(const struct tf_volume *v, struct tf_device *ret, uint64_t *ret_root,
+		     struct error *err)
 {
 	int rc = tf_device_find(v->pool, v->id, ret, ret_root, err);
 
@@ -113,7 +98,7 @@ static int read_mapped(struct tf_volume *v, uint8_t *buf, uint64_t len, uint64_t
 	struct tf_device device;
 	uint64_t root;
 
-	if (find_device(v, &device, &root, err) < 0)
+	if (tf_volume_device(v, &device, &root, err) < 0)
 		return -1;
 	while (len) {
 		struct run run;
@@ -140,7 +125,7 @@ static int read_mapped(struct tf_volume *v, uint8_t *buf, uint64_t len, uint64_t
 static int volume_read(struct thin_volume *volume, void *buf, size_t len, uint64_t offset,
 		       struct error *err)
 {
-	struct tf_volume *v = volume_of(volume);
+	struct tf_volume *v = tf_volume_of(volume);
 	unsigned tries = 0;
 	int rc;
 
@@ -162,7 +147,7 @@ static int next_run(struct tf_volume *v, uint64_t *first, uint64_t *ret_n, struc
 	uint64_t root, key = *first, n = 0;
 	int rc;
 
-	if (find_device(v, &device, &root, err) < 0)
+	if (tf_volume_device(v, &device, &root, err) < 0)
 		return -1;
 	for (;;) {
 		rc = tf_btree_seek(&v->pool->tx, &tf_tree_mappings, root, key, &leaf, err);
@@ -184,7 +169,7 @@ static int next_run(struct tf_volume *v, uint64_t *first, uint64_t *ret_n, struc
 static int volume_next_mapped(struct thin_volume *volume, uint64_t offset, uint64_t *ret_offset,
 			      uint64_t *ret_len, struct error *err)
 {
-	struct tf_volume *v = volume_of(volume);
+	struct tf_volume *v = tf_volume_of(volume);
 	uint64_t block_bytes = v->base.block_bytes, size = v->base.size_bytes;
 	uint64_t first = 0, n = 0, start, end;
 	unsigned tries = 0;
@@ -225,7 +210,7 @@ static int locate(struct tf_volume *v, uint64_t offset, uint64_t len, struct run
 	if (tf_pool_ready(v->pool, err) < 0)
 		return -1;
 	do {
-		rc = find_device(v, &device, &root, err);
+		rc = tf_volume_device(v, &device, &root, err);
 		if (rc == 0)
 			rc = find_run(v->pool, root, &device, offset / v->base.block_bytes,
 				      blocks_over(v, offset, len), ret, err);
@@ -251,7 +236,7 @@ static int share_run(struct tf_volume *v, const struct run *run, uint64_t offset
 static int volume_copy_to(struct thin_volume *volume, uint64_t offset, uint64_t len, int fd,
 			  const char *name, uint64_t *ret_shared, struct error *err)
 {
-	struct tf_volume *v = volume_of(volume);
+	struct tf_volume *v = tf_volume_of(volume);
 	uint64_t at = offset, left = len;
 	bool can_share = true;
 	struct run run;
@@ -326,7 +311,7 @@ static int map_blocks(struct tf_volume *v, const struct placing *pl, struct erro
 		return error_set(err, ERR_INCONSISTENT, "thin %u has no mappings", v->id);
 	if (rc < 0)
 		return -1;
-	if (find_device(v, &device, &root, err) < 0)
+	if (tf_volume_device(v, &device, &root, err) < 0)
 		return -1;
 	for (uint64_t i = 0; i < pl->n; i++) {
 		uint8_t value[TF_MAPPING_BYTES];
@@ -386,7 +371,7 @@ static int write_run(struct tf_volume *v, const uint8_t *buf, uint64_t len, uint
 	struct run run;
 	uint64_t root;
 
-	if (find_device(v, &device, &root, err) < 0
+	if (tf_volume_device(v, &device, &root, err) < 0
 	    || find_run(p, root, &device, offset / block_bytes, max < RUN_BLOCKS ? max : RUN_BLOCKS,
 			&run, err)
 		       < 0)
@@ -404,7 +389,7 @@ static int write_run(struct tf_volume *v, const uint8_t *buf, uint64_t len, uint
 static int volume_write(struct thin_volume *volume, const void *buf, size_t len, uint64_t offset,
 			struct error *err)
 {
-	struct tf_volume *v = volume_of(volume);
+	struct tf_volume *v = tf_volume_of(volume);
 	const uint8_t *at = buf;
 
 	while (len) {
@@ -424,7 +409,7 @@ static int volume_write(struct thin_volume *volume, const void *buf, size_t len,
 
 static void volume_close(struct thin_volume *volume)
 {
-	struct tf_volume *v = volume_of(volume);
+	struct tf_volume *v = tf_volume_of(volume);
 	struct tf_volume **link = &v->pool->volumes;
 
 	while (*link != v)
@@ -436,6 +421,7 @@ static void volume_close(struct thin_volume *volume)
 static const struct thin_volume_ops volume_ops = {
 	.read = volume_read,
 	.write = volume_write,
+	.discard = tf_volume_discard,
 	.next_mapped = volume_next_mapped,
 	.copy_to = volume_copy_to,
 	.close = volume_close,

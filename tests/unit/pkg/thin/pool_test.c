@@ -62,6 +62,18 @@ static int fake_abort(struct thin_pool *p, struct error *err)
 	return came(p, "abort", 0, 0);
 }
 
+static int fake_reserve(struct thin_pool *p, struct error *err)
+{
+	(void)err;
+	return came(p, "reserve", 0, 0);
+}
+
+static int fake_release(struct thin_pool *p, struct error *err)
+{
+	(void)err;
+	return came(p, "release", 0, 0);
+}
+
 static int fake_device(struct thin_pool *p, uint32_t id, struct thin_device *ret, struct error *err)
 {
 	(void)err;
@@ -89,6 +101,8 @@ static const struct thin_pool_ops ops = {
 	.open_volume = fake_open,
 	.commit = fake_commit,
 	.abort = fake_abort,
+	.reserve_metadata_snap = fake_reserve,
+	.release_metadata_snap = fake_release,
 	.device = fake_device,
 	.count_blocks = fake_count,
 	.close = fake_close,
@@ -132,6 +146,10 @@ static void what_is_fine_comes_through_with_its_result(void **state)
 		CAME(f, "commit", UINT64_MAX, 0);
 		assert_int_equal(thin_pool_abort(&f.base, &err), rc);
 		CAME(f, "abort", 0, 0);
+		assert_int_equal(thin_pool_reserve_metadata_snap(&f.base, &err), rc);
+		CAME(f, "reserve", 0, 0);
+		assert_int_equal(thin_pool_release_metadata_snap(&f.base, &err), rc);
+		CAME(f, "release", 0, 0);
 		assert_int_equal(thin_pool_device(&f.base, 7, &d, &err), rc);
 		CAME(f, "device", 7, 0);
 		assert_int_equal(thin_pool_mapped(&f.base, ids, 2, &n, &err), rc);

@@ -86,6 +86,27 @@ static void holes_are_not_mapped(void **state)
 	thin_volume_close(v);
 }
 
+static void discarded_blocks_are_holes_and_their_neighbours_stay(void **state)
+{
+	struct thin_volume *v = open_raw(true);
+	uint64_t at = 0, len = 0;
+	char buf[3];
+
+	(void)state;
+	assert_ok(thin_volume_write(v, "abc", 3, 4095, &err), &err);
+	assert_ok(thin_volume_write(v, "x", 1, 8192, &err), &err);
+	assert_ok(thin_volume_write(v, "y", 1, SIZE - 1, &err), &err);
+	assert_ok(thin_volume_discard(v, 4000, 2 * 4096, &err), &err);
+	assert_ok(thin_volume_read(v, buf, 3, 4095, &err), &err);
+	assert_memory_equal(buf, "a\0\0", 3);
+	assert_ok(thin_volume_read(v, buf, 1, 8192, &err), &err);
+	assert_int_equal(buf[0], 'x');
+	assert_ok(thin_volume_discard(v, 0, SIZE, &err), &err);
+	assert_int_equal(thin_volume_next_mapped(v, 0, &at, &len, &err), 1);
+	assert_int_equal(thin_volume_size(v), SIZE);
+	thin_volume_close(v);
+}
+
 static void what_is_no_such_file_is_refused(void **state)
 {
 	cleanup_free char *link = xasprintf("%s/link", dir);
@@ -115,6 +136,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(what_is_written_is_read_and_the_rest_is_zero),
 		CASE(holes_are_not_mapped),
+		CASE(discarded_blocks_are_holes_and_their_neighbours_stay),
 		CASE(what_is_no_such_file_is_refused),
 	};
 

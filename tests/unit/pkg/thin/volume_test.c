@@ -50,6 +50,10 @@ static void ranges_outside_are_refused_and_nothing_is_called(void **state)
 						   &err),
 				 -1);
 		assert_error(&err, ERR_INVALID, "outside the volume");
+		assert_int_equal(thin_volume_discard(&v->volume, cases[i].offset, cases[i].len,
+						     &err),
+				 -1);
+		assert_error(&err, ERR_INVALID, "outside the volume");
 		assert_int_equal(thin_volume_copy_to(&v->volume, cases[i].offset, cases[i].len, -1,
 						     "file", &shared, &err),
 				 -1);
@@ -78,7 +82,55 @@ static void a_read_only_volume_is_not_written(void **state)
 	v->volume.writable = false;
 	assert_int_equal(thin_volume_write(&v->volume, "x", 1, 0, &err), -1);
 	assert_error(&err, ERR_INVALID, "read-only");
+	assert_int_equal(thin_volume_discard(&v->volume, 0, BYTES, &err), -1);
+	assert_error(&err, ERR_INVALID, "read-only");
 	assert_int_equal(v->counts.mapped_blocks, 0);
+}
+
+/* Of a volume whose third block is half a block: which blocks are gone after a discard. */
+static void only_whole_blocks_are_discarded(void **state)
+{
+	enum { BLOCK = 4096, SIZE = 2 * BLOCK + 2048 };
+	static const struct {
+		uint64_t offset, len;
+		const char *left;
+	} cases[] = {
+		{0, 0, "abc"},
+		{0, BLOCK - 1, "abc"},
+		{1, BLOCK - 1, "abc"},
+		{1, 2 * BLOCK - 2, "abc"},
+		{0, BLOCK, "-bc"},
+		{0, 2 * BLOCK - 1, "-bc"},
+		{1, 2 * BLOCK - 1, "a-c"},
+		{1, 2 * BLOCK, "a-c"},
+		{BLOCK, BLOCK, "a-c"},
+		{0, SIZE - 1, "--c"},
+		{0, SIZE, "---"},
+		{1, SIZE - 1, "a--"},
+		{2 * BLOCK, 2048, "ab-"},
+		{2 * BLOCK, 2047, "abc"},
+		{2 * BLOCK + 1, 2047, "abc"},
+		{BLOCK + 1, 3071 + 3072, "ab-"},
+		{SIZE, 0, "abc"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct memory_volume *m = memory_volume_new(SIZE, BLOCK);
+		char left[4] = "", byte;
+
+		for (uint64_t b = 0; b < 3; b++)
+			assert_ok(thin_volume_write(&m->volume, &"abc"[b], 1, b * BLOCK, &err),
+				  &err);
+		assert_ok(thin_volume_discard(&m->volume, cases[i].offset, cases[i].len, &err),
+			  &err);
+		for (uint64_t b = 0; b < 3; b++) {
+			assert_ok(thin_volume_read(&m->volume, &byte, 1, b * BLOCK, &err), &err);
+			left[b] = byte ? byte : '-';
+		}
+		assert_string_equal(left, cases[i].left);
+		memory_volume_free(m);
+	}
 }
 
 static void nothing_is_mapped_at_the_end(void **state)
@@ -123,6 +175,7 @@ int main(void)
 						begin, end),
 		cmocka_unit_test_setup_teardown(the_last_byte_is_inside, begin, end),
 		cmocka_unit_test_setup_teardown(a_read_only_volume_is_not_written, begin, end),
+		cmocka_unit_test_setup_teardown(only_whole_blocks_are_discarded, begin, end),
 		cmocka_unit_test_setup_teardown(nothing_is_mapped_at_the_end, begin, end),
 		cmocka_unit_test_setup_teardown(without_sharing_bytes_are_copied_and_holes_stay,
 						begin, end),

@@ -192,6 +192,28 @@ static int write_many(struct thin_run *r)
 	return rc;
 }
 
+static int discard_many(struct thin_run *r)
+{
+	struct thin_volume *v = NULL;
+	struct error err = {0};
+	uint32_t id;
+	int rc = 0;
+
+	if (!thin_run_pick(r, true, &id))
+		return 0;
+	assert_ok(thin_pool_open_volume(r->pool, id, r->model.size_bytes, true, &v, &err), &err);
+	for (uint64_t i = thin_run_random(r, 40); i > 0 && rc == 0; i--) {
+		uint64_t from = thin_run_random(r, volume_blocks(r));
+		uint64_t n = 1 + thin_run_random(r, (volume_blocks(r) - from + i - 1) / i);
+
+		rc = thin_volume_discard(v, from * BLOCK, n * BLOCK, &err);
+		if (rc == 0)
+			thin_model_discard(&r->model, id, from * BLOCK, n * BLOCK);
+	}
+	thin_volume_close(v);
+	return rc < 0 ? thin_run_failed(r, &err) : 0;
+}
+
 static int grow(struct thin_run *r)
 {
 	return thin_run_grow(r, thin_run_random(r, 1000), thin_run_random(r, 100));
@@ -203,9 +225,15 @@ static int do_something(struct thin_run *r)
 		unsigned weight;
 		int (*run)(struct thin_run *r);
 	} operations[] = {
-		{4, make_many}, {2, delete_many}, {20, write_many}, {1, grow}, {5, thin_run_commit},
+		{4, make_many},
+		{2, delete_many},
+		{20, write_many},
+		{1, grow},
+		{5, thin_run_commit},
+		{4, discard_many},
+		{1, thin_run_hold_or_release},
 	};
-	uint64_t pick = thin_run_random(r, 32);
+	uint64_t pick = thin_run_random(r, 37);
 
 	for (size_t i = 0; i < ARRAY_SIZE(operations); i++) {
 		if (pick < operations[i].weight)
@@ -296,6 +324,7 @@ static void work_on_image(const uint8_t *image, uint64_t seed)
 	put_file(r->data, image, 0, (uint64_t)IMAGE_DATA_BLOCKS * BLOCK);
 	model_of_image(&r->model);
 	thin_run_open(r);
+	thin_run_learn_held(r);
 	thin_run_check_contents(r, 1);
 	assert_int_equal(thin_run_grow(r, 0, 1000), 0);
 	assert_int_equal(thin_run_commit(r), 0);

@@ -155,6 +155,32 @@ static int do_write(struct thin_run *r)
 	return rc;
 }
 
+/* Any two ends, or from one block to another; the second time nothing is there any more. */
+static int do_discard(struct thin_run *r)
+{
+	uint64_t size = r->model.size_bytes, offset = thin_run_random(r, size);
+	uint64_t len = 1 + thin_run_random(r, thin_run_random(r, 3) ? 20 * r->block_bytes : size);
+	struct thin_volume *v = NULL;
+	struct error err = {0};
+	uint32_t id;
+	int rc;
+
+	if (!thin_run_pick(r, true, &id))
+		return 0;
+	if (thin_run_random(r, 2))
+		offset -= offset % r->block_bytes;
+	if (len > size - offset)
+		len = size - offset;
+	assert_ok(thin_pool_open_volume(r->pool, id, size, true, &v, &err), &err);
+	rc = thin_volume_discard(v, offset, len, &err);
+	if (rc == 0) {
+		thin_model_discard(&r->model, id, offset, len);
+		assert_ok(thin_volume_discard(v, offset, len, &err), &err);
+	}
+	thin_volume_close(v);
+	return rc < 0 ? thin_run_failed(r, &err) : 0;
+}
+
 static int do_read(struct thin_run *r)
 {
 	thin_run_check_contents(r, 24);
@@ -198,10 +224,13 @@ static int do_something(struct thin_run *r)
 		unsigned weight;
 		int (*run)(struct thin_run *r);
 	} operations[] = {
-		{6, do_create}, {9, do_snap},  {5, do_delete}, {40, do_write},
-		{3, do_read},	{2, do_wrong}, {1, do_grow},   {9, thin_run_commit},
+		{6, do_create},	      {9, do_snap},
+		{5, do_delete},	      {40, do_write},
+		{8, do_discard},      {3, do_read},
+		{2, do_wrong},	      {1, do_grow},
+		{9, thin_run_commit}, {2, thin_run_hold_or_release},
 	};
-	uint64_t pick = thin_run_random(r, 75);
+	uint64_t pick = thin_run_random(r, 85);
 
 	for (size_t i = 0; i < ARRAY_SIZE(operations); i++) {
 		if (pick < operations[i].weight)
@@ -303,6 +332,23 @@ static int script_write(struct thin_run *r, uint32_t id, uint64_t block)
 	return rc;
 }
 
+static int script_discard(struct thin_run *r, uint32_t id, uint64_t block, uint64_t n)
+{
+	uint64_t offset = block * r->block_bytes, len = n * r->block_bytes;
+	struct thin_volume *v = NULL;
+	struct error err = {0};
+	int rc = 0;
+
+	if (r->pool) {
+		assert_ok(thin_pool_open_volume(r->pool, id, r->model.size_bytes, true, &v, &err),
+			  &err);
+		rc = thin_volume_discard(v, offset, len, &err);
+		thin_volume_close(v);
+	}
+	thin_model_discard(&r->model, id, offset, len);
+	return rc < 0 ? thin_run_failed(r, &err) : 0;
+}
+
 /* Something of everything, always the same from the same state. Without a pool only the model does
  * it. */
 static int fixed_script(struct thin_run *r)
@@ -316,6 +362,9 @@ static int fixed_script(struct thin_run *r)
 		for (uint64_t i = 0; i < 6; i++)
 			if (script_write(r, id, i * 45) < 0)
 				return -1;
+	if (script_discard(r, 7, 40, 200) < 0 || script_discard(r, 1, 0, 20) < 0
+	    || script_write(r, 7, 100) < 0)
+		return -1;
 	if (r->pool)
 		return thin_run_commit(r);
 	thin_model_commit(&r->model, r->model.now.transaction_id + thin_run_random(r, 3));
