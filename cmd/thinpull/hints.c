@@ -31,6 +31,8 @@ static const char *const details[] = {
 	[ERR_DETAIL_NO_BLOB] =
 		"the registry has lost a part of this image: it must be pushed again",
 	[ERR_DETAIL_TOO_MANY] = "the registry limits how often it is asked: wait, then try again",
+	[ERR_DETAIL_FS_BLOCKS] = "make a pool with a larger --base-size",
+	[ERR_DETAIL_FS_INODES] = "make a pool with more --base-inodes",
 	[ERR_DETAIL_SERVER] = "the fault is on the registry's side; worth trying again later",
 };
 

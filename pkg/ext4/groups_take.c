@@ -109,8 +109,9 @@ static int take_spare_blocks(struct ext4_groups *g, uint64_t want, uint64_t *ret
 		*ret_n = n;
 		return 0;
 	}
-	return error_set(err, ERR_NO_SPACE, "the file system is full: all %llu blocks are in use",
-			 (unsigned long long)ext2fs_blocks_count(g->fs->super));
+	error_set(err, ERR_NO_SPACE, "the file system is full: all %llu blocks are in use",
+		  (unsigned long long)ext2fs_blocks_count(g->fs->super));
+	return error_set_detail(err, ERR_DETAIL_FS_BLOCKS);
 }
 
 int ext4_groups_take_blocks(struct ext4_groups *g, uint64_t want, uint64_t *ret_start,
@@ -257,8 +258,9 @@ static int take_spare_inode(struct ext4_groups *g, bool directory, uint32_t *ret
 		*ret = take_index(g, group, index, directory);
 		return 0;
 	}
-	return error_set(err, ERR_NO_SPACE, "the file system has no inode left: all %u are in use",
-			 g->fs->super->s_inodes_count);
+	error_set(err, ERR_NO_SPACE, "the file system has no inode left: all %u are in use",
+		  g->fs->super->s_inodes_count);
+	return error_set_detail(err, ERR_DETAIL_FS_INODES);
 }
 
 int ext4_groups_take_inode(struct ext4_groups *g, bool directory, uint32_t *ret, struct error *err)

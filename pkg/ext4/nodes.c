@@ -222,3 +222,22 @@ uint32_t ext4_node_inode(const struct ext4_node *node)
 {
 	return node->inode;
 }
+
+char *ext4_node_path(const struct ext4_node *node)
+{
+	size_t len = 0;
+	char *path, *at;
+
+	if (!node->parent)
+		return xstrdup("/");
+	for (const struct ext4_node *n = node; n->parent; n = n->parent)
+		len += n->name_len + 1U;
+	path = xcalloc(len + 1, 1);
+	at = path + len;
+	for (const struct ext4_node *n = node; n->parent; n = n->parent) {
+		at -= n->name_len;
+		memcpy(at, n->name, n->name_len);
+		*--at = '/';
+	}
+	return path;
+}

@@ -55,5 +55,8 @@ struct ext4_node *ext4_tree_add(struct ext4_tree *tree, struct ext4_node *dir, c
 struct ext4_node *ext4_tree_find(const struct ext4_tree *tree, const struct ext4_node *dir,
 				 const char *name, size_t name_len);
 
+/* Where a node is, as "/a/b", owned. */
+char *ext4_node_path(const struct ext4_node *node);
+
 /* Forget a name; a directory must be empty. */
 void ext4_tree_remove(struct ext4_tree *tree, struct ext4_node *node);

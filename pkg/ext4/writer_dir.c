@@ -309,6 +309,16 @@ static int compare_inodes(const void *a, const void *b)
 	return x->inode < y->inode ? -1 : x->inode > y->inode;
 }
 
+static int flush_named(struct ext4_writer *w, struct ext4_node *dir, struct error *err)
+{
+	cleanup_free char *path = NULL;
+
+	if (flush_dir(w, dir, err) == 0)
+		return 0;
+	path = ext4_node_path(dir);
+	return error_wrap(err, "folder %s", path);
+}
+
 int ext4_writer_flush_dirs(struct ext4_writer *w, struct error *err)
 {
 	size_t n = 0;
@@ -321,8 +331,8 @@ int ext4_writer_flush_dirs(struct ext4_writer *w, struct error *err)
 		qsort(w->changed, n, sizeof(struct ext4_node *), compare_inodes);
 	for (size_t i = 0; i < n; i++) {
 		w->changed[i]->dir->changed_at = 0;
-		if (flush_dir(w, w->changed[i], err) < 0)
-			return error_wrap(err, "directory inode %u", w->changed[i]->inode);
+		if (flush_named(w, w->changed[i], err) < 0)
+			return -1;
 	}
 	w->n_changed = 0;
 	return 0;

@@ -15,6 +15,8 @@
 #include "pkg/ext4/writer.h"
 #include "pkg/snapshot/snapshot_internal.h"
 
+enum { SECTOR_BYTES = 512 }; /* volumes have whole ones */
+
 struct snapshot {
 	struct snapshots *owner;
 	struct thin_volume *volume;
@@ -217,8 +219,7 @@ static int add_base(struct snapshots *s, struct error *err)
 	if (snapshots_take_id(s, &thin_id, err) < 0)
 		return -1;
 	if (write_base(s, thin_id, err) < 0)
-		return error_wrap(err, "base file system of %llu bytes",
-				  (unsigned long long)s->record.base_bytes);
+		return error_wrap(err, "base file system");
 	e = record_add(&s->record, thin_id);
 	e->kind = RECORD_LAYER;
 	e->size_bytes = s->record.base_bytes;
@@ -232,6 +233,10 @@ int snapshots_create(struct thin_pool **pool, uint64_t base_bytes, uint64_t base
 	cleanup(snapshots_close_ptr) struct snapshots *s = xcalloc(1, sizeof(*s));
 
 	s->pool = steal(pool);
+	if (base_bytes % SECTOR_BYTES)
+		return error_set(err, ERR_USAGE,
+				 "base file system: %llu bytes are not a multiple of %d",
+				 (unsigned long long)base_bytes, SECTOR_BYTES);
 	s->record.base_bytes = base_bytes;
 	s->record.base_inodes = base_inodes;
 	if (thin_pool_create_thin(s->pool, RECORD_THIN_ID, err) < 0 || add_base(s, err) < 0

@@ -32,7 +32,10 @@ MUST_CHECK int snapshots_open(struct thin_pool **pool, struct snapshots **ret, s
  */
 MUST_CHECK int snapshots_open_writable(struct thin_pool **pool, layer_wanted_fn *wanted, void *arg,
 				       struct snapshots **ret, struct error *err);
-/* A new, empty pool: writes the record and the base file system and commits. */
+/*
+ * A new, empty pool: writes the record and the base file system and commits.
+ * Errors: ERR_USAGE (a base no ext4 can have: size, number of inodes), those of the pool.
+ */
 MUST_CHECK int snapshots_create(struct thin_pool **pool, uint64_t base_bytes, uint64_t base_inodes,
 				struct snapshots **ret, struct error *err);
 void snapshots_close(struct snapshots *s);

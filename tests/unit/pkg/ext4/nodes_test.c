@@ -3,6 +3,7 @@
 #include "pkg/ext4/nodes.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "tests/support/cmocka.h"
 
@@ -51,6 +52,28 @@ static void any_byte_and_length_can_be_a_name(void **state)
 	ext4_tree_free(tree);
 }
 
+static void the_path_of_a_node_is_any_length(void **state)
+{
+	struct ext4_tree *tree = ext4_tree_new();
+	struct ext4_node *at = add(tree, NULL, "", 2, EXT4_DIR_DIRECTORY);
+	char *path = ext4_node_path(at);
+
+	(void)state;
+	assert_string_equal(path, "/");
+	free(path);
+	at = add(tree, add(tree, at, "a", 12, EXT4_DIR_DIRECTORY), "bc", 13, EXT4_DIR_DIRECTORY);
+	path = ext4_node_path(at);
+	assert_string_equal(path, "/a/bc");
+	free(path);
+	for (int i = 0; i < 5000; i++)
+		at = add(tree, at, "d", 14, EXT4_DIR_DIRECTORY);
+	path = ext4_node_path(at);
+	assert_int_equal(strlen(path), 5 + 2 * 5000);
+	assert_string_equal(path + strlen(path) - 4, "/d/d");
+	free(path);
+	ext4_tree_free(tree);
+}
+
 static size_t count(const struct ext4_node *dir)
 {
 	size_t n = 0;
@@ -91,6 +114,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_are_found_in_their_directory_only),
+		cmocka_unit_test(the_path_of_a_node_is_any_length),
 		cmocka_unit_test(any_byte_and_length_can_be_a_name),
 		cmocka_unit_test(what_is_removed_is_not_found_and_the_rest_is),
 	};
