@@ -167,6 +167,10 @@ fuzz: ## run each fuzz target: make fuzz FUZZ_SECONDS=60
 	@$(MAKE) --no-print-directory -j$(JOBS) CC=clang FLAVOUR=fuzz fuzz-bin
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) sh tests/fuzz/run.sh $(FUZZ_SRC:%.c=build/fuzz/%)
 
+.PHONY: lab
+lab: ## a shell in a kernel with device-mapper
+	@bash tests/kernel/boot.sh --shell
+
 .PHONY: bench
 bench: deps ## pull a large image beside skopeo and umoci, medians
 	@$(MAKE) --no-print-directory -s -j$(JOBS) all
