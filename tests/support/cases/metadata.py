@@ -80,6 +80,9 @@ CASES = {
         (2**31, 0), (2**33, 5), (15032385535, 0), (-2**31, 0), (2**32 - 1, 1), (2**32, 1),
         (10737418239, 999999999), (12884901888, 0), (15032385535, 999999999),
         (-2**31, 999999999)])]),
+    # as the kernel writes and reads them; e2fsck asks whether they are meant to be before 1970
+    "A60_times_2310_to_2378": Case([f(f"t{i}", "x", mtime=t) for i, t in enumerate([
+        (10737418240, 1), (11000000000, 0), (12884901887, 999999999)])]),
     "A60_times_clamped": Case([f("low", "x", mtime=(-2**31 - 5, 7)), f("high", "x",
                                                                        mtime=(2**40, 9)),
                                 f("just_low", "x", mtime=(-2**31 - 1, 500000000)),
