@@ -142,6 +142,118 @@ static void removing_gives_the_value_back(void **state)
 	assert_int_equal(count, 0);
 }
 
+static bool in_range(uint64_t key, uint64_t first, uint64_t end)
+{
+	return key >= first && key < end;
+}
+
+/* Passes until nothing is left in the range; how many keys went. */
+static uint64_t remove_range(uint64_t *root, uint64_t first, uint64_t end)
+{
+	uint64_t all = 0, n = 0;
+	int rc;
+
+	while ((rc = tf_btree_remove_some(&t.tx, &tf_tree_details, root, first, end, &n, &err))
+	       == 0) {
+		assert_true(n > 0);
+		all += n;
+	}
+	assert_int_equal(rc, 1);
+	return all;
+}
+
+/* Ranges that start and end anywhere, in a tree of three levels that another one shares. */
+static void exactly_the_keys_of_a_range_go(void **state)
+{
+	static const uint64_t ranges[][2] = {
+		{0, 1},	     {0, 63},	   {1, 126},	    {100, 101},	  {5000, 8000},
+		{1, 8999},   {0, 8999},	   {1, 9000},	    {0, 9000},	  {8900, UINT64_MAX},
+		{300, 5400}, {0, 5000},	   {4000, 9000},    {8999, 9000}, {9000, 10000},
+		{500, 500},  {2000, 2100}, {0, UINT64_MAX},
+	};
+	uint64_t root = make(&tf_tree_details, KEYS);
+
+	(void)state;
+	thin_tx_commit(&t);
+	for (size_t i = 0; i < ARRAY_SIZE(ranges); i++) {
+		uint64_t first = ranges[i][0], end = ranges[i][1], copy = root, n = 0;
+
+		for (uint64_t key = 0; key < KEYS; key++)
+			n += in_range(key, first, end);
+		assert_ok(tf_spacemap_inc(&t.tx.metadata, root, &err), &err);
+		assert_int_equal(remove_range(&copy, first, end), n);
+		assert_int_equal(count_entries(copy, true), KEYS - n);
+		for (uint64_t key = 0; key < KEYS; key++)
+			assert_there(copy, key, !in_range(key, first, end));
+		assert_int_equal(count_entries(root, true), KEYS);
+		assert_ok(tf_btree_drop(&t.tx, &tf_tree_details, copy, &err), &err);
+		thin_tx_commit(&t);
+	}
+	/* With nothing else in between: the tree is one empty leaf again. */
+	assert_int_equal(remove_range(&root, 0, UINT64_MAX), KEYS);
+	assert_true(tf_node_is_leaf(tf_btree_node(&t.tx, &tf_tree_details, root, &err)));
+	assert_ok(tf_btree_drop(&t.tx, &tf_tree_details, root, &err), &err);
+}
+
+/* One range after the other from one tree, and keys put back in between. */
+static void ranges_and_insertions_take_turns(void **state)
+{
+	static bool there[KEYS];
+	uint64_t root = make(&tf_tree_details, KEYS), seed = 1, n = KEYS;
+	uint8_t value[24] = {0};
+
+	(void)state;
+	memset(there, true, sizeof(there));
+	for (int i = 0; i < 120; i++) {
+		uint64_t first, end;
+
+		seed = seed * 6364136223846793005u + 1442695040888963407u;
+		first = (seed >> 33) % KEYS;
+		end = first + (seed >> 45) % (i % 10 == 0 ? 4000 : 300);
+		for (uint64_t key = first; key < end && key < KEYS; key++) {
+			n += i % 3 == 2 ? !there[key] : -(uint64_t)there[key];
+			there[key] = i % 3 == 2;
+			put_le64(value, key);
+			if (i % 3 == 2)
+				assert_ok(tf_btree_insert(&t.tx, &tf_tree_details, &root, key,
+							  value, NULL, &err),
+					  &err);
+		}
+		if (i % 3 != 2)
+			(void)remove_range(&root, first, end);
+		assert_int_equal(count_entries(root, true), n);
+		if (i % 20 == 0)
+			thin_tx_commit(&t);
+	}
+	for (uint64_t key = 0; key < KEYS; key++)
+		assert_there(root, key, there[key]);
+}
+
+/* Evening out moves the key that was found to where nobody looks for it. */
+static void keys_that_do_not_ascend_are_damage(void **state)
+{
+	uint8_t *node, *leaf;
+
+	(void)state;
+	for (int range = 0; range < 2; range++) {
+		uint64_t root = make(&tf_tree_details, 130), n = 0; /* leaves of 63 and 67 */
+
+		assert_ok(tf_btree_shadow(&t.tx, &tf_tree_details, &root, &node, &err), &err);
+		assert_ok(tf_btree_shadow_child(&t.tx, &tf_tree_details, node, 0, &leaf, &err),
+			  &err);
+		for (uint32_t i = 20; i < tf_node_entries(leaf); i++)
+			tf_node_set_key(leaf, i, 1000);
+		assert_ok(tf_btree_shadow_child(&t.tx, &tf_tree_details, node, 1, &leaf, &err),
+			  &err);
+		tf_node_set_entries(leaf, 42);
+		assert_int_equal(range ? tf_btree_remove_some(&t.tx, &tf_tree_details, &root, 70,
+							      72, &n, &err)
+				       : tf_btree_remove(&t.tx, &tf_tree_details, &root, 70, &err),
+				 -1);
+		assert_error(&err, ERR_INCONSISTENT, "keys of the details tree do not ascend");
+	}
+}
+
 /* A child that is a leaf beside one that is not: no pool of ours, and never joined. */
 static void leaves_of_different_depth_are_damage(void **state)
 {
@@ -189,6 +301,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(all_keys_go_in_any_order, begin, end),
 		cmocka_unit_test_setup_teardown(what_another_tree_shares_stays, begin, end),
 		cmocka_unit_test_setup_teardown(removing_gives_the_value_back, begin, end),
+		cmocka_unit_test_setup_teardown(exactly_the_keys_of_a_range_go, begin, end),
+		cmocka_unit_test_setup_teardown(ranges_and_insertions_take_turns, begin, end),
+		cmocka_unit_test_setup_teardown(keys_that_do_not_ascend_are_damage, begin, end),
 		cmocka_unit_test_setup_teardown(leaves_of_different_depth_are_damage, begin, end),
 		cmocka_unit_test_setup_teardown(a_tree_without_end_is_not_dropped, begin, end),
 	};
