@@ -26,6 +26,8 @@ struct thin_pool_ops {
 	/* @exclusive: only blocks that no other device maps. */
 	int (*count_blocks)(struct thin_pool *pool, const uint32_t *ids, size_t n, bool exclusive,
 			    uint64_t *ret_blocks, struct error *err);
+	int (*diff)(struct thin_pool *pool, uint32_t a, uint32_t b, struct thin_diff_range **ret,
+		    size_t *ret_n, struct error *err);
 	void (*close)(struct thin_pool *pool);
 };
 

@@ -104,6 +104,14 @@ int thin_pool_exclusive(struct thin_pool *pool, const uint32_t *ids, size_t n, u
 	return count_blocks(pool, ids, n, true, ret_blocks, err);
 }
 
+int thin_pool_diff(struct thin_pool *pool, uint32_t a, uint32_t b, struct thin_diff_range **ret,
+		   size_t *ret_n, struct error *err)
+{
+	if (check_id(a, err) < 0 || check_id(b, err) < 0)
+		return -1;
+	return pool->ops->diff(pool, a, b, ret, ret_n, err);
+}
+
 void thin_pool_close(struct thin_pool *pool)
 {
 	if (pool)

@@ -115,6 +115,28 @@ MUST_CHECK int thin_pool_mapped(struct thin_pool *pool, const uint32_t *ids, siz
 MUST_CHECK int thin_pool_exclusive(struct thin_pool *pool, const uint32_t *ids, size_t n,
 				   uint64_t *ret_blocks, struct error *err);
 
+/* A run of virtual blocks that two devices do not map alike. */
+enum thin_diff_kind {
+	THIN_DIFF_ONLY_A, /* not mapped in b: reads as zeros there */
+	THIN_DIFF_ONLY_B,
+	THIN_DIFF_BOTH, /* to different data blocks, whose bytes may yet be the same */
+};
+
+struct thin_diff_range {
+	uint64_t first_block, nr_blocks; /* of the size that thin_pool_status() tells */
+	enum thin_diff_kind kind;
+};
+
+/*
+ * Where two devices differ, of one state of the pool: all other blocks read the same in both.
+ * What their trees share is not read, so the cost is that of the difference.
+ *
+ * @ret: owned, freed by the caller; NULL when there is none. Ascending, neighbours of one kind are
+ * one range. Errors: ERR_NOT_FOUND.
+ */
+MUST_CHECK int thin_pool_diff(struct thin_pool *pool, uint32_t a, uint32_t b,
+			      struct thin_diff_range **ret, size_t *ret_n, struct error *err);
+
 /* End the session; what was not committed is forgotten. NULL is fine. */
 void thin_pool_close(struct thin_pool *pool);
 DEFINE_CLEANUP(struct thin_pool *, thin_pool_close);

@@ -126,6 +126,7 @@ const uint8_t *tf_cache_read(struct tf_cache *c, uint64_t nr, enum tf_block_type
 	if (fdio_pread(c->fd, bytes, sizeof(bytes), nr * TF_BLOCK_BYTES, c->name, err) < 0
 	    || tf_block_verify(bytes, type, nr, err) < 0)
 		return NULL;
+	c->n_reads++;
 	b = add(c, nr);
 	b->type = type;
 	memcpy(b->data, bytes, sizeof(bytes));

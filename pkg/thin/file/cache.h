@@ -26,6 +26,7 @@ struct tf_cache {
 	struct tf_fault_hook hook;
 	struct tf_cache_block **buckets;
 	size_t n_buckets, n_blocks, n_fresh;
+	uint64_t n_reads; /* blocks that came from the file */
 };
 
 void tf_cache_init(struct tf_cache *c, int fd, const char *name, uint64_t nr_blocks);

@@ -26,5 +26,9 @@ struct tf_fault_hook {
 	void *context;
 };
 
+/* Metadata blocks read from the file since the pool's state was loaded: at open, at abort, and when
+ * a reader met a commit. */
+uint64_t tf_pool_metadata_reads(const struct thin_pool *pool);
+
 /* For a pool opened with thin_file_open(THIN_FILE_WRITE). */
 void tf_pool_set_fault_hook(struct thin_pool *pool, struct tf_fault_hook hook);

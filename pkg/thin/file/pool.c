@@ -31,6 +31,7 @@ const struct thin_pool_ops tf_pool_ops = {
 	.device = tf_device_get,
 	.devices = tf_device_list,
 	.count_blocks = tf_usage_count,
+	.diff = tf_diff_ranges,
 	.close = tf_pool_close,
 };
 
@@ -40,6 +41,11 @@ void tf_pool_set_fault_hook(struct thin_pool *pool, struct tf_fault_hook hook)
 
 	p->tx.cache.hook = hook;
 	p->data.hook = hook;
+}
+
+uint64_t tf_pool_metadata_reads(const struct thin_pool *pool)
+{
+	return ((const struct tf_pool *)pool)->tx.cache.n_reads;
 }
 
 /* ---- what may be started ---- */

@@ -2,7 +2,7 @@
 /*
  * The file engine's pool, as its parts see it: open.c makes and ends it, pool.c runs transactions,
  * device.c changes devices, volume.c moves their bytes, discard.c unmaps them, held.c keeps a
- * metadata snapshot, usage.c counts blocks.
+ * metadata snapshot, usage.c counts blocks, diff.c holds two devices side by side.
  */
 #pragma once
 
@@ -118,3 +118,8 @@ MUST_CHECK int tf_held_release(struct thin_pool *pool, struct error *err);
 
 MUST_CHECK int tf_usage_count(struct thin_pool *pool, const uint32_t *ids, size_t n, bool exclusive,
 			      uint64_t *ret_blocks, struct error *err);
+
+/* ---- diff.c ---- */
+
+MUST_CHECK int tf_diff_ranges(struct thin_pool *pool, uint32_t id_a, uint32_t id_b,
+			      struct thin_diff_range **ret, size_t *ret_n, struct error *err);

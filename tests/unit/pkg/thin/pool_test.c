@@ -89,6 +89,15 @@ static int fake_count(struct thin_pool *p, const uint32_t *ids, size_t n, bool e
 	return came(p, exclusive ? "exclusive" : "mapped", n ? ids[n - 1] : 0, n);
 }
 
+static int fake_diff(struct thin_pool *p, uint32_t a, uint32_t b, struct thin_diff_range **ret,
+		     size_t *ret_n, struct error *err)
+{
+	(void)ret;
+	(void)ret_n;
+	(void)err;
+	return came(p, "diff", a, b);
+}
+
 static void fake_close(struct thin_pool *p)
 {
 	(void)came(p, "close", 0, 0);
@@ -105,6 +114,7 @@ static const struct thin_pool_ops ops = {
 	.release_metadata_snap = fake_release,
 	.device = fake_device,
 	.count_blocks = fake_count,
+	.diff = fake_diff,
 	.close = fake_close,
 };
 
@@ -124,7 +134,9 @@ static void what_is_fine_comes_through_with_its_result(void **state)
 	struct fake f = {.base.ops = &ops};
 	uint32_t ids[] = {3, THIN_ID_MAX};
 	struct thin_volume *v;
+	struct thin_diff_range *ranges;
 	struct thin_device d;
+	size_t n_ranges;
 	uint64_t n;
 
 	(void)state;
@@ -156,6 +168,9 @@ static void what_is_fine_comes_through_with_its_result(void **state)
 		CAME(f, "mapped", THIN_ID_MAX, 2);
 		assert_int_equal(thin_pool_exclusive(&f.base, ids, 1, &n, &err), rc);
 		CAME(f, "exclusive", 3, 1);
+		assert_int_equal(thin_pool_diff(&f.base, 4, THIN_ID_MAX, &ranges, &n_ranges, &err),
+				 rc);
+		CAME(f, "diff", 4, THIN_ID_MAX);
 	}
 	thin_pool_close(&f.base);
 	CAME(f, "close", 0, 0);
@@ -169,7 +184,9 @@ static void ids_and_sizes_that_no_engine_takes_stop_here(void **state)
 	struct fake f = {.base.ops = &ops};
 	uint32_t ids[] = {1, THIN_ID_MAX + 1, 2};
 	struct thin_volume *v;
+	struct thin_diff_range *ranges;
 	struct thin_device d;
+	size_t n_ranges;
 	uint64_t n;
 
 	(void)state;
@@ -181,6 +198,8 @@ static void ids_and_sizes_that_no_engine_takes_stop_here(void **state)
 		assert_int_equal(thin_pool_delete(&f.base, id, &err), -1);
 		assert_int_equal(thin_pool_open_volume(&f.base, id, 512, false, &v, &err), -1);
 		assert_int_equal(thin_pool_device(&f.base, id, &d, &err), -1);
+		assert_int_equal(thin_pool_diff(&f.base, id, 1, &ranges, &n_ranges, &err), -1);
+		assert_int_equal(thin_pool_diff(&f.base, 1, id, &ranges, &n_ranges, &err), -1);
 		if (id == UINT32_MAX)
 			break;
 	}
