@@ -295,6 +295,19 @@ static int share_lock(struct store *s, const struct record_entry *e, int *ret_fd
 	return 0;
 }
 
+int container_open_raw(const char *file, struct thin_volume **ret, struct error *err)
+{
+	if (thin_raw_open(file, false, ret, err) == 0)
+		return 0;
+	if (err->kind == ERR_NOT_FOUND)
+		error_set(err, ERR_INCONSISTENT, "its file %s is not there", file);
+	if (err->kind == ERR_INVALID)
+		err->kind = ERR_INCONSISTENT;
+	if (err->kind == ERR_INCONSISTENT)
+		error_set_detail(err, ERR_DETAIL_FILE);
+	return -1;
+}
+
 int container_open_file(struct store *s, const struct record_entry *e, int *ret_lock_fd,
 			struct thin_volume **ret, struct error *err)
 {
@@ -308,11 +321,8 @@ int container_open_file(struct store *s, const struct record_entry *e, int *ret_
 		return error_set(err, ERR_NOT_FOUND, "container %s changed meanwhile", e->name);
 	if (container_state(s, &now, &st, err) < 0 || check_at_rest(&now, &st, err) < 0)
 		return -1;
-	if (thin_raw_open(st.file, false, ret, err) < 0) {
-		if (err->kind == ERR_NOT_FOUND)
-			error_set(err, ERR_INCONSISTENT, "its file %s is not there", st.file);
+	if (container_open_raw(st.file, ret, err) < 0)
 		return error_wrap(err, "container %s", e->name);
-	}
 	*ret_lock_fd = steal_fd(&lock_fd);
 	return 0;
 }
@@ -326,7 +336,7 @@ int container_open_volume(struct container *c, struct snapshots **ret_session,
 	if (store_read(c->store, &session, err) < 0)
 		return -1;
 	if (c->entry.place == RECORD_IN_FILE)
-		status = thin_raw_open(c->file, false, ret, err);
+		status = container_open_raw(c->file, ret, err);
 	else
 		status = thin_pool_open_volume(snapshots_pool(session), c->entry.thin_id,
 					       c->entry.size_bytes, false, ret, err);

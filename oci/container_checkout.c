@@ -148,11 +148,9 @@ static void undo(struct container *c)
 
 static int check_file(const struct container *c, struct error *err)
 {
-	if (access(c->file, F_OK) == 0)
-		return 0;
-	if (errno == ENOENT)
-		return error_set(err, ERR_INCONSISTENT, "its file %s is not there", c->file);
-	return error_sys(err, "%s", c->file);
+	cleanup(thin_volume_close_ptr) struct thin_volume *volume = NULL;
+
+	return container_open_raw(c->file, &volume, err);
 }
 
 int container_check_out(struct container *c, struct error *err)

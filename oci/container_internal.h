@@ -77,6 +77,9 @@ MUST_CHECK int container_set_place(struct container *c, enum record_place place,
 MUST_CHECK int container_open_volume(struct container *c, struct snapshots **ret_session,
 				     struct thin_volume **ret, struct error *err);
 
+/* A container's file for reading. Errors: ERR_INCONSISTENT (not there, or something else is). */
+MUST_CHECK int container_open_raw(const char *file, struct thin_volume **ret, struct error *err);
+
 /*
  * The file of a checked-out container for reading, which stays as it is while *ret_lock_fd is open.
  * Errors: ERR_BUSY (mounted, running), ERR_NOT_FOUND (it changed meanwhile, look again).

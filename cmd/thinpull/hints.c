@@ -34,6 +34,12 @@ static const char *const details[] = {
 	[ERR_DETAIL_FS_BLOCKS] = "make a pool with a larger --base-size",
 	[ERR_DETAIL_FS_INODES] = "make a pool with more --base-inodes",
 	[ERR_DETAIL_SERVER] = "the fault is on the registry's side; worth trying again later",
+	[ERR_DETAIL_POOL] = "'thinpull pool check' says more",
+	[ERR_DETAIL_FILE_SYSTEM] =
+		"what was written into it is damaged, not the pool: e2fsck on what "
+		"'thinpull path NAME' prints may mend a container",
+	[ERR_DETAIL_FILE] = "put the file back as it was; if that cannot be, 'thinpull rm' the "
+			    "container",
 };
 
 static const struct hint {
@@ -72,7 +78,9 @@ static const struct hint {
 	{ERR_BUSY, 0, "rmi", "remove its containers first, see 'thinpull ls'"},
 	{ERR_BUSY, 0, "rm", "'thinpull umount' first, or rm --force"},
 	{ERR_UNSUPPORTED, EUCLEAN, NULL,
-	 "'thinpull mount NAME' and then 'thinpull umount NAME' let the kernel do that"},
+	 "'thinpull mount NAME' and then 'thinpull umount NAME' let the kernel do that, or e2fsck -p on "
+	 "what 'thinpull path NAME' prints"},
+	{ERR_UNSUPPORTED, 0, "export", "--format raw takes every file system as it is"},
 	{ERR_UNSUPPORTED, 0, "mount", "without root, 'thinpull bundle' makes a folder of it"},
 	{ERR_NETWORK, 0, NULL, "worth trying again"},
 	{ERR_SYSTEM, EACCES, NULL, "another root folder can be given with --root"},

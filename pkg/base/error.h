@@ -49,6 +49,10 @@ enum error_detail {
 	/* what a file system was made without */
 	ERR_DETAIL_FS_BLOCKS, /* all of its blocks are in use       */
 	ERR_DETAIL_FS_INODES, /* so are its inodes                  */
+	/* what is inconsistent */
+	ERR_DETAIL_POOL,	/* the pool's metadata, found through one of its volumes */
+	ERR_DETAIL_FILE_SYSTEM, /* what a volume holds              */
+	ERR_DETAIL_FILE,	/* a file that a container is in    */
 };
 
 struct error {

@@ -23,6 +23,8 @@ enum {
 	ROOT_ENTRIES = (EXT4_IBLOCK_BYTES - HEADER_BYTES) / ENTRY_BYTES,
 	BLOCK_ENTRIES = (EXT4_BLOCK_BYTES - HEADER_BYTES) / ENTRY_BYTES,
 	DEPTH_MAX = 5,
+	DIRECT_BLOCKS = 12, /* of the 15 numbers in an inode without extents */
+	DIRECT_BYTES = DIRECT_BLOCKS * 4,
 };
 
 _Static_assert(sizeof(struct ext3_extent_header) == HEADER_BYTES, "extent header");
@@ -298,6 +300,35 @@ int ext4_extents_open(const struct ext4_extents_source *source,
 		return -1;
 	}
 	*ret = w;
+	return 0;
+}
+
+bool ext4_blocks_are_direct(const uint8_t iblock[EXT4_IBLOCK_BYTES])
+{
+	static const uint8_t none[EXT4_IBLOCK_BYTES - DIRECT_BYTES];
+
+	return memcmp(iblock + DIRECT_BYTES, none, sizeof(none)) == 0;
+}
+
+/* A root of extents made up for them. It is larger than one in an inode, so it stands elsewhere. */
+int ext4_extents_open_direct(const struct ext4_extents_source *source,
+			     const uint8_t iblock[EXT4_IBLOCK_BYTES], uint32_t from,
+			     struct ext4_extents_walk **ret, struct error *err)
+{
+	uint8_t *node = xcalloc(1, HEADER_BYTES + DIRECT_BLOCKS * ENTRY_BYTES);
+	unsigned n = 0;
+
+	put_header(node, 0, ROOT_ENTRIES, 0);
+	if (ext4_extents_open(source, node, from, ret, err) < 0) {
+		free(node);
+		return -1;
+	}
+	for (uint32_t i = 0; i < DIRECT_BLOCKS; i++)
+		if (get_le32(iblock + i * 4))
+			put_extent(node, n++, i, get_le32(iblock + i * 4), 1);
+	(*ret)->steps[1].node = node; /* to be freed */
+	(*ret)->steps[0].node = node;
+	(*ret)->steps[0].entries = n;
 	return 0;
 }
 

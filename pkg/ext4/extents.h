@@ -74,6 +74,15 @@ MUST_CHECK int ext4_extents_open(const struct ext4_extents_source *source,
 				 struct ext4_extents_walk **ret, struct error *err);
 
 /*
+ * As above for an inode of the older kind, with the numbers of 12 blocks; it must have no more (see
+ * ext4_blocks_are_direct()). e2fsck 1.47 makes lost+found so, on any ext4.
+ */
+MUST_CHECK int ext4_extents_open_direct(const struct ext4_extents_source *source,
+					const uint8_t iblock[EXT4_IBLOCK_BYTES], uint32_t from,
+					struct ext4_extents_walk **ret, struct error *err);
+bool ext4_blocks_are_direct(const uint8_t iblock[EXT4_IBLOCK_BYTES]);
+
+/*
  * 0, 1 = end, -1. The first one may start before `from`.
  */
 MUST_CHECK int ext4_extents_next(struct ext4_extents_walk *walk, struct ext4_extent *ret,

@@ -15,7 +15,7 @@ static int copy_run(struct extract *x, uint64_t from, uint64_t len, int fd, uint
 		size_t n = len < EXTRACT_BUF_BYTES ? (size_t)len : EXTRACT_BUF_BYTES;
 
 		if (interrupt_check(err) < 0
-		    || thin_volume_read(x->r->volume, x->buf, n, from, err) < 0
+		    || ext4_io_read_bytes(x->r->fs, x->buf, n, from, err) < 0
 		    || fdio_pwrite(fd, x->buf, n, to, "the file", err) < 0)
 			return -1;
 		from += n;

@@ -37,6 +37,14 @@ static struct ext4_io *io_of(io_channel channel)
 	return channel->private_data;
 }
 
+/* Damage of the pool shows here as well; it must not be taken for damage of the file system. */
+static int read_at(struct thin_volume *v, void *buf, size_t len, uint64_t offset, struct error *err)
+{
+	if (thin_volume_read(v, buf, len, offset, err) == 0)
+		return 0;
+	return err->kind == ERR_INCONSISTENT ? error_set_detail(err, ERR_DETAIL_POOL) : -1;
+}
+
 /* Out of an unsigned count of blocks, or minus a count of bytes. */
 static size_t bytes_of(io_channel channel, int count)
 {
@@ -145,7 +153,7 @@ static errcode_t io_read64(io_channel channel, unsigned long long block, int cou
 	if (__builtin_mul_overflow(block, (uint64_t)channel->block_size, &offset))
 		return EXT2_ET_BAD_BLOCK_NUM;
 	error_clear(&io->err);
-	if (thin_volume_read(io->volume, data, bytes_of(channel, count), offset, &io->err) < 0)
+	if (read_at(io->volume, data, bytes_of(channel, count), offset, &io->err) < 0)
 		return EIO;
 	return 0;
 }
@@ -286,7 +294,7 @@ static int check_superblock(struct thin_volume *volume, struct error *err)
 	_Static_assert(sizeof(sb) == SUPER_BYTES, "an ext4 superblock has 1024 bytes");
 	if (size < SUPER_OFFSET + SUPER_BYTES)
 		return error_set(err, ERR_INCONSISTENT, "no ext4: the volume is too small");
-	if (thin_volume_read(volume, &sb, sizeof(sb), SUPER_OFFSET, err) < 0)
+	if (read_at(volume, &sb, sizeof(sb), SUPER_OFFSET, err) < 0)
 		return error_wrap(err, "read the superblock");
 	if (le16toh(sb.s_magic) != EXT2_SUPER_MAGIC)
 		return error_set(err, ERR_INCONSISTENT, "no ext4: the superblock has no magic");
@@ -351,7 +359,12 @@ int ext4_io_read_blocks(ext2_filsys fs, uint64_t block, size_t count, void *buf,
 
 	if (__builtin_mul_overflow(block, (uint64_t)fs->blocksize, &offset))
 		return error_set(err, ERR_INCONSISTENT, "block %" PRIu64 " does not exist", block);
-	return thin_volume_read(io->volume, buf, count * fs->blocksize, offset, err);
+	return read_at(io->volume, buf, count * fs->blocksize, offset, err);
+}
+
+int ext4_io_read_bytes(ext2_filsys fs, void *buf, size_t len, uint64_t offset, struct error *err)
+{
+	return read_at(io_of(fs->io)->volume, buf, len, offset, err);
 }
 
 int ext4_io_write_blocks(ext2_filsys fs, uint64_t block, size_t count, const void *buf,

@@ -55,5 +55,8 @@ bool ext4_io_failed(ext2_filsys fs);
 /* Whole file-system blocks, with the volume's own errors. */
 MUST_CHECK int ext4_io_read_blocks(ext2_filsys fs, uint64_t block, size_t count, void *buf,
 				   struct error *err);
+/* Any bytes. Damage of the pool below is told from that of the file system: ERR_DETAIL_POOL. */
+MUST_CHECK int ext4_io_read_bytes(ext2_filsys fs, void *buf, size_t len, uint64_t offset,
+				  struct error *err);
 MUST_CHECK int ext4_io_write_blocks(ext2_filsys fs, uint64_t block, size_t count, const void *buf,
 				    struct error *err);

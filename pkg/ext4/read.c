@@ -29,6 +29,14 @@ int read_error(const struct read_inode *inode, struct error *err)
 	return error_wrap(err, "inode %" PRIu32, inode->stat.inode);
 }
 
+int read_failed(struct error *err)
+{
+	if (err->kind != ERR_INCONSISTENT || err->detail != ERR_DETAIL_NONE)
+		return -1;
+	error_set_detail(err, ERR_DETAIL_FILE_SYSTEM);
+	return error_wrap(err, "damaged file system");
+}
+
 /* --- opening ---------------------------------------------------------------------------------- */
 
 static int check_features(ext2_filsys fs, struct error *err)
@@ -69,10 +77,9 @@ int ext4_reader_open(struct thin_volume *volume, struct ext4_reader **ret, struc
 	cleanup(ext4_reader_close_ptr) struct ext4_reader *r = xcalloc(1, sizeof(*r));
 
 	r->volume = volume;
-	if (ext4_io_open(volume, EXT4_IO_READ, &r->fs, err) < 0)
-		return -1;
-	if (check_features(r->fs, err) < 0 || check_inode_count(r->fs, err) < 0)
-		return -1;
+	if (ext4_io_open(volume, EXT4_IO_READ, &r->fs, err) < 0 || check_features(r->fs, err) < 0
+	    || check_inode_count(r->fs, err) < 0)
+		return read_failed(err);
 	r->blocks = ext2fs_blocks_count(r->fs->super);
 	r->mapped_left = r->values_left = UINT64_MAX;
 	r->raw_bytes = EXT2_INODE_SIZE(r->fs->super);

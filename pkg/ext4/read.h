@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Reads an ext4 on a thin volume without mounting it. The volume may have been written by a guest:
- * nothing in it is trusted, loops and lengths are bounded, damage is ERR_INCONSISTENT.
+ * nothing in it is trusted, loops and lengths are bounded, damage is ERR_INCONSISTENT; of what opens,
+ * walks and resolves, with ERR_DETAIL_FILE_SYSTEM, or ERR_DETAIL_POOL when it is the volume's.
  */
 #pragma once
 
@@ -76,7 +77,7 @@ MUST_CHECK int ext4_reader_xattrs(struct ext4_reader *r, uint32_t inode, ext4_xa
 				  void *arg, struct error *err);
 
 /*
- * Data that is inline, encrypted or block-mapped is ERR_UNSUPPORTED to every call that needs it;
+ * Data that is inline, encrypted or in indirect blocks is ERR_UNSUPPORTED to every call that needs it;
  * we write none and do not enable the features.
  */
 

@@ -28,12 +28,17 @@ int read_extents(struct ext4_reader *r, const struct read_inode *inode, uint32_t
 		.checksums = true,
 	};
 
+	bool direct = !(inode->flags & EXT4_EXTENTS_FL);
+
 	if (inode->flags & (EXT4_INLINE_DATA_FL | EXT4_ENCRYPT_FL)
-	    || !(inode->flags & EXT4_EXTENTS_FL)) {
-		error_set(err, ERR_UNSUPPORTED, "data that is inline, encrypted or block-mapped");
+	    || (direct && !ext4_blocks_are_direct(inode->iblock))) {
+		error_set(err, ERR_UNSUPPORTED,
+			  "data that is inline, encrypted or in indirect blocks");
 		return read_error(inode, err);
 	}
-	if (ext4_extents_open(&source, inode->iblock, from, ret, err) < 0)
+	if ((direct ? ext4_extents_open_direct : ext4_extents_open)(&source, inode->iblock, from,
+								    ret, err)
+	    < 0)
 		return read_error(inode, err);
 	return 0;
 }
@@ -76,8 +81,8 @@ int read_bytes(struct ext4_reader *r, const struct read_inode *inode, void *buf,
 		}
 		if (stop > end)
 			stop = end;
-		if (thin_volume_read(r->volume, out + (at - offset), stop - at,
-				     e.physical * size + (at - start), err)
+		if (ext4_io_read_bytes(r->fs, out + (at - offset), stop - at,
+				       e.physical * size + (at - start), err)
 		    < 0)
 			return read_error(inode, err);
 		at = stop;

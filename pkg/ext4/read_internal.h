@@ -71,3 +71,6 @@ MUST_CHECK int read_lookup(struct ext4_reader *r, const struct read_inode *dir, 
 
 /* Puts "inode N" in front. */
 int read_error(const struct read_inode *inode, struct error *err);
+
+/* The whole call failed: damage that is not the pool's is the file system's. Returns -1. */
+int read_failed(struct error *err);

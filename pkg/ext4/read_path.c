@@ -111,31 +111,43 @@ int ext4_reader_resolve(struct ext4_reader *r, const char *path, uint32_t *ret, 
 	push(&s, EXT4_ROOT_INODE);
 	buffer_add(&s.rest, path, strlen(path));
 	while (s.at < s.rest.len)
-		if (step(&s, err) < 0)
+		if (step(&s, err) < 0) {
+			read_failed(err);
 			return error_wrap(err, "%s", path);
+		}
 	*ret = s.stack[s.n - 1];
+	return 0;
+}
+
+static int read_whole(struct ext4_reader *r, uint32_t inode, size_t max, struct buffer *ret,
+		      struct error *err)
+{
+	struct read_inode in;
+	size_t len;
+
+	if (read_inode(r, inode, &in, err) < 0)
+		return -1;
+	if (!read_is(&in, LINUX_S_IFREG))
+		return error_set(err, ERR_INVALID, "not a regular file");
+	if (in.stat.size_bytes > max)
+		return error_set(err, ERR_INVALID, "%" PRIu64 " bytes, at most %zu are read",
+				 in.stat.size_bytes, max);
+	len = (size_t)in.stat.size_bytes;
+	if (read_bytes(r, &in, buffer_reserve(ret, len), len, 0, err) < 0)
+		return -1;
+	buffer_grew(ret, len);
 	return 0;
 }
 
 int ext4_reader_read_file(struct ext4_reader *r, const char *path, size_t max, struct buffer *ret,
 			  struct error *err)
 {
-	struct read_inode in;
 	uint32_t inode;
-	size_t len;
 
 	if (ext4_reader_resolve(r, path, &inode, err) < 0)
 		return -1;
-	if (read_inode(r, inode, &in, err) < 0)
-		return error_wrap(err, "%s", path);
-	if (!read_is(&in, LINUX_S_IFREG))
-		return error_set(err, ERR_INVALID, "%s: not a regular file", path);
-	if (in.stat.size_bytes > max)
-		return error_set(err, ERR_INVALID, "%s: %" PRIu64 " bytes, at most %zu are read",
-				 path, in.stat.size_bytes, max);
-	len = (size_t)in.stat.size_bytes;
-	if (read_bytes(r, &in, buffer_reserve(ret, len), len, 0, err) < 0)
-		return error_wrap(err, "%s", path);
-	buffer_grew(ret, len);
-	return 0;
+	if (read_whole(r, inode, max, ret, err) == 0)
+		return 0;
+	read_failed(err);
+	return error_wrap(err, "%s", path);
 }

@@ -164,8 +164,10 @@ int ext4_reader_walk(struct ext4_reader *r, ext4_walk_fn *fn, void *arg, struct 
 	buffer_add(&w.path, "", 0);
 	rc = visit(&w, EXT4_ROOT_INODE, fn, arg, err);
 	if (rc >= 0 && w.depth == 0)
-		return error_set(err, ERR_INCONSISTENT, "the root is not a directory");
+		rc = error_set(err, ERR_INCONSISTENT, "the root is not a directory");
 	while (rc >= 0 && w.depth > 0)
 		rc = step(&w, fn, arg, err);
+	if (rc < 0)
+		read_failed(err);
 	return rc < 0 ? rc : 0;
 }

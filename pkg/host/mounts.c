@@ -138,6 +138,12 @@ int mounts_of_device(const char *device, struct mount_list *ret, struct error *e
 
 /* --- mount and unmount ------------------------------------------------------------------------ */
 
+/* What mount(2) says of a damaged ext4; of its other arguments there are none that could be wrong. */
+static bool is_refused_content(int sys)
+{
+	return sys == EINVAL || sys == EUCLEAN || sys == EBADMSG;
+}
+
 int mounts_add(const char *device, const char *dir, bool read_only, struct error *err)
 {
 	/* By the descriptor, so that what was looked at is what is mounted on. */
@@ -157,6 +163,12 @@ int mounts_add(const char *device, const char *dir, bool read_only, struct error
 		err->kind = ERR_UNSUPPORTED;
 	if (sys == EBUSY)
 		err->kind = ERR_BUSY;
+	if (is_refused_content(sys)) {
+		error_set(err, ERR_INCONSISTENT,
+			  "mount %s on %s: no file system that the kernel takes: %s", device, dir,
+			  strerror(sys));
+		error_set_detail(err, ERR_DETAIL_FILE_SYSTEM);
+	}
 	return -1;
 }
 

@@ -18,7 +18,8 @@ MUST_CHECK int mounts_of_device(const char *device, struct mount_list *ret, stru
 
 /*
  * Mount an ext4 that may be hostile: nodev, noatime, errors=remount-ro. @dir: a folder, links in
- * its last component are not followed. Errors: ERR_UNSUPPORTED (privilege), ERR_SYSTEM.
+ * its last component are not followed. Errors: ERR_UNSUPPORTED (privilege), ERR_SYSTEM,
+ * ERR_INCONSISTENT (no ext4 there, or a damaged one).
  */
 MUST_CHECK int mounts_add(const char *device, const char *dir, bool read_only, struct error *err);
 

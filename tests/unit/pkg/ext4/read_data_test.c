@@ -190,6 +190,39 @@ static void what_the_files_of_a_walk_map_is_counted(void **state)
 	}
 }
 
+/* As e2fsck makes lost+found. */
+static void twelve_blocks_need_no_extents(void **state)
+{
+	uint8_t iblock[EXT4_IBLOCK_BYTES] = {0}, flags[4] = {0}, got[12 * BLOCK];
+	uint64_t block = block_of_a(), offset, len;
+	size_t n;
+
+	(void)state;
+	for (size_t i = 0; i < 12; i++)
+		if (i != 3) /* a hole */
+			put_le32(iblock + 4 * i, (uint32_t)block);
+	ext4_sample_poke_inode(&sample, reading_find("a"), IBLOCK_AT, iblock, sizeof(iblock));
+	ext4_sample_poke_inode(&sample, reading_find("a"), FLAGS_AT, flags, sizeof(flags));
+	set_size(reading_find("a"), 12 * BLOCK);
+	reading_reopen();
+	assert_ok(read_at("a", got, sizeof(got), 0, &n), &err);
+	assert_int_equal(n, sizeof(got));
+	for (size_t i = 0; i < 12; i++)
+		assert_memory_equal(got + i * BLOCK, i == 3 ? "\0\0" : "ab", 2);
+	assert_ok(read_at("a", got, 20, 11 * BLOCK + 1, &n), &err);
+	assert_memory_equal(got, "bcdefghij", 9);
+	assert_ok(ext4_reader_next_data(reader, reading_find("a"), 0, &offset, &len, &err), &err);
+	assert_int_equal(len, 3 * BLOCK);
+	assert_ok(ext4_reader_next_data(reader, reading_find("a"), len, &offset, &len, &err), &err);
+	assert_int_equal(offset, 4 * BLOCK);
+	assert_int_equal(len, 8 * BLOCK);
+	put_le32(iblock, 1 << 20);
+	ext4_sample_poke_inode(&sample, reading_find("a"), IBLOCK_AT, iblock, sizeof(iblock));
+	reading_reopen();
+	assert_int_equal(read_at("a", got, 1, 0, &n), -1);
+	assert_error(&err, ERR_INCONSISTENT, "out of the file system");
+}
+
 static void data_that_is_kept_otherwise_is_unsupported(void **state)
 {
 	static const uint32_t flags[] = {0, EXT4_EXTENTS_FL | EXT4_INLINE_DATA_FL,
@@ -199,6 +232,8 @@ static void data_that_is_kept_otherwise_is_unsupported(void **state)
 	size_t n;
 
 	(void)state;
+	/* of the numbers of blocks the first one that leads to more numbers */
+	ext4_sample_poke_inode(&sample, reading_find("a"), IBLOCK_AT + 48, "\x01", 1);
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
 		uint8_t bytes[4];
 
@@ -277,7 +312,8 @@ static void symlinks_of_impossible_content_are_damage(void **state)
 	set_size(reading_find("link"), 60); /* would go on into other fields of the inode */
 	reading_reopen();
 	assert_int_equal(link_is("link", ""), -1);
-	assert_error(&err, ERR_UNSUPPORTED, "block-mapped");
+	/* "../to/somewhere": no number of a block here */
+	assert_error(&err, ERR_INCONSISTENT, "an extent out of the file system");
 }
 
 int main(void)
@@ -292,6 +328,8 @@ int main(void)
 						reading_end),
 		cmocka_unit_test_setup_teardown(what_the_files_of_a_walk_map_is_counted,
 						reading_begin, reading_end),
+		cmocka_unit_test_setup_teardown(twelve_blocks_need_no_extents, reading_begin,
+						reading_end),
 		cmocka_unit_test_setup_teardown(data_that_is_kept_otherwise_is_unsupported,
 						reading_begin, reading_end),
 		cmocka_unit_test_setup_teardown(other_types_have_no_content, reading_begin,

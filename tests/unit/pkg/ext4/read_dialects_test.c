@@ -140,7 +140,7 @@ static void all_else_is_unsupported_and_no_damage(void **state)
 		{"-r 0 -O none", "true", "without file types"},
 		{"-t ext4 -O ^metadata_csum", "true", "without metadata checksums"},
 		{"-t ext4 -O ^filetype", "true", "without file types"},
-		{"-t ext4 -O ^extent,^64bit", "true", "block-mapped"},
+		{"-t ext4 -O ^extent,^64bit", "true", "in indirect blocks"},
 		{"-t ext4 -O inline_data", "true", "data that is inline"},
 		{"-t ext4 -O casefold", "true", "unknown features 0x20000"},
 		{"-t ext4", "debugfs -w -R 'feature needs_recovery' image 2>/dev/null",

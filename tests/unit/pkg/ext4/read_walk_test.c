@@ -128,6 +128,28 @@ static void a_loop_of_directories_is_damage(void **state)
 	assert_error(&err, ERR_INCONSISTENT, "directory with two names");
 }
 
+/* What to do about it differs. */
+static void damage_of_the_pool_is_told_from_damage_of_the_file_system(void **state)
+{
+	size_t n, reads;
+
+	(void)state;
+	sample.v->fail_kind = ERR_INCONSISTENT;
+	for (reads = 1;; reads++) {
+		sample.v->fail_read = reads;
+		if (walk(&n) == 0)
+			break;
+		assert_error(&err, ERR_INCONSISTENT, "injected fault");
+		assert_int_equal(err.detail, ERR_DETAIL_POOL);
+	}
+	assert_true(reads > 5);
+	sample.v->fail_read = 0;
+	ext4_sample_poke_block(&sample, SAMPLE_DIRECTORY, reading_find("d"), 0, 9, "!", 1);
+	assert_int_equal(walk(&n), -1);
+	assert_error(&err, ERR_INCONSISTENT, "damaged file system: inode");
+	assert_int_equal(err.detail, ERR_DETAIL_FILE_SYSTEM);
+}
+
 static void a_name_twice_is_damage(void **state)
 {
 	size_t n;
@@ -189,6 +211,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(depth_has_no_limit, reading_begin, reading_end),
 		cmocka_unit_test_setup_teardown(a_loop_of_directories_is_damage, reading_begin,
 						reading_end),
+		cmocka_unit_test_setup_teardown(
+			damage_of_the_pool_is_told_from_damage_of_the_file_system, reading_begin,
+			reading_end),
 		cmocka_unit_test_setup_teardown(a_name_twice_is_damage, reading_begin, reading_end),
 		cmocka_unit_test_setup_teardown(a_value_of_an_attribute_has_no_name, reading_begin,
 						reading_end),
