@@ -85,9 +85,26 @@ static void note_freed(void *context, uint64_t first, uint64_t n)
 	tf_runs_add(&p->freed, first, n);
 }
 
-int tf_pool_load(struct tf_pool *p, struct error *err)
+void tf_pool_start(struct tf_pool *p, const uint8_t *raw)
 {
 	struct tf_fault_hook hook = p->tx.cache.hook;
+
+	memcpy(p->raw, raw, sizeof(p->raw));
+	tf_superblock_unpack(raw, &p->sb);
+	tf_tx_release(&p->tx);
+	tf_tx_init(&p->tx, p->meta_fd, p->meta_name, &p->sb);
+	p->tx.cache.hook = hook;
+	p->tx.data.context = p;
+	p->tx.data.on_dropped = note_dropped;
+	p->tx.data.on_freed = note_freed;
+	p->data.fd = p->data_fd;
+	p->data.name = p->data_name;
+	p->data.block_bytes = p->sb.data_block_sectors * TF_SECTOR_BYTES;
+	p->state = TF_STATE_GOOD;
+}
+
+int tf_pool_load(struct tf_pool *p, struct error *err)
+{
 	uint8_t raw[TF_BLOCK_BYTES];
 	struct tf_superblock sb;
 
@@ -96,18 +113,7 @@ int tf_pool_load(struct tf_pool *p, struct error *err)
 	tf_superblock_unpack(raw, &sb);
 	if (check_superblock(p, &sb, err) < 0)
 		return -1;
-	memcpy(p->raw, raw, sizeof(raw));
-	p->sb = sb;
-	tf_tx_release(&p->tx);
-	tf_tx_init(&p->tx, p->meta_fd, p->meta_name, &sb);
-	p->tx.cache.hook = hook;
-	p->tx.data.context = p;
-	p->tx.data.on_dropped = note_dropped;
-	p->tx.data.on_freed = note_freed;
-	p->data.fd = p->data_fd;
-	p->data.name = p->data_name;
-	p->data.block_bytes = sb.data_block_sectors * TF_SECTOR_BYTES;
-	p->state = TF_STATE_GOOD;
+	tf_pool_start(p, raw);
 	return 0;
 }
 
@@ -146,19 +152,6 @@ static int check_same_file(const struct tf_pool *p, struct error *err)
 	return 0;
 }
 
-static int lock_pool(struct tf_pool *p, const struct thin_file_open *how, bool *ret_dead_owner,
-		     struct error *err)
-{
-	if (tf_lock_take(p->dir, p->meta_fd, how->lock_timeout_ms, err) < 0
-	    || check_same_file(p, err) < 0)
-		return -1;
-	if (tf_lock_set_owner(p->dir, how->verb ? how->verb : "-", ret_dead_owner, err) < 0)
-		return -1;
-	p->owner_named = true;
-	p->keep_owner = *ret_dead_owner; /* until its leftovers are cleaned up */
-	return 0;
-}
-
 static int check_loops(const struct tf_pool *p, struct error *err)
 {
 	if (tf_lock_check_loops(p->meta_name, err) < 0)
@@ -177,6 +170,28 @@ static int settle_disk(const struct tf_pool *p, struct error *err)
 	return 0;
 }
 
+int tf_pool_take_files(struct tf_pool *p, unsigned lock_timeout_ms, struct error *err)
+{
+	if (open_files(p, err) < 0)
+		return -1;
+	if (p->writable
+	    && (tf_lock_take(p->dir, p->meta_fd, lock_timeout_ms, err) < 0
+		|| check_same_file(p, err) < 0))
+		return -1;
+	if (check_loops(p, err) < 0)
+		return -1;
+	return p->writable ? settle_disk(p, err) : 0;
+}
+
+static int name_owner(struct tf_pool *p, const char *verb, bool *ret_dead_owner, struct error *err)
+{
+	if (tf_lock_set_owner(p->dir, verb ? verb : "-", ret_dead_owner, err) < 0)
+		return -1;
+	p->owner_named = true;
+	p->keep_owner = *ret_dead_owner; /* until its leftovers are cleaned up */
+	return 0;
+}
+
 /* Raised for a growth that was never committed, see undo_growth(). */
 static int restore_lengths(const struct tf_pool *p, struct error *err)
 {
@@ -189,8 +204,6 @@ static int restore_lengths(const struct tf_pool *p, struct error *err)
 
 static int prepare_writing(struct tf_pool *p, bool dead_owner, struct error *err)
 {
-	if (settle_disk(p, err) < 0)
-		return -1;
 	if (dead_owner) {
 		log_debug("pool %s: its last owner was killed, cleaning up", p->dir);
 		if (restore_lengths(p, err) < 0
@@ -207,17 +220,32 @@ static int open_pool(struct tf_pool *p, const struct thin_file_open *how, struct
 {
 	bool dead_owner = false;
 
-	if (open_files(p, err) < 0)
+	if (tf_pool_take_files(p, how->lock_timeout_ms, err) < 0)
 		return -1;
-	if (p->writable && lock_pool(p, how, &dead_owner, err) < 0)
+	if (p->writable && name_owner(p, how->verb, &dead_owner, err) < 0)
 		return -1;
-	if (check_loops(p, err) < 0 || tf_pool_load(p, err) < 0)
+	if (tf_pool_load(p, err) < 0)
 		return -1;
 	return p->writable ? prepare_writing(p, dead_owner, err) : 0;
 }
 
-static void destroy(struct tf_pool *p)
+struct tf_pool *tf_pool_new(const char *dir, bool writable)
 {
+	struct tf_pool *p = xcalloc(1, sizeof(*p));
+
+	p->base.ops = &tf_pool_ops;
+	p->dir = xstrdup(dir);
+	p->meta_name = xasprintf("%s/meta", dir);
+	p->data_name = xasprintf("%s/data", dir);
+	p->meta_fd = p->data_fd = -1;
+	p->writable = writable;
+	return p;
+}
+
+void tf_pool_free(struct tf_pool *p)
+{
+	if (!p)
+		return;
 	tf_tx_release(&p->tx);
 	tf_runs_release(&p->dropped);
 	tf_runs_release(&p->freed);
@@ -236,16 +264,10 @@ static void destroy(struct tf_pool *p)
 int thin_file_open(const char *dir, const struct thin_file_open *how, struct thin_pool **ret,
 		   struct error *err)
 {
-	struct tf_pool *p = xcalloc(1, sizeof(*p));
+	struct tf_pool *p = tf_pool_new(dir, how->mode == THIN_FILE_WRITE);
 
-	p->base.ops = &tf_pool_ops;
-	p->dir = xstrdup(dir);
-	p->meta_name = xasprintf("%s/meta", dir);
-	p->data_name = xasprintf("%s/data", dir);
-	p->meta_fd = p->data_fd = -1;
-	p->writable = how->mode == THIN_FILE_WRITE;
 	if (open_pool(p, how, err) < 0) {
-		destroy(p);
+		tf_pool_free(p);
 		return -1;
 	}
 	*ret = &p->base;
@@ -259,5 +281,5 @@ void tf_pool_close(struct thin_pool *pool)
 	assert(!p->volumes);
 	if (p->writable)
 		tf_pool_undo_files(p);
-	destroy(p);
+	tf_pool_free(p);
 }

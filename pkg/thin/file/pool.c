@@ -128,7 +128,7 @@ static bool has_changes(const struct tf_pool *p)
 	return p->tx.cache.n_fresh || p->tx.metadata.n_dirty || p->tx.data.n_dirty;
 }
 
-static int put_superblock(struct tf_pool *p, struct error *err)
+int tf_pool_put_superblock(struct tf_pool *p, struct error *err)
 {
 	uint8_t block[TF_BLOCK_BYTES];
 	struct error ignored = {0};
@@ -158,7 +158,7 @@ static int write_transaction(struct tf_pool *p, uint64_t transaction_id, struct 
 	p->sb.transaction_id = transaction_id;
 	if (tf_tx_flush(&p->tx, &p->sb.data_sm, &p->sb.metadata_sm, err) < 0)
 		return -1;
-	return put_superblock(p, err);
+	return tf_pool_put_superblock(p, err);
 }
 
 static void punch_what_became_free(struct tf_pool *p)

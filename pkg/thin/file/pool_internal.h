@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "pkg/base/cleanup.h"
 #include "pkg/thin/engine.h"
 #include "pkg/thin/file/btree.h"
 #include "pkg/thin/file/data.h"
@@ -50,7 +51,19 @@ static inline struct tf_pool *tf_pool_of(struct thin_pool *pool)
 
 /* ---- open.c ---- */
 
-/* Read and check the superblock and start from it with empty memory. */
+/* A handle without files; NULL is fine for free, which closes the files and lets go of the lock. */
+struct tf_pool *tf_pool_new(const char *dir, bool writable);
+void tf_pool_free(struct tf_pool *p);
+DEFINE_CLEANUP(struct tf_pool *, tf_pool_free);
+
+/* The files, with nothing of them read: to write, under the pool's lock and with what others wrote
+ * on disk. No name is put into DIR/owner. Errors: as thin_file_open(). */
+MUST_CHECK int tf_pool_take_files(struct tf_pool *p, unsigned lock_timeout_ms, struct error *err);
+
+/* Start from a superblock that is known to be sound, with empty memory. */
+void tf_pool_start(struct tf_pool *p, const uint8_t *raw);
+
+/* Read and check the superblock and start from it. */
 MUST_CHECK int tf_pool_load(struct tf_pool *p, struct error *err);
 void tf_pool_close(struct thin_pool *pool);
 
@@ -76,6 +89,10 @@ MUST_CHECK int tf_pool_end(struct tf_pool *p, int rc, const struct error *err);
  * @rc, @err: of the read; they change when there is nothing left to try.
  */
 bool tf_pool_read_again(struct tf_pool *p, unsigned *tries, int *rc, struct error *err);
+
+/* Write p->sb over the superblock, what is no field of it as it was (p->raw). After a failure the
+ * old one is there. The moment of commit. */
+MUST_CHECK int tf_pool_put_superblock(struct tf_pool *p, struct error *err);
 
 /* Take back what the transaction did to the files: new data blocks, raised sizes. */
 void tf_pool_undo_files(struct tf_pool *p);
