@@ -384,6 +384,7 @@ static void add_finding(struct thin_findings *f, const char *kind, uint32_t thin
 	struct thin_finding *finding;
 
 	f->total++;
+	f->unrepairable++;
 	if (f->n >= THIN_FINDINGS_MAX)
 		return;
 	ALLOC_GROW(f->items, f->n + 1, f->room);

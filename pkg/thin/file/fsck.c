@@ -18,49 +18,55 @@
 #include "pkg/thin/file/fsck_internal.h"
 #include "pkg/thin/file/lock.h"
 
-/* Repairable: the trees, which are the data, can be kept and the rest be computed from them. */
+/*
+ * What repair.c can put right without losing anything. The space maps are computed from the trees,
+ * so whatever is wrong with their blocks is; a node of the trees is what it is. Where one of two
+ * numbers must be wrong and nobody can tell which, nothing is guessed.
+ */
+enum repairable { NEVER, IN_MAPS, ALWAYS };
+
 static const struct {
 	const char *name;
-	bool repairable;
+	enum repairable repairable;
 } kinds[FSCK_KINDS] = {
-	[FSCK_METADATA_SHORT] = {"metadata_short", false},
-	[FSCK_METADATA_LONG] = {"metadata_long", true},
-	[FSCK_DATA_SHORT] = {"data_short", false},
-	[FSCK_DATA_LONG] = {"data_long", true},
-	[FSCK_SUPERBLOCK] = {"superblock", false},
-	[FSCK_FEATURES] = {"features", false},
-	[FSCK_NEEDS_CHECK] = {"needs_check", true},
-	[FSCK_METADATA_NR_BLOCKS] = {"metadata_nr_blocks", true},
-	[FSCK_CHECKSUM] = {"checksum", false},
-	[FSCK_BLOCKNR] = {"blocknr", false},
-	[FSCK_RESERVED] = {"reserved", true},
-	[FSCK_NODE_HEADER] = {"node_header", false},
-	[FSCK_KEY_ORDER] = {"key_order", false},
-	[FSCK_KEY_BOUNDS] = {"key_bounds", false},
-	[FSCK_DEPTH] = {"depth", false},
-	[FSCK_MIN_FILL] = {"min_fill", true},
-	[FSCK_CYCLE] = {"cycle", false},
-	[FSCK_USED_TWICE] = {"used_twice", false},
-	[FSCK_METADATA_RANGE] = {"metadata_range", false},
-	[FSCK_DATA_RANGE] = {"data_range", false},
-	[FSCK_DEVICE_ID] = {"device_id", false},
-	[FSCK_DETAILS_MISSING] = {"details_missing", true},
-	[FSCK_MAPPING_MISSING] = {"mapping_missing", false},
-	[FSCK_MAPPED_BLOCKS] = {"mapped_blocks", true},
-	[FSCK_TIME] = {"time", true},
-	[FSCK_TRANSACTION_ID] = {"transaction_id", true},
-	[FSCK_HELD_ROOT] = {"held_root", true},
-	[FSCK_SHARED_TIME] = {"shared_time", true},
-	[FSCK_SPACE_MAP_SIZE] = {"space_map_size", false},
-	[FSCK_BITMAP_MISSING] = {"bitmap_missing", true},
-	[FSCK_UNUSED_INDEX] = {"unused_index", true},
-	[FSCK_METADATA_REFCOUNT] = {"metadata_refcount", true},
-	[FSCK_DATA_REFCOUNT] = {"data_refcount", true},
-	[FSCK_OVERFLOW] = {"overflow", true},
-	[FSCK_BITS_PAST_END] = {"bits_past_end", true},
-	[FSCK_NR_ALLOCATED] = {"nr_allocated", true},
-	[FSCK_NR_FREE] = {"nr_free", true},
-	[FSCK_NONE_FREE_BEFORE] = {"none_free_before", true},
+	[FSCK_METADATA_SHORT] = {"metadata_short", NEVER},
+	[FSCK_METADATA_LONG] = {"metadata_long", ALWAYS},
+	[FSCK_DATA_SHORT] = {"data_short", NEVER},
+	[FSCK_DATA_LONG] = {"data_long", ALWAYS},
+	[FSCK_SUPERBLOCK] = {"superblock", NEVER},
+	[FSCK_FEATURES] = {"features", NEVER},
+	[FSCK_NEEDS_CHECK] = {"needs_check", ALWAYS},
+	[FSCK_METADATA_NR_BLOCKS] = {"metadata_nr_blocks", ALWAYS},
+	[FSCK_CHECKSUM] = {"checksum", IN_MAPS},
+	[FSCK_BLOCKNR] = {"blocknr", IN_MAPS},
+	[FSCK_RESERVED] = {"reserved", IN_MAPS},
+	[FSCK_NODE_HEADER] = {"node_header", IN_MAPS},
+	[FSCK_KEY_ORDER] = {"key_order", IN_MAPS},
+	[FSCK_KEY_BOUNDS] = {"key_bounds", IN_MAPS},
+	[FSCK_DEPTH] = {"depth", IN_MAPS},
+	[FSCK_MIN_FILL] = {"min_fill", IN_MAPS},
+	[FSCK_CYCLE] = {"cycle", IN_MAPS},
+	[FSCK_USED_TWICE] = {"used_twice", IN_MAPS},
+	[FSCK_METADATA_RANGE] = {"metadata_range", IN_MAPS},
+	[FSCK_DATA_RANGE] = {"data_range", NEVER},
+	[FSCK_DEVICE_ID] = {"device_id", NEVER},
+	[FSCK_DETAILS_MISSING] = {"details_missing", NEVER},
+	[FSCK_MAPPING_MISSING] = {"mapping_missing", NEVER},
+	[FSCK_MAPPED_BLOCKS] = {"mapped_blocks", ALWAYS},
+	[FSCK_TIME] = {"time", NEVER},
+	[FSCK_TRANSACTION_ID] = {"transaction_id", NEVER},
+	[FSCK_HELD_ROOT] = {"held_root", NEVER},
+	[FSCK_SHARED_TIME] = {"shared_time", ALWAYS},
+	[FSCK_SPACE_MAP_SIZE] = {"space_map_size", NEVER},
+	[FSCK_BITMAP_MISSING] = {"bitmap_missing", ALWAYS},
+	[FSCK_UNUSED_INDEX] = {"unused_index", ALWAYS},
+	[FSCK_METADATA_REFCOUNT] = {"metadata_refcount", ALWAYS},
+	[FSCK_DATA_REFCOUNT] = {"data_refcount", ALWAYS},
+	[FSCK_OVERFLOW] = {"overflow", ALWAYS},
+	[FSCK_BITS_PAST_END] = {"bits_past_end", ALWAYS},
+	[FSCK_NR_ALLOCATED] = {"nr_allocated", ALWAYS},
+	[FSCK_NR_FREE] = {"nr_free", ALWAYS},
+	[FSCK_NONE_FREE_BEFORE] = {"none_free_before", ALWAYS},
 };
 
 /* ---- findings ---- */
@@ -90,17 +96,20 @@ struct fsck_place fsck_at_block(uint64_t block)
 void fsck_report(struct fsck *f, enum fsck_kind kind, struct fsck_place where, const char *fmt, ...)
 {
 	struct thin_findings *all = f->findings;
+	bool repairable = kinds[kind].repairable == ALWAYS
+			  || (kinds[kind].repairable == IN_MAPS && f->in_maps);
 	struct thin_finding *item;
 	va_list ap;
 
 	all->total++;
+	all->unrepairable += !repairable;
 	if (all->n == THIN_FINDINGS_MAX)
 		return;
 	ALLOC_GROW(all->items, all->n + 1, all->room);
 	item = &all->items[all->n++];
 	snprintf(item->kind, sizeof(item->kind), "%s", kinds[kind].name);
 	snprintf(item->where, sizeof(item->where), "%s", where.text);
-	item->repairable = kinds[kind].repairable;
+	item->repairable = repairable;
 	va_start(ap, fmt);
 	vsnprintf(item->text, sizeof(item->text), fmt, ap);
 	va_end(ap);
@@ -216,26 +225,44 @@ static bool check_superblock(struct fsck *f)
 
 /* ---- the check ---- */
 
+static void keep_tree_refs(struct fsck *f)
+{
+	f->tree_refs = xcalloc(f->nr_blocks, sizeof(*f->tree_refs));
+	for (uint64_t i = 0; i < f->nr_blocks; i++)
+		f->tree_refs[i] = f->blocks[i].refs;
+}
+
 static void check_all(struct fsck *f)
 {
 	f->blocks = xcalloc(f->nr_blocks, sizeof(*f->blocks));
 	ALLOC_GROW(f->nodes, 64, f->nodes_room);
 	f->nr_nodes = 1;
 	fsck_visit(f, USE_SUPERBLOCK, 0, 0);
-	fsck_space_prepare(f);
+	fsck_space_init(f);
 	fsck_devices(f);
 	fsck_share(f);
+	keep_tree_refs(f);
+	f->in_maps = true;
+	fsck_space_visit(f);
 	fsck_space_check(f, &f->metadata);
 	fsck_space_check(f, &f->data);
 }
 
-static void fsck_release(struct fsck *f)
+bool fsck_run(struct fsck *f)
+{
+	if (check_superblock(f))
+		check_all(f);
+	return !f->failed;
+}
+
+void fsck_release(struct fsck *f)
 {
 	for (uint64_t i = 0; f->data.bitmaps && i < f->data.nr_bitmaps; i++)
 		free(f->data.bitmaps[i].counts);
 	free(f->data.bitmaps);
 	free(f->metadata.bitmaps);
 	free(f->blocks);
+	free(f->tree_refs);
 	free(f->nodes);
 }
 
@@ -251,14 +278,14 @@ static int check_fd(int fd, const char *path, const uint64_t *data_bytes, struct
 			 .data_known = data_bytes != NULL,
 			 .data_bytes = data_bytes ? *data_bytes : 0};
 	off_t end = lseek(fd, 0, SEEK_END);
+	bool done;
 
 	if (end < 0)
 		return error_sys(err, "size of %s", path);
 	f.file_bytes = (uint64_t)end;
-	if (check_superblock(&f))
-		check_all(&f);
+	done = fsck_run(&f);
 	fsck_release(&f);
-	if (f.failed) {
+	if (!done) {
 		thin_findings_release(&found);
 		return -1;
 	}

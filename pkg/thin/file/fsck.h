@@ -17,13 +17,14 @@ struct thin_finding {
 	char kind[32];	 /* "data_refcount", "min_fill", ... */
 	char where[96];	 /* "metadata block 12", "thin 3 block 77" */
 	char text[160];	 /* what is wrong, with both numbers */
-	bool repairable; /* without losing data */
+	bool repairable; /* by thin_file_repair(), which loses nothing */
 };
 
 struct thin_findings {
 	struct thin_finding *items; /* at most THIN_FINDINGS_MAX are kept, all are counted */
 	size_t n, room;
 	uint64_t total;
+	uint64_t unrepairable; /* of these */
 };
 
 enum { THIN_FINDINGS_MAX = 1000 };

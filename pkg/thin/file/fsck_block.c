@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "pkg/base/alloc.h"
@@ -42,6 +43,10 @@ static bool read_raw(struct fsck *f, uint64_t block, uint8_t *ret)
 {
 	size_t done = 0;
 
+	if (block == 0 && f->superblock) {
+		memcpy(ret, f->superblock, TF_BLOCK_BYTES);
+		return true;
+	}
 	while (done < TF_BLOCK_BYTES) {
 		off_t at = (off_t)(block * TF_BLOCK_BYTES + done);
 		ssize_t n = pread(f->fd, ret + done, TF_BLOCK_BYTES - done, at);
@@ -272,13 +277,11 @@ static void leaf_data_index(struct fsck *f, uint32_t self, const uint8_t *b)
 			continue;
 		}
 		bitmap = &f->data.bitmaps[key];
+		if (bitmap->present)
+			continue; /* the same key again has been told of */
 		bitmap->index = e;
 		bitmap->present = true;
-		if (node && f->nodes[node].sound && f->blocks[e.bitmap].refs == 1
-		    && !bitmap->counts) {
-			bitmap->usable = true;
-			bitmap->counts = xcalloc(TF_BITMAP_ENTRIES, sizeof(*bitmap->counts));
-		}
+		bitmap->usable = node && f->nodes[node].sound;
 	}
 }
 
@@ -334,11 +337,17 @@ static void mark_lost(struct fsck *f, enum fsck_use use)
 		f->data.lost = true;
 }
 
+/* Nodes of trees may have several parents. */
+static bool can_be_shared(enum fsck_use use)
+{
+	return use != USE_SUPERBLOCK && use != USE_INDEX && use != USE_BITMAP;
+}
+
 static uint32_t visit_again(struct fsck *f, enum fsck_use use, uint32_t node, uint64_t from)
 {
 	const struct fsck_node *n = &f->nodes[node];
 
-	if (n->use != use) {
+	if (n->use != use || !can_be_shared(use)) {
 		fsck_report(f, FSCK_USED_TWICE, fsck_at_block(n->block),
 			    "is %s and, from block %" PRIu64 ", %s", trees[n->use].name, from,
 			    trees[use].name);

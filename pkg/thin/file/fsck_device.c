@@ -211,11 +211,24 @@ static void check_held_fields(struct fsck *f, const struct tf_superblock *held)
 			    "metadata snapshot: time %" PRIu32 ", transaction %" PRIu64
 			    ", the pool is at %" PRIu32 ", %" PRIu64,
 			    held->time, held->transaction_id, f->sb.time, f->sb.transaction_id);
-	if (held->data_block_sectors != f->sb.data_block_sectors)
+	if (held->data_block_sectors != f->sb.data_block_sectors
+	    || held->metadata_block_sectors != f->sb.metadata_block_sectors)
 		fsck_report(f, FSCK_HELD_ROOT, here,
 			    "metadata snapshot: data blocks of %" PRIu32
-			    " sectors, the pool has %" PRIu32,
-			    held->data_block_sectors, f->sb.data_block_sectors);
+			    " sectors, metadata blocks of %" PRIu32 ", the pool has %" PRIu32
+			    " and %" PRIu32,
+			    held->data_block_sectors, held->metadata_block_sectors,
+			    f->sb.data_block_sectors, f->sb.metadata_block_sectors);
+	if (held->flags || held->compat_flags || held->compat_ro_flags || held->incompat_flags)
+		fsck_report(f, FSCK_HELD_ROOT, here,
+			    "metadata snapshot: flags %" PRIx32 ", features %" PRIx32 ", %" PRIx32
+			    ", %" PRIx32 ", it must have none",
+			    held->flags, held->compat_flags, held->compat_ro_flags,
+			    held->incompat_flags);
+	if (held->held_root)
+		fsck_report(f, FSCK_HELD_ROOT, here,
+			    "metadata snapshot: holds another one, in block %" PRIu64,
+			    held->held_root);
 	if (!sm_root_zero(&held->data_sm) || !sm_root_zero(&held->metadata_sm))
 		fsck_report(f, FSCK_HELD_ROOT, here,
 			    "metadata snapshot: space maps of %" PRIu64 " and %" PRIu64

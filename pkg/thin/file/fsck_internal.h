@@ -6,11 +6,14 @@
  *   fsck_block.c   every reachable block once: checksum, node rules, summary of what is below it
  *   fsck_device.c  what the trees say of the devices: id sets, details, times, metadata snapshot
  *   fsck_share.c   blocks that two mappings reach against their times
- *   fsck_space.c   both space maps against the counts of the first pass
+ *   fsck_space.c   both space maps against the counts of the passes before
+ *
+ * The trees of the devices come first, the space maps last: what is wrong with the latter can be
+ * computed anew from the former, so the same fault is repairable in one place and not in the other.
  *
  * A subtree shared by any number of devices is visited once; its summary answers for it after
  * that. Memory is bounded by the file: 8 bytes for each of its blocks, one summary for each block
- * reached, and 4 bytes for each data block that a sound bitmap describes.
+ * reached, and 4 bytes for each data block of the groups of 16320 that are mapped in part.
  */
 #pragma once
 
@@ -102,7 +105,7 @@ struct fsck_bitmap {
 	struct tf_index_entry index;
 	bool present;	  /* has an index entry */
 	bool usable;	  /* and a sound bitmap of its own */
-	uint32_t *counts; /* data space map: what the trees say, see FSCK_COUNT_MASK */
+	uint32_t *counts; /* data space map: what the trees say, NULL = none; FSCK_COUNT_MASK */
 };
 
 /* One space map: what is stored of it. */
@@ -123,9 +126,13 @@ struct fsck {
 	struct error *err;
 	bool failed; /* the file could not be read, *err says why */
 
+	/* To check what is not on the disk yet: this superblock, files of these sizes. */
+	const uint8_t *superblock; /* NULL = block 0 of the file */
 	uint64_t file_bytes, data_bytes;
-	bool data_known;    /* the size of the data file */
-	uint64_t nr_blocks; /* blocks that are both in the file and in the space map */
+	bool data_known;     /* the size of the data file */
+	bool in_maps;	     /* looking at the space maps, no longer at the trees */
+	uint32_t *tree_refs; /* of each block, without those from the space maps; for repair */
+	uint64_t nr_blocks;  /* blocks that are both in the file and in the space map */
 	struct tf_superblock sb;
 	struct fsck_block *blocks;
 	struct fsck_node *nodes; /* [0] is not used */
@@ -148,7 +155,8 @@ struct fsck_place fsck_at_block(uint64_t block);
 void fsck_report(struct fsck *f, enum fsck_kind kind, struct fsck_place where, const char *fmt, ...)
 	PRINTF_LIKE(4, 5);
 
-/* The counter of a data block, NULL when it is outside of what the space map describes. */
+/* The counter of a data block, NULL when it is outside of what the space map describes. Takes the
+ * memory for its group when there is none yet. */
 uint32_t *fsck_data_count(struct fsck *f, uint64_t block);
 
 /*
@@ -173,8 +181,16 @@ void fsck_each(struct fsck *f, enum fsck_use use, uint64_t root, unsigned walk,
 	       void *arg);
 enum { FSCK_WALK_LIVE = 1, FSCK_WALK_HELD = 2 };
 
-/* The passes. */
-void fsck_space_prepare(struct fsck *f);
+/*
+ * All of it, into f->findings; the caller has filled in the first fields, up to tree_refs. End it
+ * with fsck_release(), also after an error. False: the file could not be read, *f->err says why.
+ */
+MUST_CHECK bool fsck_run(struct fsck *f);
+void fsck_release(struct fsck *f);
+
+/* How many blocks both maps describe, nothing read yet; then what is stored of them. */
+void fsck_space_init(struct fsck *f);
+void fsck_space_visit(struct fsck *f);
 void fsck_space_check(struct fsck *f, struct fsck_space *space);
 void fsck_devices(struct fsck *f);
 void fsck_share(struct fsck *f);

@@ -46,7 +46,7 @@ static void read_index_entry(struct fsck *f, uint32_t i, const uint8_t *p, uint6
 		return;
 	bitmap->present = true;
 	node = fsck_visit(f, USE_BITMAP, bitmap->index.bitmap, from);
-	bitmap->usable = node && f->nodes[node].sound && f->blocks[bitmap->index.bitmap].refs == 1;
+	bitmap->usable = node && f->nodes[node].sound;
 }
 
 static void read_index(struct fsck *f)
@@ -75,7 +75,7 @@ static void read_index(struct fsck *f)
 	}
 }
 
-void fsck_space_prepare(struct fsck *f)
+void fsck_space_init(struct fsck *f)
 {
 	f->metadata = (struct fsck_space){.name = "metadata",
 					  .refcount = FSCK_METADATA_REFCOUNT,
@@ -87,6 +87,10 @@ void fsck_space_prepare(struct fsck *f)
 				      .root = f->sb.data_sm};
 	space_init(f, &f->metadata, TF_METADATA_BLOCKS_MAX, TF_INDEX_ENTRIES);
 	space_init(f, &f->data, TF_DATA_BLOCKS_MAX, f->nr_blocks);
+}
+
+void fsck_space_visit(struct fsck *f)
+{
 	read_index(f);
 	fsck_visit(f, USE_DATA_INDEX, f->data.root.bitmap_root, 0);
 	fsck_visit(f, USE_METADATA_OVERFLOW, f->metadata.root.overflow_root, 0);
@@ -96,11 +100,14 @@ void fsck_space_prepare(struct fsck *f)
 uint32_t *fsck_data_count(struct fsck *f, uint64_t block)
 {
 	uint64_t i = block / TF_BITMAP_ENTRIES;
+	uint32_t **counts;
 
-	if (block >= f->data.root.nr_blocks || i >= f->data.nr_bitmaps
-	    || !f->data.bitmaps[i].counts)
+	if (block >= f->data.root.nr_blocks || i >= f->data.nr_bitmaps)
 		return NULL;
-	return &f->data.bitmaps[i].counts[block % TF_BITMAP_ENTRIES];
+	counts = &f->data.bitmaps[i].counts;
+	if (!*counts)
+		*counts = xcalloc(TF_BITMAP_ENTRIES, sizeof(**counts));
+	return &(*counts)[block % TF_BITMAP_ENTRIES];
 }
 
 /* ---- overflow tree ---- */
@@ -168,10 +175,11 @@ static const struct overflow *overflow_of(struct overflow_list *list, uint64_t b
 
 static uint32_t expected(const struct fsck *f, const struct fsck_space *space, uint64_t block)
 {
+	const uint32_t *counts = space->bitmaps[block / TF_BITMAP_ENTRIES].counts;
+
 	if (space == &f->metadata)
 		return block < f->nr_blocks ? f->blocks[block].refs : 0;
-	return space->bitmaps[block / TF_BITMAP_ENTRIES].counts[block % TF_BITMAP_ENTRIES]
-	       & FSCK_COUNT_MASK;
+	return counts ? counts[block % TF_BITMAP_ENTRIES] & FSCK_COUNT_MASK : 0;
 }
 
 static void check_count(struct fsck *f, struct fsck_space *space, struct overflow_list *list,

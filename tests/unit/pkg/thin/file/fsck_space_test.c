@@ -59,7 +59,7 @@ static void wrong_counts_and_hints_are_told(void **state)
 		{DATA_OVERFLOW, VALUE4(0), 4, ADD, UINT64_MAX, "data_refcount", BLIND},
 		{DATA_OVERFLOW, VALUE4(0), 4, SET, 2, "overflow", BLIND},
 		{META_INDEX, ENTRY(0), 8, SET, 0, "bitmap_missing", 0},
-		{META_INDEX, ENTRY(0), 8, POINT, DATA_BITMAP, "metadata_refcount", 0},
+		{META_INDEX, ENTRY(0), 8, POINT, DATA_BITMAP, "used_twice", 0},
 		{META_INDEX, ENTRY(0) + 8, 4, ADD, 1, "nr_free", BLIND},
 		{META_INDEX, ENTRY(0) + 12, 4, SET, IMAGE_BLOCKS, "none_free_before", BLIND},
 		{META_INDEX, ENTRY(1), 8, SET, 1, "unused_index", BLIND},
