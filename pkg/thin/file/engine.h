@@ -52,9 +52,10 @@ MUST_CHECK int thin_file_open(const char *dir, const struct thin_file_open *how,
 			      struct thin_pool **ret, struct error *err);
 
 /*
- * Make room: raise the pool's data and metadata sizes (both only ever grow, 0 = leave). Takes
- * effect with the next commit. Errors: ERR_USAGE (smaller, or past the format's limit),
- * ERR_NO_SPACE.
+ * Make room: raise the pool's data and metadata sizes, rounded down to whole blocks (both only
+ * ever grow, 0 = leave). Takes effect with the next commit; without one the files get their old
+ * lengths back. Errors: ERR_USAGE (smaller, or past the format's limit), ERR_NO_SPACE (metadata
+ * for the bitmaps, or a host without files so long); the pool is as before then.
  */
 MUST_CHECK int thin_file_grow(struct thin_pool *pool, uint64_t data_bytes, uint64_t metadata_bytes,
 			      struct error *err);

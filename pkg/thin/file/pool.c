@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Transactions of a pool: what may be started, commit, abort, growing, status, and the readers'
+/* Transactions of a pool: what may be started, commit, abort, status, and the readers'
  * second look. */
 #include "pkg/thin/file/pool_internal.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -14,9 +13,6 @@
 
 /* So often a reader starts again when writers commit under it. */
 enum { READ_TRIES = 20 };
-
-/* Metadata blocks for a growth besides the new bitmaps. */
-enum { GROW_BLOCKS = 16 };
 
 const struct thin_pool_ops tf_pool_ops = {
 	.create_thin = tf_device_create_thin,
@@ -63,7 +59,7 @@ int tf_pool_ready(struct tf_pool *p, struct error *err)
 			  p->dir);
 }
 
-static int check_writable(const struct tf_pool *p, struct error *err)
+int tf_pool_check_writable(const struct tf_pool *p, struct error *err)
 {
 	if (!p->writable)
 		return error_set(err, ERR_INVALID, "pool %s is open for reading only", p->dir);
@@ -74,7 +70,7 @@ int tf_pool_begin(struct tf_pool *p, uint64_t blocks, enum tf_reserve reserve, s
 {
 	if (tf_pool_ready(p, err) < 0)
 		return -1;
-	if (check_writable(p, err) < 0)
+	if (tf_pool_check_writable(p, err) < 0)
 		return -1;
 	return tf_tx_reserve(&p->tx, blocks, reserve, err);
 }
@@ -175,7 +171,7 @@ int tf_pool_commit(struct thin_pool *pool, uint64_t transaction_id, struct error
 {
 	struct tf_pool *p = tf_pool_of(pool);
 
-	if (tf_pool_ready(p, err) < 0 || check_writable(p, err) < 0)
+	if (tf_pool_ready(p, err) < 0 || tf_pool_check_writable(p, err) < 0)
 		return -1;
 	if (transaction_id < p->sb.transaction_id)
 		return error_set(err, ERR_INVALID, "transaction id %llu is below the pool's %llu",
@@ -198,21 +194,6 @@ static void punch_new(void *context, uint64_t first, uint64_t n)
 	tf_data_punch(context, first, n);
 }
 
-/* Files that grew without a commit get their old length back: a kernel would take the rest of the
- * metadata file for its own otherwise. If that fails they are longer than needed, no more. */
-static void undo_growth(struct tf_pool *p)
-{
-	struct tf_superblock disk;
-
-	if (!p->grown)
-		return;
-	tf_superblock_unpack(p->raw, &disk);
-	if (ftruncate(p->meta_fd, (off_t)(disk.metadata_sm.nr_blocks * TF_BLOCK_BYTES)) < 0
-	    || ftruncate(p->data_fd, (off_t)(disk.data_sm.nr_blocks * p->data.block_bytes)) < 0)
-		log_debug("pool %s: a file that grew could not be shortened again", p->dir);
-	p->grown = false;
-}
-
 void tf_pool_undo_files(struct tf_pool *p)
 {
 	if (p->disk_unknown)
@@ -220,7 +201,7 @@ void tf_pool_undo_files(struct tf_pool *p)
 	tf_spacemap_each_new(&p->tx.data, punch_new, &p->data);
 	tf_data_punch_runs(&p->data, &p->dropped);
 	tf_runs_release(&p->dropped);
-	undo_growth(p);
+	tf_grow_undo(p);
 }
 
 int tf_pool_abort(struct thin_pool *pool, struct error *err)
@@ -239,71 +220,6 @@ int tf_pool_abort(struct thin_pool *pool, struct error *err)
 		return -1;
 	}
 	return 0;
-}
-
-/* ---- size ---- */
-
-static int check_growth(const struct tf_pool *p, uint64_t *data_blocks, uint64_t *metadata_blocks,
-			struct error *err)
-{
-	if (!*data_blocks)
-		*data_blocks = p->tx.data.nr_blocks;
-	if (!*metadata_blocks)
-		*metadata_blocks = p->tx.metadata.nr_blocks;
-	if (*data_blocks < p->tx.data.nr_blocks || *metadata_blocks < p->tx.metadata.nr_blocks)
-		return error_set(err, ERR_USAGE, "a pool cannot shrink");
-	if (*data_blocks > INT64_MAX / p->data.block_bytes || *data_blocks > TF_DATA_BLOCKS_MAX)
-		return error_set(err, ERR_USAGE, "a pool cannot have %llu data blocks",
-				 (unsigned long long)*data_blocks);
-	if (*metadata_blocks > TF_METADATA_BLOCKS_MAX)
-		return error_set(err, ERR_USAGE, "pool metadata has at most %u blocks",
-				 (unsigned)TF_METADATA_BLOCKS_MAX);
-	return 0;
-}
-
-static int raise_file(int fd, uint64_t bytes, const char *name, struct error *err)
-{
-	off_t now = lseek(fd, 0, SEEK_END);
-
-	if (now < 0)
-		return error_sys(err, "size of %s", name);
-	if ((uint64_t)now < bytes && ftruncate(fd, (off_t)bytes) < 0)
-		return error_sys(err, "grow %s", name);
-	return 0;
-}
-
-static int grow_maps(struct tf_pool *p, uint64_t data_blocks, uint64_t metadata_blocks,
-		     struct error *err)
-{
-	if (tf_spacemap_grow(&p->tx.metadata, metadata_blocks, err) < 0)
-		return -1;
-	p->tx.cache.nr_blocks = metadata_blocks;
-	return tf_spacemap_grow(&p->tx.data, data_blocks, err);
-}
-
-int thin_file_grow(struct thin_pool *pool, uint64_t data_bytes, uint64_t metadata_bytes,
-		   struct error *err)
-{
-	struct tf_pool *p = tf_pool_of(pool);
-	uint64_t data_blocks = data_bytes / p->data.block_bytes;
-	uint64_t metadata_blocks = metadata_bytes / TF_BLOCK_BYTES;
-	uint64_t need, more;
-
-	assert(pool->ops == &tf_pool_ops);
-	if (tf_pool_ready(p, err) < 0 || check_writable(p, err) < 0
-	    || check_growth(p, &data_blocks, &metadata_blocks, err) < 0)
-		return -1;
-	/* Each new bitmap takes a block, and room in the index; new metadata brings its own. */
-	need = 2 * (tf_bitmaps_for(data_blocks) - p->tx.data.n_groups) + GROW_BLOCKS;
-	more = metadata_blocks - p->tx.metadata.nr_blocks;
-	if (need > more && tf_tx_reserve(&p->tx, need - more, TF_RESERVE_DELETE, err) < 0)
-		return -1;
-	p->grown = true;
-	if (raise_file(p->meta_fd, metadata_blocks * TF_BLOCK_BYTES, p->meta_name, err) < 0
-	    || raise_file(p->data_fd, data_blocks * p->data.block_bytes, p->data_name, err) < 0)
-		return -1;
-	p->data.dirty = true; /* the new length is made durable with the commit */
-	return tf_pool_end(p, grow_maps(p, data_blocks, metadata_blocks, err), err);
 }
 
 /* ---- status ---- */

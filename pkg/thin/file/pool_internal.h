@@ -73,6 +73,8 @@ void tf_pool_close(struct thin_pool *pool);
  * cache may be kept across it. */
 MUST_CHECK int tf_pool_ready(struct tf_pool *p, struct error *err);
 
+MUST_CHECK int tf_pool_check_writable(const struct tf_pool *p, struct error *err);
+
 /* As above for a change that takes up to `blocks` metadata blocks. */
 MUST_CHECK int tf_pool_begin(struct tf_pool *p, uint64_t blocks, enum tf_reserve reserve,
 			     struct error *err);
@@ -125,6 +127,11 @@ MUST_CHECK int tf_device_count(struct tf_pool *p, uint64_t *ret, struct error *e
 MUST_CHECK int tf_volume_open(struct thin_pool *pool, uint32_t id, uint64_t size_bytes,
 			      bool writable, struct thin_volume **ret, struct error *err);
 bool tf_volume_is_open(const struct tf_pool *p, uint32_t id);
+
+/* ---- grow.c ---- */
+
+/* Files that grew without a commit get their old length back. */
+void tf_grow_undo(struct tf_pool *p);
 
 /* ---- held.c ---- */
 

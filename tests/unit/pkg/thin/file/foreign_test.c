@@ -78,6 +78,27 @@ static void a_restored_pool_has_all_its_space_after_the_first_commit(void **stat
 	thin_fixture_release(&f);
 }
 
+/* Growing is the first thing that is done with it. */
+static void a_restored_pool_is_grown_at_once(void **state)
+{
+	struct thin_fixture f;
+	struct error err = {0};
+
+	(void)state;
+	if (thin_tools_check_major() < 0)
+		skip();
+	make_restored_pool(&f);
+	assert_ok(thin_file_grow(f.pool, 2000 * BLOCK, 3 << 20, &err), &err);
+	thin_fixture_commit(&f);
+	thin_fixture_check(&f);
+	assert_ok(thin_pool_create_thin(f.pool, 3, &err), &err);
+	thin_fixture_write(&f, 3, 0, 1700 * BLOCK, 1); /* all there is */
+	thin_fixture_commit(&f);
+	thin_fixture_check(&f);
+	thin_fixture_expect(&f, 1, 0, 300 * BLOCK, 0);
+	thin_fixture_release(&f);
+}
+
 /* As the kernel does it for the message reserve_metadata_snap. */
 static uint64_t hold_root(struct thin_fixture *f)
 {
@@ -223,6 +244,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_restored_pool_has_all_its_space_after_the_first_commit),
+		cmocka_unit_test(a_restored_pool_is_grown_at_once),
 		cmocka_unit_test(a_held_metadata_snapshot_is_respected),
 		cmocka_unit_test(foreign_bytes_in_the_superblock_stay_but_root_tails_become_zero),
 		cmocka_unit_test(hundreds_of_holders_of_one_block_are_counted),
