@@ -375,7 +375,7 @@ static uint8_t *put_acl_entry(uint8_t *at, unsigned tag, unsigned perm, uint32_t
 static uint8_t *random_acl(struct ext4_model *m, size_t *ret_len)
 {
 	uint32_t users = model_below(m, model_below(m, 4) ? 4 : ACL_USERS);
-	uint8_t *acl = xcalloc(4 + 8 * (users + 4), 1), *at = acl + 4;
+	uint8_t *acl = xcalloc(4 + 8 * (users + 4) + 1, 1), *at = acl + 4;
 
 	put_le32(acl, 2);
 	at = put_acl_entry(at, 0x01, model_below(m, 8), UINT32_MAX);
