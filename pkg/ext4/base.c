@@ -233,5 +233,7 @@ int ext4_base_create(struct thin_volume *volume, const struct ext4_base_params *
 	code = ext2fs_flush2(fs, EXT2_FLAG_FLUSH_NO_SYNC);
 	if (code)
 		return layout_error(fs, code, err, "write the empty file system");
+	if (ext4_io_check(fs, err) < 0)
+		return error_wrap(err, "make the empty file system");
 	return 0;
 }

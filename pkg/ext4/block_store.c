@@ -2,6 +2,7 @@
 /* Blocks of a volume, written in long runs. */
 #include "pkg/ext4/block_store.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,6 +41,13 @@ static uint8_t *run_at(const struct block_store *s, uint64_t block)
 	return s->run + (block - s->run_start) * EXT4_BLOCK_BYTES;
 }
 
+static int failed(const char *what, uint64_t block, size_t n, struct error *err)
+{
+	if (n == 1)
+		return error_wrap(err, "%s block %" PRIu64, what, block);
+	return error_wrap(err, "%s blocks %" PRIu64 " to %" PRIu64, what, block, block + n - 1);
+}
+
 int block_store_read(struct block_store *s, uint64_t block, size_t n, void *ret, struct error *err)
 {
 	uint8_t *to = ret;
@@ -49,7 +57,7 @@ int block_store_read(struct block_store *s, uint64_t block, size_t n, void *ret,
 	if (held < n
 	    && thin_volume_read(s->volume, ret, n * EXT4_BLOCK_BYTES, block * EXT4_BLOCK_BYTES, err)
 		       < 0)
-		return -1;
+		return failed("read", block, n, err);
 	if (held)
 		memcpy(to + skip * EXT4_BLOCK_BYTES, run_at(s, block + skip),
 		       held * EXT4_BLOCK_BYTES);
@@ -63,8 +71,11 @@ int block_store_flush(struct block_store *s, struct error *err)
 	s->run_blocks = 0;
 	if (n == 0)
 		return 0;
-	return thin_volume_write(s->volume, s->run, n * EXT4_BLOCK_BYTES,
-				 s->run_start * EXT4_BLOCK_BYTES, err);
+	if (thin_volume_write(s->volume, s->run, n * EXT4_BLOCK_BYTES,
+			      s->run_start * EXT4_BLOCK_BYTES, err)
+	    < 0)
+		return failed("write", s->run_start, n, err);
+	return 0;
 }
 
 /* Room for at least one of n blocks at the end of the run; returns how many, or 0 on error. */
@@ -113,6 +124,8 @@ int block_store_overwrite(struct block_store *s, uint64_t block, size_t n, const
 		       held * EXT4_BLOCK_BYTES);
 	if (held == n)
 		return 0;
-	return thin_volume_write(s->volume, data, n * EXT4_BLOCK_BYTES, block * EXT4_BLOCK_BYTES,
-				 err);
+	if (thin_volume_write(s->volume, data, n * EXT4_BLOCK_BYTES, block * EXT4_BLOCK_BYTES, err)
+	    < 0)
+		return failed("write", block, n, err);
+	return 0;
 }

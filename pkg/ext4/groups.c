@@ -189,7 +189,7 @@ int ext4_groups_load_blocks(struct ext4_groups *g, uint32_t group, struct error 
 		make_block_map(g, group, map);
 	} else {
 		if (block_store_read(g->store, ext2fs_block_bitmap_loc(fs, group), 1, map, err) < 0)
-			return -1;
+			return error_wrap(err, "block bitmap of group %u", group);
 		if (!ext2fs_block_bitmap_csum_verify(fs, group, (char *)map,
 						     (int)(fs->super->s_clusters_per_group / 8)))
 			return error_set(err, ERR_INCONSISTENT,
@@ -256,7 +256,7 @@ int ext4_groups_load_inodes(struct ext4_groups *g, uint32_t group, struct error 
 		map_set(map, all, EXT4_BLOCK_BYTES * 8 - all, true);
 	} else {
 		if (block_store_read(g->store, ext2fs_inode_bitmap_loc(fs, group), 1, map, err) < 0)
-			return -1;
+			return error_wrap(err, "inode bitmap of group %u", group);
 		if (!ext2fs_inode_bitmap_csum_verify(fs, group, (char *)map, (int)(all / 8)))
 			return error_set(err, ERR_INCONSISTENT,
 					 "ext4: bad checksum of the inode bitmap of group %u",

@@ -155,7 +155,7 @@ static int load_block(struct ext4_inode_table *t, uint64_t number, uint32_t firs
 	if (is_empty(t, first_inode))
 		memset(b->inode, 0, sizeof(b->inode));
 	else if (block_store_read(t->groups->store, number, 1, b->inode, err) < 0)
-		return -1;
+		return error_wrap(err, "inode table at inode %u", first_inode);
 	if ((t->n_blocks + 1) * 2 > t->n_slots)
 		grow_slots(t);
 	*ret = *slot_of(t, number) = steal(&b);

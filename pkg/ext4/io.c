@@ -29,7 +29,8 @@ enum {
 struct ext4_io {
 	struct struct_io_channel channel;
 	struct thin_volume *volume;
-	struct error err; /* of the last call of the volume, kind ERR_NONE if that went well */
+	struct error err;   /* of the last call of the volume, kind ERR_NONE if that went well */
+	struct error first; /* of the first one that failed */
 };
 
 static struct ext4_io *io_of(io_channel channel)
@@ -145,6 +146,14 @@ static errcode_t io_set_blksize(io_channel channel, int block_size)
 	return 0;
 }
 
+/* libext2fs drops some errors on the way, so the first one is kept. */
+static errcode_t call_failed(struct ext4_io *io)
+{
+	if (io->first.kind == ERR_NONE)
+		io->first = io->err;
+	return EIO;
+}
+
 static errcode_t io_read64(io_channel channel, unsigned long long block, int count, void *data)
 {
 	struct ext4_io *io = io_of(channel);
@@ -154,7 +163,7 @@ static errcode_t io_read64(io_channel channel, unsigned long long block, int cou
 		return EXT2_ET_BAD_BLOCK_NUM;
 	error_clear(&io->err);
 	if (read_at(io->volume, data, bytes_of(channel, count), offset, &io->err) < 0)
-		return EIO;
+		return call_failed(io);
 	return 0;
 }
 
@@ -168,7 +177,7 @@ static errcode_t io_write64(io_channel channel, unsigned long long block, int co
 		return EXT2_ET_BAD_BLOCK_NUM;
 	error_clear(&io->err);
 	if (write_at(io->volume, data, bytes_of(channel, count), offset, &io->err) < 0)
-		return EIO;
+		return call_failed(io);
 	return 0;
 }
 
@@ -222,9 +231,10 @@ static int fill_error(const struct ext4_io *io, errcode_t code, const char *what
 	/* the list of error texts is the process's, and adding to it takes no lock */
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-	/* libext2fs replaces EIO by codes of its own, but does nothing more after a failed call */
-	if (io->err.kind != ERR_NONE) {
-		*err = io->err;
+	/* libext2fs replaces EIO by codes of its own; where it does not, it may have tidied up
+	 * since */
+	if (io->err.kind != ERR_NONE || (code == EIO && io->first.kind != ERR_NONE)) {
+		*err = io->err.kind != ERR_NONE ? io->err : io->first;
 		return error_wrap(err, "%s", what);
 	}
 	pthread_once(&once, initialize_ext2_error_table);
@@ -243,6 +253,14 @@ int ext4_io_error(ext2_filsys fs, errcode_t code, struct error *err, const char 
 	vsnprintf(what, sizeof(what), fmt, ap);
 	va_end(ap);
 	return fill_error(io_of(fs->io), code, what, err);
+}
+
+int ext4_io_check(ext2_filsys fs, struct error *err)
+{
+	if (io_of(fs->io)->first.kind == ERR_NONE)
+		return 0;
+	*err = io_of(fs->io)->first;
+	return -1;
 }
 
 bool ext4_io_failed(ext2_filsys fs)

@@ -49,6 +49,12 @@ DEFINE_CLEANUP(ext2_filsys, ext4_io_close);
 int ext4_io_error(ext2_filsys fs, errcode_t code, struct error *err, const char *fmt, ...)
 	PRINTF_LIKE(4, 5);
 
+/*
+ * libext2fs does not pass on every error: so did all calls it has made of the volume go well? If
+ * not, the first error.
+ */
+MUST_CHECK int ext4_io_check(ext2_filsys fs, struct error *err);
+
 /* Whether the last call libext2fs made of the volume failed: the cause of what it returns. */
 bool ext4_io_failed(ext2_filsys fs);
 

@@ -103,7 +103,7 @@ static int flush_superblock(struct ext4_writer *w, struct error *err)
 	sb->s_wtime_hi = 0;
 	(void)ext2fs_superblock_csum_set(w->fs, sb);
 	if (block_store_read(&w->store, 0, 1, block, err) < 0)
-		return -1;
+		return error_wrap(err, "superblock");
 	memcpy(block + SUPERBLOCK_OFFSET, sb, sizeof(*sb));
 	return block_store_append(&w->store, 0, 1, block, err);
 }

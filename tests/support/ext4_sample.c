@@ -527,11 +527,20 @@ static int read_content(struct reading *s, const struct ext4_stat *st, struct er
 	return rc < 0 ? -1 : ext4_reader_read(s->r, st->inode, buf, sizeof(buf), 1, &n, err);
 }
 
+/* What is not found or damaged does not matter to us here, but that a read failed does. */
+static int pass_on_failure(const struct error *other, struct error *err)
+{
+	if (other->kind != ERR_SYSTEM)
+		return 0;
+	*err = *other;
+	return -1;
+}
+
 /* A name the walk has found is found by its path, too. What a link leads to may be anything. */
 static int read_path(struct reading *s, const char *path, struct error *err)
 {
 	struct buffer content = {0};
-	struct error ignored;
+	struct error other = {0};
 	struct ext4_stat st;
 	uint32_t inode;
 	int rc;
@@ -541,8 +550,10 @@ static int read_path(struct reading *s, const char *path, struct error *err)
 		rc = ext4_reader_stat(s->r, inode, &st, err);
 	if (rc < 0 && (err->kind == ERR_NOT_FOUND || err->kind == ERR_INVALID))
 		rc = 0;
-	if (ext4_reader_read_file(s->r, path, READ_MAX, &content, &ignored) == 0)
+	if (ext4_reader_read_file(s->r, path, READ_MAX, &content, &other) == 0)
 		look_at(s, content.data, content.len);
+	else if (rc == 0)
+		rc = pass_on_failure(&other, err);
 	buffer_release(&content);
 	return rc;
 }
@@ -567,7 +578,7 @@ static int read_node(const char *path, const struct ext4_stat *st, void *arg, st
 {
 	struct reading *s = arg;
 	struct buffer target = {0};
-	struct error ignored;
+	struct error other = {0};
 	uint32_t found;
 	int rc = 0;
 
@@ -578,8 +589,9 @@ static int read_node(const char *path, const struct ext4_stat *st, void *arg, st
 		rc = read_content(s, st, err);
 	else if (LINUX_S_ISLNK(st->meta.mode))
 		rc = ext4_reader_readlink(s->r, st->inode, &target, err);
-	else if (LINUX_S_ISDIR(st->meta.mode))
-		(void)!ext4_reader_lookup(s->r, st->inode, "x", 1, &found, &ignored);
+	else if (LINUX_S_ISDIR(st->meta.mode)
+		 && ext4_reader_lookup(s->r, st->inode, "x", 1, &found, &other) < 0)
+		rc = pass_on_failure(&other, err);
 	look_at(s, target.data, target.len);
 	buffer_release(&target);
 	if (rc >= 0 && strncmp(path, "d/", 2) != 0 && s->paths++ < PATHS_MAX)

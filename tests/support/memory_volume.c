@@ -31,7 +31,7 @@ static void die(const char *what, const char *path)
 	abort();
 }
 
-/* Count down to the call that fails; that one and all later ones do. */
+/* Count down to the call that fails; that one and, unless told otherwise, all later ones do. */
 static int fault(struct memory_volume *v, uint64_t *countdown, const char *what, struct error *err)
 {
 	if (*countdown == 0)
@@ -40,6 +40,8 @@ static int fault(struct memory_volume *v, uint64_t *countdown, const char *what,
 		(*countdown)--;
 		return 0;
 	}
+	*countdown = v->fail_once ? 0 : 1;
+	v->faults++;
 	error_set(err, v->fail_kind ? v->fail_kind : ERR_SYSTEM, "injected fault: %s", what);
 	if (err->kind == ERR_SYSTEM)
 		err->sys = EIO;
@@ -146,7 +148,8 @@ static int volume_next_mapped(struct thin_volume *volume, uint64_t offset, uint6
 	struct memory_volume *v = self(volume);
 	uint64_t size = volume->block_bytes, first = offset / size, last, start, end;
 
-	(void)err;
+	if (fault(v, &v->fail_read, "look for what is mapped", err) < 0)
+		return -1;
 	while (first < v->n_blocks && !v->blocks[first])
 		first++;
 	if (first == v->n_blocks)

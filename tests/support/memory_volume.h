@@ -27,9 +27,12 @@ struct memory_volume {
 	uint8_t *dirty; /* one byte for each pool block */
 	uint64_t n_blocks;
 	struct memory_volume_counts counts;
-	/* The n-th call from now fails, and all after it; 0 = never. */
+	/* The n-th call from now fails, and all after it; 0 = never. Looks at what is mapped count
+	 * as reads. */
 	uint64_t fail_read, fail_write;
+	bool fail_once;		   /* only the n-th */
 	enum error_kind fail_kind; /* ERR_SYSTEM unless set */
+	uint64_t faults;	   /* calls that failed so */
 };
 
 /* @block_bytes: size of a pool block, 0 = 64 KiB. The size need not be a multiple of it. */

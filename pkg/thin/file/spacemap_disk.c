@@ -149,12 +149,6 @@ static uint32_t first_free(const struct tf_sm_group *g)
 	return i;
 }
 
-/* Blocks in use by the index alone. */
-static uint32_t hinted_used(const struct tf_index_entry *e)
-{
-	return e->nr_free <= TF_BITMAP_ENTRIES ? TF_BITMAP_ENTRIES - e->nr_free : 0;
-}
-
 int tf_spacemap_load(struct tf_spacemap *sm, size_t n, struct error *err)
 {
 	struct tf_sm_group *g = &sm->groups[n];
@@ -176,12 +170,10 @@ int tf_spacemap_load(struct tf_spacemap *sm, size_t n, struct error *err)
 	/* Both fields are hints, but wrong ones hide free blocks from the kernel. */
 	if (entry.nr_free != TF_BITMAP_ENTRIES - g->used || entry.none_free_before > first_free(g))
 		tf_spacemap_touch(sm, g);
-	if (sm->settled)
-		sm->nr_allocated += (uint64_t)g->used - hinted_used(&entry);
 	return 0;
 }
 
-/* Blocks in use by the index, but by the bitmap where that is loaded. */
+/* Blocks in use by the index alone, but by the bitmap where that is loaded. */
 static int count_used(struct tf_spacemap *sm, uint64_t *ret, struct error *err)
 {
 	struct tf_index_entry entry;
@@ -194,7 +186,8 @@ static int count_used(struct tf_spacemap *sm, uint64_t *ret, struct error *err)
 		}
 		if (tf_spacemap_entry(sm, i, &entry, err) < 0)
 			return -1;
-		*ret += hinted_used(&entry);
+		if (entry.nr_free <= TF_BITMAP_ENTRIES)
+			*ret += TF_BITMAP_ENTRIES - entry.nr_free;
 	}
 	return 0;
 }
@@ -212,8 +205,7 @@ int tf_spacemap_settle(struct tf_spacemap *sm, struct error *err)
 		return 0;
 	if (load_if_needed(sm, sm->n_groups - 1, err) < 0 || count_used(sm, &used, err) < 0)
 		return -1;
-	sm->settled = used == sm->nr_allocated;
-	if (sm->settled)
+	if (used == sm->nr_allocated)
 		return 0;
 	for (size_t i = 0; i < sm->n_groups; i++)
 		if (load_if_needed(sm, i, err) < 0)
@@ -223,7 +215,6 @@ int tf_spacemap_settle(struct tf_spacemap *sm, struct error *err)
 	if (used != sm->nr_allocated)
 		tf_spacemap_touch(sm, &sm->groups[0]); /* so that there is something to commit */
 	sm->nr_allocated = used;
-	sm->settled = true;
 	return 0;
 }
 

@@ -23,7 +23,7 @@
 #include "tests/support/scratch.h"
 
 enum {
-	DEFAULT_ROUNDS = 3520, /* a third of all, so several for each field */
+	DEFAULT_ROUNDS = 1760, /* a sixth of all, so about two for each field */
 	/* Tars and folders cost more. */
 	ROUNDS_FOR_A_TAR = 8,
 	ROUNDS_FOR_A_FOLDER = 32,

@@ -524,25 +524,6 @@ static void more_inodes_than_there_is_room_for_are_refused(void **state)
 	memory_volume_free(s.v);
 }
 
-static void each_failing_read_is_passed_on(void **state)
-{
-	struct ext4_sample s = ext4_sample_make();
-	uint64_t n;
-	size_t names;
-
-	(void)state;
-	for (n = 1;; n += 1 + n / 10) {
-		struct error err = {0};
-
-		s.v->fail_read = n;
-		if (ext4_sample_read_all(&s.v->volume, &names, &err) == 0)
-			break;
-		assert_int_equal(err.kind, ERR_SYSTEM);
-	}
-	assert_true(n > 20);
-	memory_volume_free(s.v);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -559,7 +540,6 @@ int main(void)
 		cmocka_unit_test(damage_behind_good_checksums_is_never_a_crash),
 		cmocka_unit_test(a_directory_reached_twice_is_damage),
 		cmocka_unit_test(more_inodes_than_there_is_room_for_are_refused),
-		cmocka_unit_test(each_failing_read_is_passed_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

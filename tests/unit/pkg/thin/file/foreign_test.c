@@ -29,7 +29,7 @@ static const char restored[] =
 	"<range_mapping origin_begin=\"0\" data_begin=\"100\" length=\"300\" time=\"0\"/>\n"
 	"</device></superblock>\n";
 
-static void make_restored_pool(struct thin_fixture *f, unsigned long metadata_bytes)
+static void make_restored_pool(struct thin_fixture *f)
 {
 	cleanup_free char *xml = NULL, *meta = NULL;
 	cleanup(thin_findings_release) struct thin_findings findings = {0};
@@ -41,7 +41,7 @@ static void make_restored_pool(struct thin_fixture *f, unsigned long metadata_by
 	meta = xasprintf("%s/meta", f->dir);
 	assert_ok(fdio_replace_file(xml, restored, sizeof(restored) - 1, &err), &err);
 	assert_int_equal(truncate(meta, 0), 0);
-	assert_true(thin_tools_restore(xml, meta, metadata_bytes));
+	assert_true(thin_tools_restore(xml, meta, 2 << 20));
 	unlink(xml);
 	/* Version 0.9 writes three numbers wrong that the kernel believes. */
 	assert_ok(thin_file_fsck(meta, 0, &findings, &err), &err);
@@ -57,7 +57,7 @@ static void a_restored_pool_has_all_its_space_after_the_first_commit(void **stat
 	(void)state;
 	if (thin_tools_check_major() < 0)
 		skip();
-	make_restored_pool(&f, 2 << 20);
+	make_restored_pool(&f);
 	assert_ok(thin_pool_create_thin(f.pool, 3, &err), &err);
 	thin_fixture_commit(&f);
 	thin_fixture_check(&f); /* the strict check looks at the hints */
@@ -87,7 +87,7 @@ static void a_restored_pool_is_grown_at_once(void **state)
 	(void)state;
 	if (thin_tools_check_major() < 0)
 		skip();
-	make_restored_pool(&f, 2 << 20);
+	make_restored_pool(&f);
 	assert_ok(thin_file_grow(f.pool, 2000 * BLOCK, 3 << 20, &err), &err);
 	thin_fixture_commit(&f);
 	thin_fixture_check(&f);
@@ -97,28 +97,6 @@ static void a_restored_pool_is_grown_at_once(void **state)
 	thin_fixture_check(&f);
 	thin_fixture_expect(&f, 1, 0, 300 * BLOCK, 0);
 	thin_fixture_release(&f);
-}
-
-/* With several bitmaps the wrong number of blocks in use and the wrong hint of a bitmap that is not
- * the last one agree, and only that bitmap tells. */
-static void the_first_commit_puts_all_numbers_right(void **state)
-{
-	struct thin_fixture f;
-	struct error err = {0};
-
-	(void)state;
-	if (thin_tools_check_major() < 0)
-		skip();
-	for (int i = 0; i < 4; i++) {
-		make_restored_pool(&f, i < 2 ? 2 << 20 : 96 << 20);
-		/* What was found at open is found again. */
-		if (i % 2)
-			assert_ok(thin_pool_abort(f.pool, &err), &err);
-		thin_fixture_create(&f, 3);
-		thin_fixture_commit(&f);
-		thin_fixture_check(&f);
-		thin_fixture_release(&f);
-	}
 }
 
 /* As the kernel does it for the message reserve_metadata_snap. */
@@ -267,7 +245,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_restored_pool_has_all_its_space_after_the_first_commit),
 		cmocka_unit_test(a_restored_pool_is_grown_at_once),
-		cmocka_unit_test(the_first_commit_puts_all_numbers_right),
 		cmocka_unit_test(a_held_metadata_snapshot_is_respected),
 		cmocka_unit_test(foreign_bytes_in_the_superblock_stay_but_root_tails_become_zero),
 		cmocka_unit_test(hundreds_of_holders_of_one_block_are_counted),
