@@ -274,8 +274,8 @@ int store_pool_create(struct store *s, const struct store_pool_params *params, s
 
 /* --- sessions --------------------------------------------------------------------------------- */
 
-static int open_pool(struct store *s, enum thin_file_mode mode, struct thin_pool **ret,
-		     struct error *err)
+int store_open_pool(struct store *s, enum thin_file_mode mode, struct thin_pool **ret,
+		    struct error *err)
 {
 	struct thin_file_open how = {.mode = mode,
 				     .verb = s->verb,
@@ -292,7 +292,7 @@ int store_pool_status(struct store *s, struct thin_pool_status *ret, struct erro
 {
 	cleanup(thin_pool_close_ptr) struct thin_pool *pool = NULL;
 
-	if (open_pool(s, THIN_FILE_READ, &pool, err) < 0)
+	if (store_open_pool(s, THIN_FILE_READ, &pool, err) < 0)
 		return -1;
 	return thin_pool_status(pool, ret, err);
 }
@@ -301,7 +301,7 @@ int store_read(struct store *s, struct snapshots **ret, struct error *err)
 {
 	struct thin_pool *pool = NULL;
 
-	if (open_pool(s, THIN_FILE_READ, &pool, err) < 0)
+	if (store_open_pool(s, THIN_FILE_READ, &pool, err) < 0)
 		return -1;
 	if (snapshots_open(&pool, ret, err) < 0)
 		return error_wrap(err, "pool %s", s->pool);
@@ -313,7 +313,7 @@ int store_write(struct store *s, struct snapshots **ret, struct error *err)
 	struct thin_pool *pool = NULL;
 
 	remove_leftovers(s);
-	if (open_pool(s, THIN_FILE_WRITE, &pool, err) < 0)
+	if (store_open_pool(s, THIN_FILE_WRITE, &pool, err) < 0)
 		return -1;
 	if (snapshots_open_writable(&pool, store_layer_wanted, s, ret, err) < 0)
 		return error_wrap(err, "pool %s", s->pool);
@@ -334,7 +334,7 @@ static int guard_pool(struct store *s, const struct thin_pool_status *st, uint64
 		return error_set(
 			err, ERR_NO_SPACE,
 			"pool %s: %llu MiB of data are needed, %llu of %llu MiB are used and %u %% "
-			"must stay free (min_free_space); remove images or make a larger pool",
+			"must stay free (min_free_space); remove images or extend the pool",
 			s->pool, (unsigned long long)(need_bytes >> 20),
 			(unsigned long long)(st->data_used_blocks * st->block_bytes >> 20),
 			(unsigned long long)(st->data_total_blocks * st->block_bytes >> 20),
@@ -343,7 +343,7 @@ static int guard_pool(struct store *s, const struct thin_pool_status *st, uint64
 		return error_set(
 			err, ERR_NO_SPACE,
 			"pool %s: %llu metadata blocks are needed, %llu of %llu are used and %u %% "
-			"must stay free (min_free_metadata); remove images or make a larger pool",
+			"must stay free (min_free_metadata); remove images or extend the pool",
 			s->pool, (unsigned long long)need_meta,
 			(unsigned long long)st->metadata_used_blocks,
 			(unsigned long long)st->metadata_total_blocks,

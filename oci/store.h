@@ -66,6 +66,20 @@ bool store_pool_exists(const struct store *s);
 /* Make the pool; undone on failure. Errors: ERR_USAGE, ERR_BUSY (exists), ERR_NO_SPACE. */
 MUST_CHECK int store_pool_create(struct store *s, const struct store_pool_params *params,
 				 struct error *err);
+/* A new total size, or how much is to be added to the present one; 0 = neither. */
+struct store_pool_size {
+	uint64_t bytes;
+	bool add;
+};
+
+/*
+ * Make the pool larger. New totals are rounded down to whole blocks, what is added is rounded up.
+ * The metadata grows along with the data, by the rule of new pools, when nothing is said of it.
+ * Errors: ERR_NOT_FOUND, ERR_USAGE (smaller than it is, past the format's limit), ERR_NO_SPACE (of
+ * metadata to count more data with, or the host has no files so long). All or nothing.
+ */
+MUST_CHECK int store_pool_extend(struct store *s, const struct store_pool_size *data,
+				 const struct store_pool_size *metadata, struct error *err);
 /* Errors: ERR_NOT_FOUND (no pool yet). */
 MUST_CHECK int store_pool_status(struct store *s, struct thin_pool_status *ret, struct error *err);
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "oci/store.h"
+#include "pkg/thin/file/engine.h"
 
 struct store {
 	char *root, *pool, *pool_dir, *pools_dir, *spool_dir;
@@ -16,6 +17,9 @@ struct store {
 	int volume_lock_fd; /* see store_open_volume(); -1: none */
 };
 
+/* The pool without its record. Errors: ERR_NOT_FOUND, as thin_file_open(). */
+MUST_CHECK int store_open_pool(struct store *s, enum thin_file_mode mode, struct thin_pool **ret,
+			       struct error *err);
 /* Room for so much in the file system of a folder of the store. Errors: ERR_NO_SPACE. */
 MUST_CHECK int store_guard_host(const char *dir, uint64_t need_bytes, struct error *err);
 /* The ChainIDs of an image, lowest first, from its manifest and config in the content. Owned. */

@@ -62,6 +62,7 @@ int cmd_run(const struct context *context, struct error *err);
 int cmd_rmi(const struct context *context, struct error *err);
 int cmd_export(const struct context *context, struct error *err);
 int cmd_pool_create(const struct context *context, struct error *err);
+int cmd_pool_extend(const struct context *context, struct error *err);
 int cmd_pool_status(const struct context *context, struct error *err);
 int cmd_pool_check(const struct context *context, struct error *err);
 int cmd_info(const struct context *context, struct error *err);

@@ -71,6 +71,12 @@ static const struct option_spec pool_create_options[] = {
 	{0},
 };
 
+static const struct option_spec pool_extend_options[] = {
+	{"size", 0, "[+]SIZE", "of the data", 0},
+	{"metadata-size", 0, "[+]SIZE", "of the metadata (default: from the size of the data)", 0},
+	{0},
+};
+
 #define CHECKED_OUT                                                                                \
 	"On the file engine the volume of the container is checked out for this, into a file of\n" \
 	"its own (sharing blocks where the file system can), and that file is the container's\n"   \
@@ -173,7 +179,11 @@ const struct command commands[] = {
 	 "Which one is said by --pool. The first pull makes it with the defaults.", 0},
 	LATER("pool adopt", "VG/LV", "use a thin pool of LVM"),
 	{"pool status", "", "what the pool holds", NULL, 0, 0, cmd_pool_status, NULL, 0},
-	LATER("pool extend", "", "grow the pool"),
+	{"pool extend", "", "grow the pool", pool_extend_options, 0, 0, cmd_pool_extend,
+	 "SIZE is the new total, or with a + before it what is added: --size +50G. A pool never\n"
+	 "shrinks. Its files are sparse: the host's space is taken when something is written.\n"
+	 "Those who read the pool go on meanwhile. Prints the name of the pool.",
+	 0},
 	{"pool check", "", "check the pool's metadata", NULL, 0, 0, cmd_pool_check,
 	 "Prints what it finds; exit status 8 when there is something.", 0},
 	LATER("pool repair", "", "repair the pool's metadata"),

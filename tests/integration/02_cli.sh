@@ -87,6 +87,9 @@ expect 3 "run without an image" run --rm
 expect 3 "a bad size" pool create --size 10Q
 expect 3 "a size of nothing" pool create --size 0
 expect 3 "a negative size" pool create --size -1
+expect 3 "growing by nothing" pool extend
+expect 3 "growing by no size" pool extend --size +
+expect 3 "growing by less than nothing" pool extend --size +-1G
 expect 3 "a bad format" export x -o y --format qcow2
 expect 3 "export to nowhere" export x
 [ ! -e "$root" ] || fail "a usage error made the root folder"

@@ -97,6 +97,8 @@ fi
 result df
 result tree
 result info
+result 'pool extend' --size +1G --metadata-size 8M
+failure 3 usage pool extend --size 1M
 result 'pool status'
 result 'pool check'
 

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reads sizes of pools from options, prints the pool. */
+#include "cmd/thinpull/pool_args.h"
+
+#include <stdio.h>
+
+#include "cmd/thinpull/output.h"
+#include "cmd/thinpull/report.h"
+#include "cmd/thinpull/sizes.h"
+
+static int read_size(const char *text, const char *option, uint64_t *ret, struct error *err)
+{
+	char what[64];
+
+	snprintf(what, sizeof(what), "option --%s", option);
+	if (size_parse(text, what, ret, err) < 0)
+		return -1;
+	if (*ret == 0)
+		return error_set(err, ERR_USAGE, "%s: must be more than 0", what);
+	return 0;
+}
+
+int pool_args_size(const struct args *args, const char *option, uint64_t *ret, struct error *err)
+{
+	const char *text = args_value(args, option);
+
+	*ret = 0;
+	return text ? read_size(text, option, ret, err) : 0;
+}
+
+int pool_args_growth(const struct args *args, const char *option, struct store_pool_size *ret,
+		     struct error *err)
+{
+	const char *text = args_value(args, option);
+
+	*ret = (struct store_pool_size){.add = text && *text == '+'};
+	return text ? read_size(text + ret->add, option, &ret->bytes, err) : 0;
+}
+
+int pool_args_print(const struct context *context, struct store *store, struct error *err)
+{
+	cleanup_jout struct jout o = {0};
+	struct thin_pool_status status;
+
+	if (!context->settings->json) {
+		output_line("%s", store_pool_name(store));
+		return 0;
+	}
+	if (store_pool_status(store, &status, err) < 0)
+		return -1;
+	report_pool(&o, NULL, store_pool_name(store), &status,
+		    context->settings->min_free_data_percent);
+	output_json(&o);
+	return 0;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What making a pool and growing it share: sizes as they are given, the pool as it is told. */
+#pragma once
+
+#include <stdint.h>
+
+#include "cmd/thinpull/context.h"
+
+/* The size that an option has; 0 when it is not given. Errors: ERR_USAGE (no size, or none). */
+MUST_CHECK int pool_args_size(const struct args *args, const char *option, uint64_t *ret,
+			      struct error *err);
+
+/* A new total, or with a plus sign before it what is to be added. Errors: ERR_USAGE. */
+MUST_CHECK int pool_args_growth(const struct args *args, const char *option,
+				struct store_pool_size *ret, struct error *err);
+
+/* The pool's name, or all about it as JSON. */
+MUST_CHECK int pool_args_print(const struct context *context, struct store *store,
+			       struct error *err);

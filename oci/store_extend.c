@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A larger pool. It works on the pool alone, so also when that is too full to mend its record. */
+#include "oci/store_internal.h"
+
+enum { METADATA_BLOCK_BYTES = 4096 };
+
+/* The new total of `now` blocks; 0 = nothing wanted. */
+static int new_total(const struct store_pool_size *size, const char *what, uint64_t now,
+		     uint32_t block_bytes, uint64_t *ret, struct error *err)
+{
+	*ret = size->bytes;
+	if (!size->add || !size->bytes)
+		return 0;
+	if (__builtin_add_overflow(size->bytes, block_bytes - 1, ret)
+	    || __builtin_add_overflow(*ret - *ret % block_bytes, now * block_bytes, ret))
+		return error_set(err, ERR_USAGE, "%llu bytes more of %s are too many",
+				 (unsigned long long)size->bytes, what);
+	return 0;
+}
+
+/* As a new pool of this size would get it. */
+static uint64_t metadata_for(uint64_t data_bytes, const struct thin_pool_status *st)
+{
+	uint64_t bytes = thin_file_metadata_bytes(data_bytes, st->block_bytes);
+
+	return bytes > st->metadata_total_blocks * METADATA_BLOCK_BYTES ? bytes : 0;
+}
+
+static int extend(struct thin_pool *pool, const struct store_pool_size *data,
+		  const struct store_pool_size *metadata, struct error *err)
+{
+	uint64_t data_bytes, metadata_bytes;
+	struct thin_pool_status st;
+
+	if (thin_pool_status(pool, &st, err) < 0
+	    || new_total(data, "data", st.data_total_blocks, st.block_bytes, &data_bytes, err) < 0
+	    || new_total(metadata, "metadata", st.metadata_total_blocks, METADATA_BLOCK_BYTES,
+			 &metadata_bytes, err)
+		       < 0)
+		return -1;
+	if (!metadata_bytes && data_bytes)
+		metadata_bytes = metadata_for(data_bytes, &st);
+	if (thin_file_grow(pool, data_bytes, metadata_bytes, err) < 0)
+		return -1;
+	return thin_pool_commit(pool, st.transaction_id, err);
+}
+
+int store_pool_extend(struct store *s, const struct store_pool_size *data,
+		      const struct store_pool_size *metadata, struct error *err)
+{
+	cleanup(thin_pool_close_ptr) struct thin_pool *pool = NULL;
+
+	if (store_open_pool(s, THIN_FILE_WRITE, &pool, err) < 0)
+		return -1;
+	if (extend(pool, data, metadata, err) < 0)
+		return error_wrap(err, "pool %s", s->pool);
+	return 0;
+}
