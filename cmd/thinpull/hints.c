@@ -34,6 +34,14 @@ static const char *const details[] = {
 	[ERR_DETAIL_FS_BLOCKS] = "make a pool with a larger --base-size",
 	[ERR_DETAIL_FS_INODES] = "make a pool with more --base-inodes",
 	[ERR_DETAIL_SERVER] = "the fault is on the registry's side; worth trying again later",
+	[ERR_DETAIL_NEEDS_CHECK] =
+		"'thinpull pool repair' looks for damage, and takes the mark away when "
+		"there is none left",
+	[ERR_DETAIL_POOL_FEATURES] =
+		"a newer program wrote it: use that, or a newer version of this",
+	[ERR_DETAIL_SNAPSHOTS] =
+		"make another one with 'thinpull --pool NAME pool create', and pull "
+		"there what is needed",
 	[ERR_DETAIL_POOL] = "'thinpull pool check' says more",
 	[ERR_DETAIL_FILE_SYSTEM] =
 		"what was written into it is damaged, not the pool: e2fsck on what "

@@ -128,10 +128,13 @@ int tf_device_create_snap(struct thin_pool *pool, uint32_t id, uint32_t origin_i
 	if (rc < 0)
 		return -1;
 	/* A mapping has 24 bits for its time, and the kernel does not look whether they suffice. */
-	if (p->sb.time >= TF_TIME_MAX)
-		return error_set(err, ERR_UNSUPPORTED,
-				 "the pool has had all the %u snapshots that its format can count",
-				 (unsigned)TF_TIME_MAX);
+	if (p->sb.time >= TF_TIME_MAX) {
+		error_set(err, ERR_UNSUPPORTED,
+			  "the pool has had all the %u snapshots that its format can count; only a "
+			  "new pool can have more",
+			  (unsigned)TF_TIME_MAX);
+		return error_set_detail(err, ERR_DETAIL_SNAPSHOTS);
+	}
 	return tf_pool_end(p, make_snap(p, id, origin_id, &origin, root, err), err);
 }
 

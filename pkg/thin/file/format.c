@@ -155,13 +155,16 @@ static int validate_identity(const struct tf_superblock *sb, bool writable, stru
 		return error_set(err, ERR_UNSUPPORTED, "superblock: format version %u, known is %u",
 				 sb->version, (unsigned)TF_VERSION);
 	if (sb->incompat_flags)
-		return error_set(err, ERR_UNSUPPORTED, "superblock: unknown feature flags %x",
-				 sb->incompat_flags);
-	if (writable && sb->compat_ro_flags)
-		return error_set(err, ERR_UNSUPPORTED,
-				 "superblock: feature flags %x allow reading only",
-				 sb->compat_ro_flags);
-	return 0;
+		error_set(err, ERR_UNSUPPORTED, "superblock: unknown feature flags %x",
+			  sb->incompat_flags);
+	else if (writable && sb->compat_ro_flags)
+		error_set(err, ERR_UNSUPPORTED,
+			  "superblock: unknown feature flags %x, with which a pool may be read but "
+			  "not written",
+			  sb->compat_ro_flags);
+	else
+		return 0;
+	return error_set_detail(err, ERR_DETAIL_POOL_FEATURES);
 }
 
 int tf_superblock_validate(const struct tf_superblock *sb, bool writable, struct error *err)

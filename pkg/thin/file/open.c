@@ -57,11 +57,13 @@ static int check_superblock(const struct tf_pool *p, const struct tf_superblock 
 
 	if (tf_superblock_validate(sb, p->writable, err) < 0)
 		return error_wrap(err, "%s", p->meta_name);
-	if (p->writable && sb->flags & TF_FLAG_NEEDS_CHECK)
-		return error_set(err, ERR_INCONSISTENT,
-				 "pool %s is marked as needing a check (needs_check), no writes "
-				 "until it had one",
-				 p->dir);
+	if (p->writable && sb->flags & TF_FLAG_NEEDS_CHECK) {
+		error_set(err, ERR_INCONSISTENT,
+			  "pool %s is marked as needing a check (needs_check), nothing is written "
+			  "to it until it had one",
+			  p->dir);
+		return error_set_detail(err, ERR_DETAIL_NEEDS_CHECK);
+	}
 	if (sb->data_sm.nr_blocks > INT64_MAX / block_bytes)
 		return error_set(err, ERR_INCONSISTENT, "%s: %llu data blocks", p->meta_name,
 				 (unsigned long long)sb->data_sm.nr_blocks);

@@ -114,8 +114,9 @@ MUST_CHECK int tf_spacemap_entry(struct tf_spacemap *sm, size_t g, struct tf_ind
 
 /*
  * When a pool is opened for writing: put right what other tools are known to write wrong and the
- * kernel believes, the hints of the last bitmap and the number of blocks in use. Looks at the
- * index, and at the bitmaps only where that does not add up; the next commit writes it.
+ * kernel believes, the hints and the number of blocks in use. Looks at all bitmaps of metadata, of
+ * data at the last one, and at the others where the index does not add up; the next commit writes
+ * it.
  */
 MUST_CHECK int tf_spacemap_settle(struct tf_spacemap *sm, struct error *err);
 

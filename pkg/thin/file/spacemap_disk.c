@@ -192,9 +192,12 @@ static int count_used(struct tf_spacemap *sm, uint64_t *ret, struct error *err)
 	return 0;
 }
 
-static int load_if_needed(struct tf_spacemap *sm, size_t n, struct error *err)
+static int load_from(struct tf_spacemap *sm, size_t first, struct error *err)
 {
-	return sm->groups[n].busy ? 0 : tf_spacemap_load(sm, n, err);
+	for (size_t i = first; i < sm->n_groups; i++)
+		if (!sm->groups[i].busy && tf_spacemap_load(sm, i, err) < 0)
+			return -1;
+	return 0;
 }
 
 int tf_spacemap_settle(struct tf_spacemap *sm, struct error *err)
@@ -203,14 +206,13 @@ int tf_spacemap_settle(struct tf_spacemap *sm, struct error *err)
 
 	if (!sm->n_groups)
 		return 0;
-	if (load_if_needed(sm, sm->n_groups - 1, err) < 0 || count_used(sm, &used, err) < 0)
+	/* There are few bitmaps of metadata, and what thin_restore gets wrong in them adds up. */
+	if (load_from(sm, is_metadata(sm) ? 0 : sm->n_groups - 1, err) < 0
+	    || count_used(sm, &used, err) < 0)
 		return -1;
 	if (used == sm->nr_allocated)
 		return 0;
-	for (size_t i = 0; i < sm->n_groups; i++)
-		if (load_if_needed(sm, i, err) < 0)
-			return -1;
-	if (count_used(sm, &used, err) < 0)
+	if (load_from(sm, 0, err) < 0 || count_used(sm, &used, err) < 0)
 		return -1;
 	if (used != sm->nr_allocated)
 		tf_spacemap_touch(sm, &sm->groups[0]); /* so that there is something to commit */

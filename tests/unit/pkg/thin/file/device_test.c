@@ -6,6 +6,7 @@
 
 #include "pkg/base/alloc.h"
 #include "pkg/base/cleanup.h"
+#include "pkg/thin/file/pool_internal.h"
 #include "tests/support/cmocka.h"
 #include "tests/support/thin_fixture.h"
 
@@ -113,6 +114,47 @@ static void a_snapshot_sets_the_times_of_both(void **state)
 	thin_fixture_release(&f);
 }
 
+/* A mapping has 24 bits for its time: one more and a shared block would look like a private one. */
+static void the_last_snapshot_that_can_be_counted_is_the_last(void **state)
+{
+	const uint32_t last = (1 << 24) - 1;
+	struct thin_fixture f;
+	struct error err = {0};
+
+	(void)state;
+	thin_fixture_init(&f, 100, 0);
+	thin_fixture_create(&f, 1);
+	thin_fixture_write(&f, 1, 0, 4 * BLOCK, 1);
+	tf_pool_of(f.pool)->sb.time = last - 2;
+	thin_fixture_commit(&f);
+	thin_fixture_snap(&f, 2, 1);
+	thin_fixture_write(&f, 2, BLOCK, BLOCK, 2);
+	thin_fixture_snap(&f, 3, 2);
+	assert_int_equal(thin_fixture_device(&f, 3).snapshotted_time, last);
+	thin_fixture_commit(&f);
+	thin_fixture_reopen(&f);
+	for (uint32_t origin = 1; origin <= 3; origin++) {
+		assert_int_equal(thin_pool_create_snap(f.pool, 4, origin, &err), -1);
+		assert_error(&err, ERR_UNSUPPORTED, "all the 16777215 snapshots");
+		assert_int_equal(err.detail, ERR_DETAIL_SNAPSHOTS);
+	}
+	/* All else goes on: nobody sees the others' writes, the second of which is in place. */
+	thin_fixture_write(&f, 3, BLOCK, BLOCK, 3);
+	thin_fixture_write(&f, 3, BLOCK, BLOCK, 4);
+	thin_fixture_write(&f, 1, 0, BLOCK, 5);
+	thin_fixture_create(&f, 4);
+	thin_fixture_write(&f, 4, 0, BLOCK, 6);
+	thin_fixture_commit(&f);
+	thin_fixture_check(&f);
+	thin_fixture_expect(&f, 1, 0, BLOCK, 5);
+	thin_fixture_expect(&f, 1, BLOCK, 3 * BLOCK, 1);
+	thin_fixture_expect(&f, 2, 0, BLOCK, 1);
+	thin_fixture_expect(&f, 2, BLOCK, BLOCK, 2);
+	thin_fixture_expect(&f, 3, BLOCK, BLOCK, 4);
+	assert_int_equal(thin_fixture_status(&f).data_used_blocks, 4 + 1 + 1 + 1 + 1);
+	thin_fixture_release(&f);
+}
+
 /* What all share goes with the last of them. */
 static void shared_blocks_stay_until_nobody_maps_them(void **state)
 {
@@ -159,6 +201,7 @@ int main(void)
 		cmocka_unit_test(devices_are_listed_in_order),
 		cmocka_unit_test(mistakes_are_refused_and_change_nothing),
 		cmocka_unit_test(a_snapshot_sets_the_times_of_both),
+		cmocka_unit_test(the_last_snapshot_that_can_be_counted_is_the_last),
 		cmocka_unit_test(shared_blocks_stay_until_nobody_maps_them),
 		cmocka_unit_test(a_list_of_no_device_is_empty),
 	};

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "pkg/base/alloc.h"
@@ -15,6 +16,8 @@
 #include "tests/support/thin_fixture.h"
 
 #define BLOCK ((uint64_t)FIXTURE_BLOCK)
+
+enum { AT_COMPAT_RO = 356, AT_INCOMPAT = 360 };
 
 static void change_superblock(const struct thin_fixture *f, size_t at, uint32_t value)
 {
@@ -40,33 +43,62 @@ static enum error_kind open_kind(const struct thin_fixture *f, enum thin_file_mo
 	return ERR_NONE;
 }
 
+static void refused(const struct thin_fixture *f, enum thin_file_mode mode, enum error_kind kind,
+		    const char *text, enum error_detail detail)
+{
+	struct thin_file_open how = {.mode = mode, .verb = "test"};
+	cleanup_free char *owner = xasprintf("%s/owner", f->dir);
+	struct thin_pool *pool;
+	struct error err = {0};
+
+	assert_int_equal(thin_file_open(f->dir, &how, &pool, &err), -1);
+	assert_error(&err, kind, text);
+	assert_int_equal(err.detail, detail);
+	assert_int_equal(access(owner, F_OK), -1);
+}
+
+/* The device that is in it, and what the pool says it is. */
+static void readable_as(struct thin_fixture *f, const char *mode)
+{
+	struct error err = {0};
+
+	thin_fixture_open(f, THIN_FILE_READ);
+	thin_fixture_expect(f, 1, 0, BLOCK, 1);
+	assert_string_equal(thin_fixture_status(f).mode, mode);
+	assert_int_equal(thin_fixture_status(f).needs_check, !strcmp(mode, "needs_check"));
+	assert_int_equal(thin_pool_create_thin(f->pool, 2, &err), -1);
+	assert_error(&err, ERR_INVALID, "open for reading only");
+	thin_fixture_close(f);
+}
+
 static void flags_and_damage_decide_who_may_open(void **state)
 {
 	struct thin_fixture f;
 
 	(void)state;
 	thin_fixture_init(&f, 100, 0);
-	thin_fixture_close(&f);
-	change_superblock(&f, 4, 1); /* needs_check */
-	assert_int_equal(open_kind(&f, THIN_FILE_WRITE), ERR_INCONSISTENT);
-	thin_fixture_open(&f, THIN_FILE_READ);
-	assert_string_equal(thin_fixture_status(&f).mode, "needs_check");
-	thin_fixture_close(&f);
-	change_superblock(&f, 4, 0);
-	change_superblock(&f, 360, 2); /* incompat */
-	assert_int_equal(open_kind(&f, THIN_FILE_READ), ERR_UNSUPPORTED);
-	change_superblock(&f, 360, 0);
-	change_superblock(&f, 356, 2); /* compat_ro */
-	assert_int_equal(open_kind(&f, THIN_FILE_READ), ERR_NONE);
-	assert_int_equal(open_kind(&f, THIN_FILE_WRITE), ERR_UNSUPPORTED);
-	change_superblock(&f, 356, 0);
-	change_superblock(&f, 32, 1); /* magic */
-	assert_int_equal(open_kind(&f, THIN_FILE_WRITE), ERR_INCONSISTENT);
-	change_superblock(&f, 32, TF_MAGIC);
-	change_superblock(&f, 44, TF_TIME_MAX);
-	thin_fixture_open(&f, THIN_FILE_WRITE);
 	thin_fixture_create(&f, 1);
-	assert_int_equal(thin_pool_create_snap(f.pool, 2, 1, &(struct error){0}), -1);
+	thin_fixture_write(&f, 1, 0, BLOCK, 1);
+	thin_fixture_commit(&f);
+	thin_fixture_close(&f);
+	change_superblock(&f, 4, 1);
+	refused(&f, THIN_FILE_WRITE, ERR_INCONSISTENT, "(needs_check)", ERR_DETAIL_NEEDS_CHECK);
+	readable_as(&f, "needs_check");
+	change_superblock(&f, 4, 0);
+	change_superblock(&f, AT_INCOMPAT, 2);
+	refused(&f, THIN_FILE_READ, ERR_UNSUPPORTED, "flags 2", ERR_DETAIL_POOL_FEATURES);
+	refused(&f, THIN_FILE_WRITE, ERR_UNSUPPORTED, "flags 2", ERR_DETAIL_POOL_FEATURES);
+	change_superblock(&f, AT_INCOMPAT, 0);
+	change_superblock(&f, AT_COMPAT_RO, 2);
+	refused(&f, THIN_FILE_WRITE, ERR_UNSUPPORTED, "may be read", ERR_DETAIL_POOL_FEATURES);
+	readable_as(&f, "ro");
+	change_superblock(&f, AT_COMPAT_RO, 0);
+	change_superblock(&f, 32, 1); /* magic */
+	refused(&f, THIN_FILE_WRITE, ERR_INCONSISTENT, "magic", ERR_DETAIL_NONE);
+	change_superblock(&f, 32, TF_MAGIC);
+	readable_as(&f, "rw");
+	thin_fixture_open(&f, THIN_FILE_WRITE);
+	thin_fixture_check(&f);
 	thin_fixture_release(&f);
 }
 

@@ -169,6 +169,52 @@ static void settling_puts_the_number_of_blocks_in_use_right(void **state)
 	assert_int_equal(t.tx.data.n_dirty, 0);
 }
 
+/* In the index block on disk, as thin_restore 0.9 does it. */
+static void change_metadata_hint(uint32_t bitmap, uint32_t used_more, uint32_t none_free_before)
+{
+	off_t at = (off_t)(t.metadata.bitmap_root * TF_BLOCK_BYTES);
+	struct tf_index_entry entry;
+	uint8_t block[TF_BLOCK_BYTES];
+
+	assert_int_equal(pread(t.fd, block, sizeof(block), at), sizeof(block));
+	tf_index_entry_unpack(block + tf_index_entry_offset(bitmap), &entry);
+	entry.nr_free -= used_more;
+	entry.none_free_before = none_free_before;
+	tf_index_entry_pack(&entry, block + tf_index_entry_offset(bitmap));
+	tf_block_seal(block, TF_INDEX, t.metadata.bitmap_root);
+	assert_int_equal(pwrite(t.fd, block, sizeof(block), at), sizeof(block));
+}
+
+/* The sum is as wrong as a hint, so they agree with each other. */
+static void settling_puts_metadata_hints_right_that_add_up(void **state)
+{
+	struct tf_index_entry entry;
+	uint64_t right;
+
+	(void)state;
+	right = t.metadata.nr_allocated;
+	change_metadata_hint(0, 1, 5000);
+	t.metadata.nr_allocated++;
+	thin_tx_reload(&t);
+	assert_ok(tf_spacemap_settle(&t.tx.metadata, &err), &err);
+	assert_int_equal(t.tx.metadata.nr_allocated, right);
+	thin_tx_commit(&t);
+	thin_tx_reload(&t);
+	assert_ok(tf_spacemap_entry(&t.tx.metadata, 0, &entry, &err), &err);
+	assert_int_equal(entry.nr_free, TF_BITMAP_ENTRIES - t.metadata.nr_allocated);
+	assert_true(entry.none_free_before <= t.metadata.nr_allocated);
+	assert_ok(tf_spacemap_settle(&t.tx.metadata, &err), &err);
+	assert_int_equal(t.tx.metadata.n_dirty, 0);
+	/* The last bitmap, which has fewer blocks than bits. */
+	change_metadata_hint(1, 3000, 0);
+	thin_tx_reload(&t);
+	assert_ok(tf_spacemap_settle(&t.tx.metadata, &err), &err);
+	assert_int_equal(t.tx.metadata.n_dirty, 1);
+	thin_tx_commit(&t);
+	assert_ok(tf_spacemap_entry(&t.tx.metadata, 1, &entry, &err), &err);
+	assert_int_equal(entry.nr_free, TF_BITMAP_ENTRIES);
+}
+
 static void a_map_of_nothing_is_settled(void **state)
 {
 	struct tf_spacemap sm;
@@ -212,6 +258,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_bitmap_without_an_index_entry_is_damage, begin,
 						end),
 		cmocka_unit_test_setup_teardown(settling_puts_the_number_of_blocks_in_use_right,
+						begin, end),
+		cmocka_unit_test_setup_teardown(settling_puts_metadata_hints_right_that_add_up,
 						begin, end),
 		cmocka_unit_test_setup_teardown(a_map_of_nothing_is_settled, begin, end),
 		cmocka_unit_test_setup_teardown(the_metadata_map_counts_its_own_blocks, begin, end),
