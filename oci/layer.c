@@ -13,6 +13,7 @@
 #include "pkg/base/alloc.h"
 #include "pkg/base/cleanup.h"
 #include "pkg/base/interrupt.h"
+#include "pkg/base/log.h"
 
 /*
  * What this layer did to a name. All ancestors of a marked name are marked, so an unmarked name is
@@ -33,6 +34,8 @@ struct layer {
 	struct tarpath link;
 	struct xattr_list xattrs;
 	struct layer_totals totals;
+	uint64_t n_odd_times; /* that ext4 cannot hold */
+	char *first_odd_time; /* the entry that has it */
 };
 
 static void layer_release(struct layer *l)
@@ -40,6 +43,7 @@ static void layer_release(struct layer *l)
 	tarpath_release(&l->path);
 	tarpath_release(&l->link);
 	xattr_list_release(&l->xattrs);
+	free(l->first_odd_time);
 }
 
 /* --- marks ------------------------------------------------------------------------------------ */
@@ -184,6 +188,26 @@ static uint32_t type_bits(enum tar_type type)
 		break;
 	}
 	return S_IFREG;
+}
+
+/* Images with such times have many of them: one warning for all. */
+static void note_time(struct layer *l, const struct tar_entry *e)
+{
+	struct ext4_time mtime = {.sec = e->mtime.sec, .nsec = e->mtime.nsec};
+
+	if (e->type == TAR_HARDLINK || ext4_time_fits(&mtime))
+		return;
+	if (l->n_odd_times++ == 0)
+		l->first_odd_time = xstrdup(e->path);
+}
+
+static void warn_of_times(const struct layer *l)
+{
+	if (l->n_odd_times)
+		log_warning(
+			"%llu entries have a time that ext4 cannot hold (1901 to 2446), and get "
+			"the nearest that it can: %s",
+			(unsigned long long)l->n_odd_times, l->first_odd_time);
 }
 
 /* ctime is not in the archive; it is the mtime, so that no clock is needed. */
@@ -352,6 +376,7 @@ static int apply_ordinary(struct layer *l, const struct tar_entry *e, struct err
 	const struct tarpath_part *name;
 	struct ext4_node *folder, *existing;
 
+	note_time(l, e);
 	if (l->path.n == 0)
 		return apply_root(l, e, err);
 	name = &l->path.parts[l->path.n - 1];
@@ -400,6 +425,7 @@ int layer_apply(struct tar_reader *tar, struct ext4_writer *fs, struct layer_tot
 	}
 	if (status < 0)
 		return -1;
+	warn_of_times(&l);
 	*ret = l.totals;
 	return 0;
 }

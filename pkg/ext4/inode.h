@@ -2,6 +2,7 @@
 /* What an inode says of itself, as plain values shared by the writer and the reader. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -9,6 +10,9 @@ struct ext4_time {
 	int64_t sec; /* ext4 holds -2^31 .. 15032385535; the writer clamps */
 	uint32_t nsec;
 };
+
+/* Is a time kept as it is? If not the writer takes the nearest that is. */
+bool ext4_time_fits(const struct ext4_time *time);
 
 struct ext4_meta {
 	uint32_t mode; /* type and permission bits, as st_mode */

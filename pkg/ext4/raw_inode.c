@@ -15,6 +15,12 @@ enum { SECTORS_IN_BLOCK = EXT4_BLOCK_BYTES / 512 };
 static const int64_t EARLIEST = INT32_MIN;
 static const int64_t LATEST = INT32_MAX + 3 * (INT64_C(1) << 32);
 
+bool ext4_time_fits(const struct ext4_time *time)
+{
+	return (time->sec > EARLIEST && time->sec < LATEST)
+	       || ((time->sec == EARLIEST || time->sec == LATEST) && time->nsec == 0);
+}
+
 static void set_time(__u32 *sec, __u32 *extra, const struct ext4_time *time)
 {
 	int64_t at = time->sec;

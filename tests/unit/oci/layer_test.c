@@ -5,7 +5,9 @@
  */
 #include "oci/layer.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "pkg/base/alloc.h"
@@ -451,6 +453,49 @@ static void a20_devices_come_out_as_given(void **state)
 	check(&l, "p 0600 fifo\nf 0640 null = a file now\n");
 }
 
+static char warning[256];
+static unsigned warnings;
+
+static void keep_warning(enum log_level level, const char *text)
+{
+	(void)level;
+	snprintf(warning, sizeof(warning), "%s", text);
+	warnings++;
+}
+
+/* Give the member that was added last the time 2^40, as tars write what is too large for octal. */
+static void add_far_time(struct buffer *tar)
+{
+	static const uint8_t far[12] = {0x80, 0, 0, 0, 0, 0, 1};
+	uint8_t *header = tar->data + tar->len - 512;
+	unsigned sum = 0;
+
+	memcpy(header + 136, far, sizeof(far));
+	memset(header + 148, ' ', 8);
+	for (size_t i = 0; i < 512; i++)
+		sum += header[i];
+	snprintf((char *)header + 148, 8, "%06o", sum);
+}
+
+static void a60_times_that_cannot_be_are_told_once_a_layer(void **state)
+{
+	cleanup_buffer struct buffer tar = {0};
+
+	(void)state;
+	tarball_add(&tar, '5', "near", 0755, NULL);
+	tarball_add(&tar, '5', "far", 0755, NULL);
+	add_far_time(&tar);
+	tarball_add(&tar, '6', "far/pipe", 0644, NULL);
+	add_far_time(&tar);
+	tarball_end(&tar);
+	log_set_sink(keep_warning, LOG_LEVEL_WARNING);
+	assert_ok(apply_tar(&tar), &err);
+	log_set_sink(NULL, LOG_LEVEL_WARNING);
+	assert_int_equal(warnings, 1);
+	assert_non_null(strstr(warning, "2 entries have a time"));
+	assert_string_equal(strrchr(warning, ' '), " far");
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, make_volume, free_volume)
 
 int main(void)
@@ -483,6 +528,7 @@ int main(void)
 		CASE(a49_opaque_on_the_root_empties_it),
 		CASE(a52_a_whiteout_below_a_symlinked_folder_acts_in_the_target),
 		CASE(a52_a_whiteout_of_a_symlink_leaves_its_target),
+		CASE(a60_times_that_cannot_be_are_told_once_a_layer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

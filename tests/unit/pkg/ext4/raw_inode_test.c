@@ -65,6 +65,8 @@ static void times_reach_from_1901_to_2446(void **state)
 		assert_true(seconds_of(raw.i.i_ctime, raw.i.i_ctime_extra)
 			    == cases[i].expected_sec);
 		assert_int_equal(raw.i.i_mtime_extra >> 2, cases[i].expected_nsec);
+		assert_int_equal(ext4_time_fits(&t), t.sec == cases[i].expected_sec
+							     && t.nsec == cases[i].expected_nsec);
 	}
 }
 

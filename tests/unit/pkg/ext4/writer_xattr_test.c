@@ -70,6 +70,59 @@ static void xattrs_move_between_inode_block_and_ea_inode(void **state)
 	assert_error(&f->err, ERR_UNSUPPORTED, "nonsense.x");
 }
 
+/* An entry with a suffix of one byte takes 20 bytes: of 88 in the inode, of 4,060 in a block. */
+static void each_place_is_filled_to_the_last_byte(void **state)
+{
+	static const struct {
+		size_t len;
+		unsigned blocks, inodes;
+	} steps[] = {{68, 0, 0},   {69, 1, 0},	 {4040, 1, 0},	 {4041, 2, 1},
+		     {4096, 2, 1}, {4097, 3, 1}, {65536, 17, 1}, {65535, 17, 1},
+		     {4040, 1, 0}, {68, 0, 0},	 {65536, 17, 1}};
+	struct edit *f = *state;
+	uint32_t inodes, inodes_now;
+	uint64_t blocks;
+
+	edit_file(f->w, "f", "");
+	edit_next_session(f);
+	blocks = edit_free_blocks(f->v, &inodes);
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		edit_xattr(f->w, "f", "user.v", steps[i].len);
+		edit_next_layer(f);
+		check_one(f, "f", "user.v", steps[i].len);
+		assert_int_equal(blocks - edit_free_blocks(f->v, &inodes_now), steps[i].blocks);
+		assert_int_equal(inodes - inodes_now, steps[i].inodes);
+	}
+	assert_ok(ext4_writer_set_xattrs(f->w, edit_find(f->w, "f"), NULL, 0, &f->err), &f->err);
+	edit_next_layer(f);
+	assert_int_equal(edit_free_blocks(f->v, &inodes_now), blocks);
+	assert_int_equal(inodes_now, inodes);
+}
+
+/* As many as names fit: 4 in the inode, 203 in the block. */
+static void names_fill_a_block_too(void **state)
+{
+	enum { MOST = 207 };
+	struct ext4_xattr list[MOST + 1];
+	char names[MOST + 1][16];
+	struct edit *f = *state;
+
+	for (size_t i = 0; i <= MOST; i++) {
+		snprintf(names[i], sizeof(names[i]), "user.%03zu", i);
+		list[i] = (struct ext4_xattr){names[i], "", 0};
+	}
+	edit_file(f->w, "f", "");
+	assert_ok(ext4_writer_set_xattrs(f->w, edit_find(f->w, "f"), list, MOST, &f->err), &f->err);
+	edit_next_layer(f);
+	assert_int_equal(ext4_writer_set_xattrs(f->w, edit_find(f->w, "f"), list, MOST + 1,
+						&f->err),
+			 -1);
+	assert_error(&f->err, ERR_NO_SPACE, "user.207");
+	list[0] = (struct ext4_xattr){"user.large", names, 65537};
+	assert_int_equal(ext4_writer_set_xattrs(f->w, edit_find(f->w, "f"), list, 1, &f->err), -1);
+	assert_error(&f->err, ERR_NO_SPACE, "user.large");
+}
+
 static void setting_what_is_there_touches_nothing(void **state)
 {
 	struct edit *f = *state;
@@ -90,6 +143,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, edit_set_up, edit_tear_down)
 	static const struct CMUnitTest tests[] = {
 		TEST(xattrs_move_between_inode_block_and_ea_inode),
+		TEST(each_place_is_filled_to_the_last_byte),
+		TEST(names_fill_a_block_too),
 		TEST(setting_what_is_there_touches_nothing),
 	};
 
