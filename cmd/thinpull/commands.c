@@ -62,7 +62,7 @@ static const struct option_spec pool_create_options[] = {
 	{"size", 0, "SIZE", "of the data (default: 100G)", 0},
 	{"metadata-size", 0, "SIZE", "of the metadata (default: from the size of the data)", 0},
 	{"block-size", 0, "SIZE", "unit of sharing, 64k to 1G (default: 64k)", 0},
-	{"base-size", 0, "SIZE", "of the file system of every layer (default: 64G)", 0},
+	{"base-size", 0, "SIZE", "of the file system of every layer, 8M to 64T (default: 64G)", 0},
 	{"base-inodes", 0, "NUMBER", "inodes of it (default: one for each 16 KiB)", 0},
 	{"loop", 0, NULL, "for the kernel, on loop devices", OPTION_LATER},
 	{"device", 0, "DEV", "for the kernel, on a block device", OPTION_LATER},
