@@ -126,7 +126,7 @@ class Storm:
         time.sleep(chance.random() * 0.1)
 
     def reader(self, chance):
-        what = chance.randrange(5)
+        what = chance.randrange(9)
         if what == 0:
             refs = [i["ref"] for i in self.listed("images")]
             if self.image("pinned") not in refs:
@@ -140,9 +140,18 @@ class Storm:
             self.listed("pool", "status")
         elif what == 3:
             self.listed("info")
+        elif what == 4:
+            self.listed("df")
+        elif what == 5:
+            self.listed("tree")
+        elif what == 6:
+            self.listed("inspect", "pin")
+        elif what == 7:
+            self.listed("image", "inspect", self.image("pinned"))
         else:
             with tempfile.TemporaryDirectory() as folder:
-                self.command((0,), "export", "-o", f"{folder}/raw",
+                self.command((0,), "export", "-o", f"{folder}/out", "--format",
+                             chance.choice(("raw", "tar")),
                              chance.choice(("pin", self.image("pinned"))))
 
     def checker(self, chance):

@@ -30,7 +30,7 @@ MUST_CHECK int thin_file_create(const char *dir, const struct thin_file_params *
 				struct error *err);
 
 enum thin_file_mode {
-	THIN_FILE_READ,	 /* no lock; re-reads when a writer commits meanwhile */
+	THIN_FILE_READ,	 /* re-reads when a writer commits meanwhile; never waits for a lock */
 	THIN_FILE_WRITE, /* the pool's lock is held until close */
 };
 

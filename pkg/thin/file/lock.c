@@ -98,6 +98,16 @@ int tf_lock_take_shared(const char *dir, int meta_fd, unsigned timeout_ms, struc
 	return take(dir, meta_fd, LOCK_SH, timeout_ms, err);
 }
 
+bool tf_lock_try_shared(int meta_fd)
+{
+	return flock(meta_fd, LOCK_SH | LOCK_NB) == 0;
+}
+
+void tf_lock_drop(int meta_fd)
+{
+	flock(meta_fd, LOCK_UN);
+}
+
 /* Not synced: after a power cut nobody needs to be told that the owner is gone. */
 static int write_owner(const char *path, const char *verb, struct error *err)
 {

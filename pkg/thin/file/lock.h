@@ -18,6 +18,10 @@ MUST_CHECK int tf_lock_take(const char *dir, int meta_fd, unsigned timeout_ms, s
 MUST_CHECK int tf_lock_take_shared(const char *dir, int meta_fd, unsigned timeout_ms,
 				   struct error *err);
 
+/* As above without waiting; and let go. */
+bool tf_lock_try_shared(int meta_fd);
+void tf_lock_drop(int meta_fd);
+
 /* With the lock held: write down who holds it. @ret_dead_owner: the last owner was killed. */
 MUST_CHECK int tf_lock_set_owner(const char *dir, const char *verb, bool *ret_dead_owner,
 				 struct error *err);

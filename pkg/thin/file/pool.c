@@ -9,10 +9,13 @@
 #include <unistd.h>
 
 #include "pkg/base/fdio.h"
+#include "pkg/base/interrupt.h"
 #include "pkg/base/log.h"
+#include "pkg/thin/file/lock.h"
 
-/* So often a reader starts again when writers commit under it. */
-enum { READ_TRIES = 20 };
+/* So often a reader starts again when writers commit under it. From the second time on one of its
+ * looks has to meet neither the lock nor a commit: it is a few times when it is not the first. */
+enum { READ_TRIES = 200, LOCK_TRIES = 100, LOCK_PAUSE_NS = 100000 };
 
 const struct thin_pool_ops tf_pool_ops = {
 	.create_thin = tf_device_create_thin,
@@ -90,29 +93,67 @@ int tf_pool_end(struct tf_pool *p, int rc, const struct error *err)
 
 /* ---- readers ---- */
 
+/* Let writers go on. */
+static void unlock(struct tf_pool *p)
+{
+	if (p->read_locked)
+		tf_lock_drop(p->meta_fd);
+	p->read_locked = false;
+}
+
+/* Is what we know of the pool still what is on disk? 1 = yes, 0 = no, -1. */
+static int is_current(struct tf_pool *p, struct error *err)
+{
+	uint8_t now[TF_BLOCK_BYTES];
+
+	if (fdio_pread(p->meta_fd, now, sizeof(now), 0, p->meta_name, err) < 0)
+		return -1;
+	return !memcmp(now, p->raw, sizeof(now));
+}
+
+/* Writers that come one after the other leave hardly a gap. */
+static void lock_if_free(struct tf_pool *p)
+{
+	struct timespec pause = {.tv_nsec = LOCK_PAUSE_NS};
+
+	for (unsigned i = 0; i < LOCK_TRIES && !p->read_locked; i++) {
+		nanosleep(&pause, NULL);
+		p->read_locked = tf_lock_try_shared(p->meta_fd);
+	}
+}
+
+/*
+ * Make ready for another look. One that takes longer than writers leave it would never end: so from
+ * the second one on it asks for the lock. A writer may keep that for long; but then it does not
+ * commit meanwhile, and a look without it does.
+ */
+static int load_again(struct tf_pool *p, unsigned tries, struct error *err)
+{
+	if (interrupt_check(err) < 0)
+		return -1;
+	if (tries > 1)
+		lock_if_free(p);
+	return tf_pool_load(p, err);
+}
+
 bool tf_pool_read_again(struct tf_pool *p, unsigned *tries, int *rc, struct error *err)
 {
-	struct timespec pause = {.tv_nsec = 1000000};
-	uint8_t now[TF_BLOCK_BYTES];
 	struct error other = {0};
+	int current;
 
 	if (p->writable)
 		return false;
-	if (fdio_pread(p->meta_fd, now, sizeof(now), 0, p->meta_name, &other) < 0) {
-		*err = other;
-		*rc = -1;
+	current = p->read_locked ? 1 : is_current(p, &other);
+	unlock(p);
+	if (current > 0)
 		return false;
-	}
-	if (!memcmp(now, p->raw, sizeof(now)))
-		return false;
-	if (++*tries > READ_TRIES) {
-		*rc = error_set(err, ERR_BUSY, "pool %s is being changed all the time", p->dir);
-		return false;
-	}
-	if (*tries > 1)
-		nanosleep(&pause, NULL);
-	if (tf_pool_load(p, err) == 0)
+	fprintf(stderr, "%u ", *tries);
+	if (current == 0 && ++*tries > READ_TRIES)
+		error_set(&other, ERR_BUSY, "pool %s is being changed all the time", p->dir);
+	else if (current == 0 && load_again(p, *tries, &other) == 0)
 		return true;
+	unlock(p);
+	*err = other;
 	*rc = -1;
 	return false;
 }

@@ -26,6 +26,7 @@ struct tf_pool {
 	char *dir, *meta_name, *data_name;
 	int meta_fd, data_fd;
 	bool writable;
+	bool read_locked; /* no writer can commit during this look */
 	bool owner_named; /* DIR/owner is ours, ... */
 	bool keep_owner;  /* ... and is to stay, as after a kill: there is something to clean up */
 	enum tf_state state;
@@ -87,7 +88,8 @@ MUST_CHECK int tf_pool_end(struct tf_pool *p, int rc, const struct error *err);
 
 /*
  * After each read with a pool that is open for reading only: did a writer commit meanwhile? Then
- * the new state has been loaded and the caller does it all again. Gives up with ERR_BUSY.
+ * the new state has been loaded and the caller does it all again, with writers shut out if they
+ * let us. Gives up with ERR_BUSY.
  * @rc, @err: of the read; they change when there is nothing left to try.
  */
 bool tf_pool_read_again(struct tf_pool *p, unsigned *tries, int *rc, struct error *err);
