@@ -7,14 +7,18 @@
 #include <string.h>
 
 #include "pkg/base/alloc.h"
+#include "pkg/base/bytes.h"
 #include "pkg/base/log.h"
 #include "pkg/ext4/xattr.h"
 
 enum {
 	XATTR_VALUE_MAX = 65536,
 	XATTR_NAME_MAX = 255,
-	CAPABILITY_MIN_BYTES = 12, /* revision 1 */
-	CAPABILITY_MAX_BYTES = 24, /* revision 3 */
+	CAPABILITY_2_BYTES = 20,
+	CAPABILITY_3_BYTES = 24, /* with the root of a user namespace */
+	CAPABILITY_2 = 0x02000000,
+	CAPABILITY_3 = 0x03000000,
+	CAPABILITY_EFFECTIVE = 1, /* the only flag there is */
 };
 
 enum verdict { KEEP, DROP_SILENTLY, DROP };
@@ -52,15 +56,23 @@ static enum verdict judge(const struct tar_entry *entry, const struct tar_xattr 
 	return DROP; /* trusted.*, the rest of security.*, name spaces nobody knows */
 }
 
+/* What setxattr(2) takes; a kernel shows nobody what else is on disk. */
+static bool is_capability(const uint8_t *value, size_t len)
+{
+	uint32_t revision = len < 4 ? 0 : get_le32(value) & ~(uint32_t)CAPABILITY_EFFECTIVE;
+
+	return (revision == CAPABILITY_2 && len == CAPABILITY_2_BYTES)
+	       || (revision == CAPABILITY_3 && len == CAPABILITY_3_BYTES);
+}
+
 static int check_value(const struct tar_xattr *x, struct error *err)
 {
 	if (x->value_len > XATTR_VALUE_MAX)
 		return error_set(err, ERR_NO_SPACE,
 				 "xattr %s has %zu bytes, at most %d are possible", x->name,
 				 x->value_len, XATTR_VALUE_MAX);
-	if (strcmp(x->name, "security.capability") == 0
-	    && (x->value_len < CAPABILITY_MIN_BYTES || x->value_len > CAPABILITY_MAX_BYTES))
-		return error_set(err, ERR_INVALID, "xattr %s has %zu bytes, which is no capability",
+	if (strcmp(x->name, "security.capability") == 0 && !is_capability(x->value, x->value_len))
+		return error_set(err, ERR_INVALID, "xattr %s of %zu bytes is no capability",
 				 x->name, x->value_len);
 	return 0;
 }

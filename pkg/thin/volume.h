@@ -34,7 +34,8 @@ MUST_CHECK int thin_volume_discard(struct thin_volume *v, uint64_t offset, uint6
 
 /*
  * The next range at or after offset that has data of its own or shared data (mapped blocks).
- * @ret_offset, @ret_len: the range, cut at the volume's end, merged as far as is cheap.
+ * @ret_offset, @ret_len: the range, cut at the volume's end; neighbouring blocks are merged, so the
+ * cost is that of the range.
  * Returns 0, 1 = none left, or -1.
  */
 MUST_CHECK int thin_volume_next_mapped(struct thin_volume *v, uint64_t offset, uint64_t *ret_offset,

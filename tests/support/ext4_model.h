@@ -13,6 +13,9 @@
 #include "pkg/ext4/writer.h"
 #include "pkg/thin/volume.h"
 
+/* What stands in the root under names like this is nothing to the model. */
+#define EXT4_MODEL_IGNORED "ballast-"
+
 struct ext4_model;
 
 /* The empty file system. @seed: of the changes to come. */
@@ -29,3 +32,6 @@ MUST_CHECK int ext4_model_change(struct ext4_model *m, struct ext4_writer *w, un
 
 /* Does the volume hold just what the model says? Prints what differs. */
 bool ext4_model_matches(const struct ext4_model *m, struct thin_volume *volume);
+
+/* The same of a folder that it is mounted at, as a kernel sees it; for root. */
+bool ext4_model_matches_folder(const struct ext4_model *m, const char *folder);

@@ -558,6 +558,9 @@ def describe(node, e):
     for name, value in e.xattrs.items():
         if len(name) > 255:
             raise Refused(f"xattr {escape(name)}: longer than 255 bytes")
+        if name == b"security.capability" and (len(value), value[1:4]) not in (
+                (20, b"\0\0\2"), (24, b"\0\0\3")):
+            raise Refused(f"xattr {escape(name)} of {escape(e.name)} is none")
         if keep_xattr(name, value, node):
             if len(value) > XATTR_MAX:
                 raise Refused(f"xattr {escape(name)} of {escape(e.name)}: {len(value)} bytes")

@@ -15,6 +15,7 @@
 #include "pkg/base/alloc.h"
 #include "pkg/base/cleanup.h"
 #include "pkg/thin/file/fsck.h"
+#include "pkg/thin/file/pool_internal.h"
 #include "tests/support/scratch.h"
 
 #define VOLUME_BYTES (UINT64_C(1) << 40)
@@ -202,6 +203,30 @@ void thin_fixture_expect(struct thin_fixture *f, uint32_t id, uint64_t offset, s
 		if (got[i] != want[i])
 			fail_msg("thin %u differs at byte %llu: %02x instead of %02x", id,
 				 (unsigned long long)(offset + i), got[i], want[i]);
+}
+
+void thin_fixture_map(struct thin_fixture *f, uint32_t id, uint64_t vblock, uint64_t count)
+{
+	struct tf_pool *p = tf_pool_of(f->pool);
+	uint8_t *at, value[TF_MAPPING_BYTES];
+	uint64_t root, block, n;
+	struct tf_device device;
+	struct error err = {0};
+	bool is_new;
+
+	must(tf_btree_shadow_value(&p->tx, &tf_tree_devices, &p->sb.mapping_root, id, &at, &err),
+	     &err);
+	must(tf_device_find(p, id, &device, &root, &err), &err);
+	for (uint64_t i = 0; i < count; i++) {
+		must(tf_spacemap_alloc(&p->tx.data, 1, &block, &n, &err), &err);
+		put_le64(value, tf_mapping(block, p->sb.time));
+		must(tf_btree_insert(&p->tx, &tf_tree_mappings, &root, vblock + i, value, &is_new,
+				     &err),
+		     &err);
+		device.mapped_blocks += is_new;
+	}
+	put_le64(at, root);
+	must(tf_device_store(p, id, &device, &err), &err);
 }
 
 uint64_t thin_fixture_sectors(const struct thin_fixture *f, const char *name)

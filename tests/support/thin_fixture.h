@@ -45,5 +45,9 @@ void thin_fixture_write(struct thin_fixture *f, uint32_t id, uint64_t offset, si
 void thin_fixture_expect(struct thin_fixture *f, uint32_t id, uint64_t offset, size_t len,
 			 uint32_t seed);
 
+/* Map new data blocks as a write of these blocks would, but write nothing: large pools in little
+ * time. What was mapped before is dropped. */
+void thin_fixture_map(struct thin_fixture *f, uint32_t id, uint64_t vblock, uint64_t count);
+
 /* 512-byte sectors that the host has given to a file of the pool. */
 uint64_t thin_fixture_sectors(const struct thin_fixture *f, const char *name);

@@ -105,6 +105,13 @@ void tf_pool_start(struct tf_pool *p, const uint8_t *raw)
 	p->state = TF_STATE_GOOD;
 }
 
+static int settle_maps(struct tf_pool *p, struct error *err)
+{
+	if (tf_spacemap_settle(&p->tx.metadata, err) < 0)
+		return -1;
+	return tf_spacemap_settle(&p->tx.data, err);
+}
+
 int tf_pool_load(struct tf_pool *p, struct error *err)
 {
 	uint8_t raw[TF_BLOCK_BYTES];
@@ -116,7 +123,7 @@ int tf_pool_load(struct tf_pool *p, struct error *err)
 	if (check_superblock(p, &sb, err) < 0)
 		return -1;
 	tf_pool_start(p, raw);
-	return 0;
+	return p->writable ? settle_maps(p, err) : 0;
 }
 
 /* ---- opening ---- */
@@ -213,9 +220,7 @@ static int prepare_writing(struct tf_pool *p, bool dead_owner, struct error *err
 			return -1;
 	}
 	p->keep_owner = false;
-	if (tf_spacemap_settle(&p->tx.metadata, err) < 0)
-		return -1;
-	return tf_spacemap_settle(&p->tx.data, err);
+	return 0;
 }
 
 static int open_pool(struct tf_pool *p, const struct thin_file_open *how, struct error *err)

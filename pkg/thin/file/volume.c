@@ -139,23 +139,26 @@ static int volume_read(struct thin_volume *volume, void *buf, size_t len, uint64
 
 /* ---- what is there ---- */
 
-/* The run of mapped blocks at or after *first; 1 = none. */
-static int next_run(struct tf_volume *v, uint64_t *first, uint64_t *ret_n, struct error *err)
+/* The run of mapped blocks at or after *first and before end; 1 = none. */
+static int next_run(struct tf_volume *v, uint64_t *first, uint64_t end, uint64_t *ret_n,
+		    struct error *err)
 {
 	struct tf_device device;
 	struct tf_leaf leaf;
 	uint64_t root, key = *first, n = 0;
-	int rc;
+	int rc = 0;
 
 	if (tf_volume_device(v, &device, &root, err) < 0)
 		return -1;
-	for (;;) {
+	while (key < end) {
+		tf_tx_trim(&v->pool->tx); /* a run can have any length */
 		rc = tf_btree_seek(&v->pool->tx, &tf_tree_mappings, root, key, &leaf, err);
 		if (rc)
 			break;
 		if (!n)
 			*first = key = tf_node_key(leaf.node, leaf.i);
-		for (; leaf.i < leaf.n && tf_node_key(leaf.node, leaf.i) == key; leaf.i++) {
+		while (leaf.i < leaf.n && key < end && tf_node_key(leaf.node, leaf.i) == key) {
+			leaf.i++;
 			n++;
 			key++;
 		}
@@ -171,7 +174,7 @@ static int volume_next_mapped(struct thin_volume *volume, uint64_t offset, uint6
 {
 	struct tf_volume *v = tf_volume_of(volume);
 	uint64_t block_bytes = v->base.block_bytes, size = v->base.size_bytes;
-	uint64_t first = 0, n = 0, start, end;
+	uint64_t first = 0, n = 0, start, end = (size - 1) / block_bytes + 1;
 	unsigned tries = 0;
 	int rc;
 
@@ -179,20 +182,13 @@ static int volume_next_mapped(struct thin_volume *volume, uint64_t offset, uint6
 		return -1;
 	do {
 		first = offset / block_bytes;
-		rc = next_run(v, &first, &n, err);
+		rc = next_run(v, &first, end, &n, err);
 	} while (tf_pool_read_again(v->pool, &tries, &rc, err));
 	if (rc)
 		return rc;
-	if (first > size / block_bytes)
-		return 1; /* mapped past the size that the volume was opened with */
 	start = first * block_bytes;
-	end = n > size / block_bytes - first ? size : start + n * block_bytes;
-	if (start < offset)
-		start = offset;
-	if (start >= size)
-		return 1;
-	*ret_offset = start;
-	*ret_len = end - start;
+	*ret_offset = start > offset ? start : offset;
+	*ret_len = (first + n == end ? size : start + n * block_bytes) - *ret_offset;
 	return 0;
 }
 

@@ -179,6 +179,9 @@ CASES = {
         dict(name="c", type="c", dev=(1, 3), mode=0o640, xattrs={"system.posix_acl_access": ACL}),
         dict(name="p", type="p", mode=0o640, xattrs={"system.posix_acl_access": ACL,
                                                      "system.posix_acl_default": ACL})]),
+    **{f"A63_capability_{n}": Case([f("x", xattrs={"security.capability": v})], expect=INVALID)
+       for n, v in (("short", CAP[:-1]), ("revision_1", b"\1\0\0\1" + bytes(8)),
+                    ("revision_4", b"\0\0\0\4" + bytes(20)), ("empty", b""))},
     "A63_capability_elsewhere": Case([
         d("d", xattrs={"security.capability": CAP}), l("l", "d", xattrs={
             "security.capability": CAP}), dict(name="c", type="c", dev=(1, 3),

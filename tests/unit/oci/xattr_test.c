@@ -16,6 +16,9 @@ static void count_warning(enum log_level level, const char *text)
 }
 
 static const uint8_t capability[20] = {1, 0, 0, 2};
+static const uint8_t with_root[24] = {0, 0, 0, 3};
+static const uint8_t first[12] = {1, 0, 0, 1};
+static const uint8_t flagged[20] = {2, 0, 0, 2};
 /* version 2; user::rwx, group::r-x, other::r-x */
 static const uint8_t acl[] = {2, 0, 0,	 0,   1,   0,	7,    0, 255, 255, 255, 255, 4,	  0,
 			      5, 0, 255, 255, 255, 255, 0x20, 0, 5,   0,   255, 255, 255, 255};
@@ -54,6 +57,12 @@ static void a63_a_capability_is_kept_or_an_error(void **state)
 	(void)state;
 	assert_int_equal(kept(TAR_REGULAR, "security.capability", capability, 20), 1);
 	assert_int_equal(kept(TAR_REGULAR, "security.capability", capability, 3), -1);
+	assert_int_equal(kept(TAR_REGULAR, "security.capability", with_root, 24), 1);
+	/* a revision of another length, revision 1, a flag that there is not */
+	assert_int_equal(kept(TAR_REGULAR, "security.capability", capability, 12), -1);
+	assert_int_equal(kept(TAR_REGULAR, "security.capability", with_root, 20), -1);
+	assert_int_equal(kept(TAR_REGULAR, "security.capability", first, 12), -1);
+	assert_int_equal(kept(TAR_REGULAR, "security.capability", flagged, 20), -1);
 }
 
 static void a63_labels_of_the_host_go_silently_the_rest_with_a_warning(void **state)

@@ -30,31 +30,6 @@ static struct error err;
 
 /* ---- mappings without data ---- */
 
-/* As a write of these blocks, but only the trees: large pools in little time. */
-static void map_blocks(struct thin_fixture *f, uint32_t id, uint64_t vblock, uint64_t count)
-{
-	struct tf_pool *p = tf_pool_of(f->pool);
-	uint8_t *at, value[TF_MAPPING_BYTES];
-	uint64_t root, block, n;
-	struct tf_device device;
-	bool is_new;
-
-	assert_ok(tf_btree_shadow_value(&p->tx, &tf_tree_devices, &p->sb.mapping_root, id, &at,
-					&err),
-		  &err);
-	assert_ok(tf_device_find(p, id, &device, &root, &err), &err);
-	for (uint64_t i = 0; i < count; i++) {
-		assert_ok(tf_spacemap_alloc(&p->tx.data, 1, &block, &n, &err), &err);
-		put_le64(value, tf_mapping(block, p->sb.time));
-		assert_ok(tf_btree_insert(&p->tx, &tf_tree_mappings, &root, vblock + i, value,
-					  &is_new, &err),
-			  &err);
-		device.mapped_blocks += is_new;
-	}
-	put_le64(at, root);
-	assert_ok(tf_device_store(p, id, &device, &err), &err);
-}
-
 /* As a discard. */
 static void unmap_block(struct thin_fixture *f, uint32_t id, uint64_t vblock)
 {
@@ -309,7 +284,7 @@ static void change_device(struct random_pool *r, uint32_t id)
 		uint64_t vblock = step > 6 ? below(r, r->blocks) : first + i * step;
 
 		if (what)
-			map_blocks(&r->f, id, vblock, 1);
+			thin_fixture_map(&r->f, id, vblock, 1);
 		else
 			unmap_block(&r->f, id, vblock);
 	}
@@ -366,7 +341,7 @@ static void one_seed(struct random_pool *r, uint64_t seed, unsigned *uneven, uns
 	r->blocks = seed % 50 == 0 ? 70000 : seed % 5 == 0 ? 3000 : 300;
 	if (seed % 50 == 0) {
 		thin_fixture_create(&r->f, 0);
-		map_blocks(&r->f, 0, below(r, r->blocks), r->blocks);
+		thin_fixture_map(&r->f, 0, below(r, r->blocks), r->blocks);
 		r->there[0] = true;
 	}
 	for (int i = 0; i < 25; i++) {
@@ -511,7 +486,7 @@ static void what_is_shared_is_not_read(void **state)
 	(void)state;
 	thin_fixture_init(&f, POOL_BLOCKS, METADATA_BYTES);
 	thin_fixture_create(&f, 1);
-	map_blocks(&f, 1, 0, MANY_BLOCKS);
+	thin_fixture_map(&f, 1, 0, MANY_BLOCKS);
 	thin_fixture_snap(&f, 2, 1);
 	thin_fixture_snap(&f, 3, 1);
 	assert_int_equal(levels(&f, 1), 3);
@@ -520,7 +495,7 @@ static void what_is_shared_is_not_read(void **state)
 	assert_int_equal(reads_of_diff(&f, 1, 3, &same), 2);
 	assert_int_equal(same.n, 0);
 	for (size_t i = 0; i < ARRAY_SIZE(places); i++)
-		map_blocks(&f, 2, places[i], 1);
+		thin_fixture_map(&f, 2, places[i], 1);
 	thin_fixture_commit(&f);
 	/* Two nodes of the trees of devices, and from each side a root, and for each of the three
 	 * blocks an internal node and a leaf; full internal nodes were split on the way. */
@@ -532,7 +507,7 @@ static void what_is_shared_is_not_read(void **state)
 		assert_int_equal(few.items[i].kind, THIN_DIFF_BOTH);
 	}
 	/* 10,000 new blocks in a row: their leaves and no others. */
-	map_blocks(&f, 3, MANY_BLOCKS, 10000);
+	thin_fixture_map(&f, 3, MANY_BLOCKS, 10000);
 	thin_fixture_commit(&f);
 	assert_in_range(reads_of_diff(&f, 1, 3, &grown), 10000 / 252, 10000 / 160 + 20);
 	assert_int_equal(grown.n, 1);
@@ -549,9 +524,9 @@ static void trees_of_different_height_share(void **state)
 	(void)state;
 	thin_fixture_init(&f, POOL_BLOCKS, METADATA_BYTES);
 	thin_fixture_create(&f, 1);
-	map_blocks(&f, 1, 0, 60000);
+	thin_fixture_map(&f, 1, 0, 60000);
 	thin_fixture_snap(&f, 2, 1);
-	map_blocks(&f, 2, 60000, 10000);
+	thin_fixture_map(&f, 2, 60000, 10000);
 	thin_fixture_commit(&f);
 	assert_int_equal(levels(&f, 1), 2);
 	assert_int_equal(levels(&f, 2), 3);
@@ -579,7 +554,7 @@ static void commit_for_ever(const char *dir, int ready)
 		if (i)
 			thin_fixture_delete(&f, 2);
 		thin_fixture_snap(&f, 2, 1);
-		map_blocks(&f, 2, i % STEPS * RUN, RUN);
+		thin_fixture_map(&f, 2, i % STEPS * RUN, RUN);
 		thin_fixture_commit(&f);
 		if (i == 0 && write(ready, "", 1) != 1)
 			_exit(1);
@@ -599,7 +574,7 @@ static void a_reader_sees_one_state_while_a_writer_commits(void **state)
 	(void)state;
 	thin_fixture_init(&f, 20000, 0);
 	thin_fixture_create(&f, 1);
-	map_blocks(&f, 1, 0, STEPS * RUN);
+	thin_fixture_map(&f, 1, 0, STEPS * RUN);
 	thin_fixture_commit(&f);
 	thin_fixture_close(&f);
 	assert_int_equal(pipe(ready), 0);
@@ -700,7 +675,7 @@ static void damaged_trees_are_an_error(void **state)
 		thin_fixture_init(&f, 5000, 2 << 20);
 		thin_fixture_create(&f, 1);
 		thin_fixture_create(&f, 2);
-		map_blocks(&f, 1, 0, 2000);
+		thin_fixture_map(&f, 1, 0, 2000);
 		thin_fixture_commit(&f);
 		thin_fixture_close(&f);
 		spoil(&f, cases[i].leaf, cases[i].change);

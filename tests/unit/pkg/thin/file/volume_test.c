@@ -3,11 +3,16 @@
 #include "pkg/thin/volume.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "pkg/base/alloc.h"
 #include "pkg/base/cleanup.h"
-#include "pkg/thin/file/fault_internal.h"
+#include "pkg/thin/file/pool_internal.h"
 #include "tests/support/cmocka.h"
 #include "tests/support/thin_fixture.h"
 
@@ -50,6 +55,157 @@ static void mapped_ranges_are_found_and_merged(void **state)
 	assert_int_equal(thin_pool_open_volume(f.pool, 1, 600 * BLOCK, false, &v, &err), 0);
 	assert_int_equal(thin_volume_next_mapped(v, 7 * BLOCK, &at, &len, &err), 1);
 	thin_volume_close(v);
+	thin_fixture_release(&f);
+}
+
+enum { LONG_RUN = 1200000 };
+
+/* Open for reading with nothing in memory, as long as `f` is used. */
+static struct thin_volume *fresh_volume(struct thin_fixture *f, uint32_t id, uint64_t bytes)
+{
+	struct thin_volume *v;
+	struct error err = {0};
+
+	thin_fixture_close(f);
+	thin_fixture_open(f, THIN_FILE_READ);
+	assert_ok(thin_pool_open_volume(f->pool, id, bytes, false, &v, &err), &err);
+	return v;
+}
+
+static void assert_next(struct thin_volume *v, uint64_t from, uint64_t at, uint64_t len)
+{
+	uint64_t got_at, got_len;
+	struct error err = {0};
+
+	assert_ok(thin_volume_next_mapped(v, from, &got_at, &got_len, &err), &err);
+	assert_int_equal(got_at, at);
+	assert_int_equal(got_len, len);
+}
+
+/* 1 TiB with few blocks: what is not mapped costs nothing. */
+static void a_large_sparse_volume_is_walked_in_a_few_reads(void **state)
+{
+	static const uint64_t size = (UINT64_C(1) << 40) - 512, last = (UINT64_C(1) << 24) - 1;
+	struct thin_volume *v;
+	struct thin_fixture f;
+	struct error err = {0};
+	uint64_t at, len;
+
+	(void)state;
+	thin_fixture_init(&f, 3000, 0);
+	thin_fixture_create(&f, 1);
+	for (uint64_t i = 0; i < 1000; i++)
+		thin_fixture_map(&f, 1, i * i * 16, 1);
+	thin_fixture_map(&f, 1, last, 1);
+	thin_fixture_commit(&f);
+	v = fresh_volume(&f, 1, size);
+	for (uint64_t i = 0, from = 0; i < 1000; i++, from = at + BLOCK)
+		assert_next(v, from, (at = i * i * 16 * BLOCK), BLOCK);
+	/* The last block is cut like the volume. */
+	assert_next(v, at + BLOCK, last * BLOCK, BLOCK - 512);
+	assert_next(v, size - 1, size - 1, 1);
+	assert_int_equal(thin_volume_next_mapped(v, size, &at, &len, &err), 1);
+	/* Two for the device, a root and its leaves. */
+	assert_in_range(tf_pool_metadata_reads(f.pool), 7, 3 + 1000 / 84);
+	thin_volume_close(v);
+	thin_fixture_release(&f);
+}
+
+/* However its blocks came about and however long it is. */
+static void a_long_run_is_one_range_in_bounded_memory(void **state)
+{
+	struct thin_volume *v;
+	struct thin_fixture f;
+
+	(void)state;
+	thin_fixture_init(&f, LONG_RUN + 10000, 0);
+	thin_fixture_create(&f, 1);
+	thin_fixture_map(&f, 1, 100, LONG_RUN);
+	thin_fixture_snap(&f, 2, 1);
+	for (uint64_t i = 0; i < 1000; i++)
+		thin_fixture_map(&f, 2, 100 + i * 1000, 1);
+	thin_fixture_commit(&f);
+	v = fresh_volume(&f, 2, UINT64_C(1) << 40);
+	assert_next(v, 0, 100 * BLOCK, LONG_RUN * BLOCK);
+	assert_in_range(tf_pool_of(f.pool)->tx.cache.n_blocks, 1, 4096 + 10);
+	thin_volume_close(v);
+	/* What is behind the volume's end is not looked at. */
+	v = fresh_volume(&f, 2, 200 * BLOCK);
+	assert_next(v, 0, 100 * BLOCK, 100 * BLOCK);
+	assert_in_range(tf_pool_metadata_reads(f.pool), 1, 6);
+	thin_volume_close(v);
+	thin_fixture_release(&f);
+}
+
+enum { STEP = 1000, STEPS = 6, RUN = 300, MOVES_SEEN = 40, TIME_LIMIT_S = 60 };
+
+/* In each state the device has one run of blocks, each time in another place. */
+static void move_for_ever(const char *dir, int ready)
+{
+	struct thin_fixture f = {.dir = xstrdup(dir)};
+	struct error err = {0};
+	struct thin_volume *v;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	thin_fixture_open(&f, THIN_FILE_WRITE);
+	thin_fixture_create(&f, 1);
+	for (uint64_t i = 0;; i++) {
+		if (thin_pool_open_volume(f.pool, 1, STEP * STEPS * BLOCK, true, &v, &err) < 0
+		    || thin_volume_discard(v, 0, STEP * STEPS * BLOCK, &err) < 0)
+			_exit(1);
+		thin_volume_close(v);
+		thin_fixture_map(&f, 1, i % STEPS * STEP, RUN);
+		thin_fixture_commit(&f);
+		if (i == 0 && write(ready, "", 1) != 1)
+			_exit(1);
+	}
+}
+
+static void look_at_moving_run(struct thin_volume *v)
+{
+	uint64_t at, len, last = UINT64_MAX;
+	time_t started = time(NULL);
+	struct error err = {0};
+	unsigned moves = 0;
+
+	while (moves < MOVES_SEEN) {
+		assert_true(time(NULL) - started < TIME_LIMIT_S);
+		if (thin_volume_next_mapped(v, 0, &at, &len, &err) < 0) {
+			assert_error(&err, ERR_BUSY, "all the time");
+			err = (struct error){0};
+			continue;
+		}
+		assert_int_equal(at % (STEP * BLOCK), 0);
+		assert_int_equal(len, RUN * BLOCK);
+		moves += at != last;
+		last = at;
+	}
+}
+
+static void a_range_is_of_one_state_while_a_writer_commits(void **state)
+{
+	struct thin_volume *v;
+	struct thin_fixture f;
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	(void)state;
+	thin_fixture_init(&f, 3000, 0);
+	thin_fixture_close(&f);
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		move_for_ever(f.dir, ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	v = fresh_volume(&f, 1, STEP * STEPS * BLOCK);
+	look_at_moving_run(v);
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	thin_volume_close(v);
+	close(ready[0]);
+	close(ready[1]);
 	thin_fixture_release(&f);
 }
 
@@ -212,6 +368,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(mapped_ranges_are_found_and_merged),
+		cmocka_unit_test(a_large_sparse_volume_is_walked_in_a_few_reads),
+		cmocka_unit_test(a_long_run_is_one_range_in_bounded_memory),
+		cmocka_unit_test(a_range_is_of_one_state_while_a_writer_commits),
 		cmocka_unit_test(second_write_to_a_copied_block_stays_in_place),
 		cmocka_unit_test(reused_blocks_show_nothing_of_their_past),
 		cmocka_unit_test(without_holes_blocks_are_zeroed_by_writing),
