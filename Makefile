@@ -157,9 +157,11 @@ coverage: ## lines that the unit tests reach, by file and folder; fails below th
 	@python3 tests/support/coverage.py --floor $(COVERAGE_FLOOR) $(if $(MISSING),--missing) build/coverage
 
 .PHONY: compilers
-compilers: ## every source file through gcc and clang, a warning is an error
-	@$(MAKE) --no-print-directory -j$(JOBS) DEV=1 CC=gcc OUT=build/gcc objects
-	@$(MAKE) --no-print-directory -j$(JOBS) DEV=1 CC=clang OUT=build/clang objects
+compilers: ## gcc and clang, a warning is an error; what they and -O0 built makes the same bytes of all images
+	@$(MAKE) --no-print-directory -j$(JOBS) DEV=1 CC=gcc OUT=build/gcc objects program
+	@$(MAKE) --no-print-directory -j$(JOBS) DEV=1 CC=clang OUT=build/clang objects program
+	@$(MAKE) --no-print-directory -j$(JOBS) DEV=1 CC=gcc FLAVOUR=debug program
+	@bash tests/support/same_bytes.sh build/gcc/thinpull build/clang/thinpull build/debug/thinpull
 	@echo 'compilers: ok'
 
 .PHONY: fuzz

@@ -100,7 +100,7 @@ int loop_attach(const char *file, enum loop_flags flags, int *ret_fd, char *path
 static int asked_directly(const char *device, const struct stat *file)
 {
 	cleanup_fd int fd = open(device, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	struct loop_info64 info;
+	struct loop_info64 info = {0};
 
 	if (fd < 0 || ioctl(fd, LOOP_GET_STATUS64, &info) < 0)
 		return -1;

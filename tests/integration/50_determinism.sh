@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # The same image gives the same file-system bytes, for each of its layers: in two pools, over lower
-# layers of an earlier pull, after kills, under sanitizers, with another pool block size, with other
-# images pulled before, and with zstd in the place of gzip.
+# layers of an earlier pull, after kills, by another compiler and under sanitizers, with other pool
+# block sizes, in another environment, with other images pulled before, and with zstd in the place of
+# gzip. `make compilers` compares more images as other builds make them.
 # weight: 60
 . "$(dirname "$0")/../support/lib.sh"
 . "$(dirname "$0")/../support/faults.sh"
@@ -29,21 +30,23 @@ same() {
     rm -rf "$2"
 }
 
-try() { # image layers asan
-    local image=$1 layers=$2 i n tag folder
+try() { # image layers
+    local image=$1 layers=$2 i n tag folder program
     say "$image"
     rm -rf "$WORK/a"
     "$PROGRAM" --root "$WORK/a" -q pull "$image" >/dev/null
     sums "$WORK/a" "$image" "$layers" >"$WORK/want"
     rm -rf "$WORK/a"
 
-    "$PROGRAM" --root "$WORK/b" -q pull "$image" >/dev/null
-    same 'another pool' "$WORK/b" "$image" "$layers"
+    (umask 077 && env -i PATH=/bin LC_ALL=C TZ=Asia/Kathmandu COLUMNS=7 \
+        "$PROGRAM" --root "$WORK/b" -q pull "$image" >/dev/null)
+    same 'another pool, in another environment' "$WORK/b" "$image" "$layers"
 
+    "$PROGRAM" --root "$WORK/c" pool create --block-size 1M >/dev/null
     for i in $(seq $((layers - 1))); do
         "$PROGRAM" --root "$WORK/c" -q pull "$image-$i" >/dev/null
     done
-    same 'each layer by a pull of its own' "$WORK/c" "$image" "$layers"
+    same 'large pool blocks, each layer by a pull of its own' "$WORK/c" "$image" "$layers"
 
     "$PROGRAM" --root "$WORK/d" pool create --block-size 128k >/dev/null
     "$PROGRAM" --root "$WORK/d" -q pull "oci:$IMAGES/tools:gnutar-gnu" "$image" >/dev/null
@@ -64,10 +67,11 @@ try() { # image layers asan
     done
     same 'killed eight times and resumed' "$WORK/e" "$image" "$layers"
 
-    if [ -x "$ASAN_PROGRAM" ]; then
-        "$ASAN_PROGRAM" --root "$WORK/f" -q pull "$image" >/dev/null
-        same 'under sanitizers' "$WORK/f" "$image" "$layers"
-    fi
+    for program in "$ASAN_PROGRAM" "$CLANG_PROGRAM"; do
+        [ -x "$program" ] || continue
+        "$program" --root "$WORK/f" -q pull "$image" >/dev/null
+        same "by ${program#"$TOP/"}, with sanitizers" "$WORK/f" "$image" "$layers"
+    done
 }
 
 try "oci:$IMAGES/tools:umoci" 5

@@ -10,6 +10,7 @@ IMAGES=${THINPULL_IMAGES:-$TOP/build/images}
 SUPPORT=$TOP/tests/support
 PROGRAM=${THINPULL:-$TOP/build/thinpull}
 ASAN_PROGRAM=${THINPULL_ASAN:-$TOP/build/asan/thinpull}
+CLANG_PROGRAM=${THINPULL_CLANG:-$TOP/build/fuzz/thinpull}
 LIST=$TOP/build/release/tests/tools/ext4_list
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/thinpull-it.XXXXXX")
 ROOT=$WORK/root

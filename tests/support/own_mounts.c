@@ -12,7 +12,7 @@ void own_mounts(void)
 {
 	if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0)
 		return;
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
+	if (mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0) {
 		perror("private mounts");
 		exit(1);
 	}
