@@ -147,7 +147,6 @@ bool tf_pool_read_again(struct tf_pool *p, unsigned *tries, int *rc, struct erro
 	unlock(p);
 	if (current > 0)
 		return false;
-	fprintf(stderr, "%u ", *tries);
 	if (current == 0 && ++*tries > READ_TRIES)
 		error_set(&other, ERR_BUSY, "pool %s is being changed all the time", p->dir);
 	else if (current == 0 && load_again(p, *tries, &other) == 0)
