@@ -149,6 +149,12 @@ tsan: ## all unit tests under the thread sanitizer, and a pull by the program bu
 	@$(MAKE) --no-print-directory -j$(JOBS) CC=gcc FLAVOUR=tsan unit program
 	@tests/run --no-build --no-user --only integration/51_tsan
 
+# About twenty minutes of a core for all of them: pkg/ext4 and pkg/thin are half of that.
+.PHONY: valgrind
+valgrind: ## unit tests under valgrind's memcheck: make valgrind ONLY=pkg/ext4
+	@$(MAKE) --no-print-directory -j$(JOBS) $(filter build/release/tests/unit/$(ONLY)%,$(UNIT_SRC:%.c=build/release/%))
+	@bash tests/support/valgrind.sh -j $(JOBS) $(filter build/release/tests/unit/$(ONLY)%,$(UNIT_SRC:%.c=build/release/%))
+
 .PHONY: coverage
 coverage: ## lines that the unit tests reach, by file and folder; fails below the floor
 	@mkdir -p build/coverage && find build/coverage -name '*.gcda' -delete
