@@ -256,9 +256,11 @@ static int drop_node(struct tf_tx *tx, const struct tf_tree *tree, uint64_t nr, 
 		return tf_tx_put_block(tx, nr, err);
 	}
 	copy = xmemdup(node, TF_BLOCK_BYTES);
-	for (uint32_t i = 0; i < tf_node_entries(copy); i++)
+	for (uint32_t i = 0; i < tf_node_entries(copy); i++) {
 		if (drop_node(tx, tree, tf_node_value64(copy, i), depth + 1, err) < 0)
 			return -1;
+		tf_cache_trim(&tx->cache); /* callers hold fresh nodes only, which stay */
+	}
 	return tf_tx_put_block(tx, nr, err);
 }
 

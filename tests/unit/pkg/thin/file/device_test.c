@@ -195,6 +195,26 @@ static void a_list_of_no_device_is_empty(void **state)
 	thin_fixture_release(&f);
 }
 
+/* Its tree has more nodes than the cache keeps. */
+static void a_large_device_is_deleted_in_bounded_memory(void **state)
+{
+	struct thin_fixture f;
+
+	(void)state;
+	thin_fixture_init(&f, 1300000, 0);
+	thin_fixture_create(&f, 1);
+	thin_fixture_map(&f, 1, 0, 1300000);
+	thin_fixture_commit(&f);
+	assert_true(thin_fixture_status(&f).metadata_used_blocks > 5000);
+	thin_fixture_reopen(&f);
+	thin_fixture_delete(&f, 1);
+	assert_in_range(tf_pool_of(f.pool)->tx.cache.n_blocks, 1, 4096 + 100);
+	thin_fixture_commit(&f);
+	thin_fixture_check(&f);
+	assert_int_equal(thin_fixture_status(&f).data_used_blocks, 0);
+	thin_fixture_release(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -204,6 +224,7 @@ int main(void)
 		cmocka_unit_test(the_last_snapshot_that_can_be_counted_is_the_last),
 		cmocka_unit_test(shared_blocks_stay_until_nobody_maps_them),
 		cmocka_unit_test(a_list_of_no_device_is_empty),
+		cmocka_unit_test(a_large_device_is_deleted_in_bounded_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
