@@ -334,7 +334,7 @@ static int guard_pool(struct store *s, const struct thin_pool_status *st, uint64
 		return error_set(
 			err, ERR_NO_SPACE,
 			"pool %s: %llu MiB of data are needed, %llu of %llu MiB are used and %u %% "
-			"must stay free (min_free_space); remove images or extend the pool",
+			"must stay free (min_free_space)",
 			s->pool, (unsigned long long)(need_bytes >> 20),
 			(unsigned long long)(st->data_used_blocks * st->block_bytes >> 20),
 			(unsigned long long)(st->data_total_blocks * st->block_bytes >> 20),
@@ -343,7 +343,7 @@ static int guard_pool(struct store *s, const struct thin_pool_status *st, uint64
 		return error_set(
 			err, ERR_NO_SPACE,
 			"pool %s: %llu metadata blocks are needed, %llu of %llu are used and %u %% "
-			"must stay free (min_free_metadata); remove images or extend the pool",
+			"must stay free (min_free_metadata)",
 			s->pool, (unsigned long long)need_meta,
 			(unsigned long long)st->metadata_used_blocks,
 			(unsigned long long)st->metadata_total_blocks,
@@ -371,8 +371,10 @@ int store_guard(struct store *s, struct thin_pool *pool, uint64_t need_bytes, st
 {
 	struct thin_pool_status status;
 
-	if (thin_pool_status(pool, &status, err) < 0 || guard_pool(s, &status, need_bytes, err) < 0)
+	if (thin_pool_status(pool, &status, err) < 0)
 		return -1;
+	if (guard_pool(s, &status, need_bytes, err) < 0)
+		return error_set_detail(err, ERR_DETAIL_POOL_FULL);
 	return store_guard_host(s->pool_dir, need_bytes, err);
 }
 

@@ -34,6 +34,8 @@ static const char *const details[] = {
 	[ERR_DETAIL_FS_BLOCKS] = "make a pool with a larger --base-size",
 	[ERR_DETAIL_FS_INODES] = "make a pool with more --base-inodes",
 	[ERR_DETAIL_SERVER] = "the fault is on the registry's side; worth trying again later",
+	[ERR_DETAIL_POOL_FULL] = "'thinpull pool extend' makes it larger; removing images or "
+				 "containers makes room, too",
 	[ERR_DETAIL_NEEDS_CHECK] =
 		"'thinpull pool repair' looks for damage, and takes the mark away when "
 		"there is none left",
@@ -73,6 +75,7 @@ static const struct hint {
 	{ERR_NOT_FOUND, 0, "df", "'thinpull pool create' makes it, so does any pull"},
 	{ERR_NOT_FOUND, 0, "tree", "'thinpull pool create' makes it, so does any pull"},
 	{ERR_NOT_FOUND, 0, "pool check", "'thinpull pool create' makes it, so does any pull"},
+	{ERR_NOT_FOUND, 0, "pool extend", "'thinpull pool create' makes it, so does any pull"},
 	{ERR_UNAUTHORIZED, 0, NULL,
 	 "registries answer so for what does not exist, too: check name and tag; only what anybody "
 	 "may pull can be pulled"},

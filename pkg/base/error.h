@@ -54,6 +54,7 @@ enum error_detail {
 	ERR_DETAIL_FILE_SYSTEM, /* what a volume holds              */
 	ERR_DETAIL_FILE,	/* a file that a container is in    */
 	/* what keeps a pool from being changed */
+	ERR_DETAIL_POOL_FULL,	  /* of data or of metadata           */
 	ERR_DETAIL_NEEDS_CHECK,	  /* a kernel met damage in it        */
 	ERR_DETAIL_POOL_FEATURES, /* it has some that we do not know  */
 	ERR_DETAIL_SNAPSHOTS,	  /* it has counted all that it can   */

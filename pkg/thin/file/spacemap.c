@@ -276,9 +276,9 @@ static int find_wrapping(struct tf_spacemap *sm, uint64_t *ret, struct error *er
 		if (rc <= 0)
 			return rc;
 	}
-	return error_set(err, ERR_NO_SPACE, "pool %s is full (%llu of %llu blocks in use)",
-			 sm->name, (unsigned long long)sm->nr_allocated,
-			 (unsigned long long)sm->nr_blocks);
+	error_set(err, ERR_NO_SPACE, "pool %s is full (%llu of %llu blocks in use)", sm->name,
+		  (unsigned long long)sm->nr_allocated, (unsigned long long)sm->nr_blocks);
+	return error_set_detail(err, ERR_DETAIL_POOL_FULL);
 }
 
 int tf_spacemap_alloc(struct tf_spacemap *sm, uint64_t want, uint64_t *ret_first, uint64_t *ret_n,

@@ -60,11 +60,11 @@ int tf_tx_reserve(struct tf_tx *tx, uint64_t blocks, enum tf_reserve reserve, st
 		kept += tx->data.n_groups / 8;
 	if (free_blocks >= need + kept)
 		return 0;
-	return error_set(err, ERR_NO_SPACE,
-			 "pool metadata is full (%llu of %llu blocks free, %llu needed)",
-			 (unsigned long long)free_blocks,
-			 (unsigned long long)tx->metadata.nr_blocks,
-			 (unsigned long long)(need + kept));
+	error_set(err, ERR_NO_SPACE,
+		  "pool metadata is full (%llu of %llu blocks free, %llu needed)",
+		  (unsigned long long)free_blocks, (unsigned long long)tx->metadata.nr_blocks,
+		  (unsigned long long)(need + kept));
+	return error_set_detail(err, ERR_DETAIL_POOL_FULL);
 }
 
 int tf_tx_flush(struct tf_tx *tx, struct tf_sm_root *ret_data, struct tf_sm_root *ret_metadata,
