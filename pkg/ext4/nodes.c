@@ -26,9 +26,30 @@ struct ext4_tree *ext4_tree_new(void)
 	return tree;
 }
 
+static void free_removed(struct ext4_node_dir *dir)
+{
+	struct ext4_node *next;
+
+	for (struct ext4_node *node = steal(&dir->removed); node; node = next) {
+		next = node->next;
+		free(node);
+	}
+}
+
+static void free_dir(struct ext4_node *node)
+{
+	struct ext4_node_dir *dir = steal(&node->dir);
+
+	if (!dir)
+		return;
+	free_removed(dir);
+	hash_ranges_release(&dir->known);
+	free(dir);
+}
+
 static void free_node(struct ext4_node *node)
 {
-	free(node->dir);
+	free_dir(node);
 	free(node);
 }
 
@@ -204,7 +225,26 @@ void ext4_tree_remove(struct ext4_tree *tree, struct ext4_node *node)
 	dir->entries--;
 	if (node->dir)
 		dir->subdirs--;
-	free_node(node);
+	free_dir(node);
+	if (node->made) {
+		free(node);
+		return;
+	}
+	node->next = dir->removed;
+	dir->removed = node;
+}
+
+void ext4_tree_settle(struct ext4_node *dir)
+{
+	for (struct ext4_node *node = dir->dir->first; node; node = node->next)
+		node->made = false;
+	free_removed(dir->dir);
+}
+
+void ext4_tree_loaded(struct ext4_node *dir)
+{
+	dir->dir->loaded = true;
+	hash_ranges_release(&dir->dir->known);
 }
 
 struct ext4_node *ext4_node_parent(const struct ext4_node *node)

@@ -53,6 +53,7 @@ static int check_superblock(const struct ext2_super_block *sb, struct error *err
 static void release(struct ext4_writer *w)
 {
 	file_stream_release(&w->file);
+	ext4_dir_view_drop(w);
 	ext4_inode_table_release(&w->table);
 	ext4_groups_release(&w->groups);
 	block_store_release(&w->store);
@@ -133,15 +134,6 @@ int ext4_writer_inode(struct ext4_writer *w, uint32_t inode, struct ext4_raw_ino
 		      struct error *err)
 {
 	return ext4_inode_table_get(&w->table, inode, ret, err);
-}
-
-int ext4_writer_lookup(struct ext4_writer *w, struct ext4_node *dir, const char *name,
-		       size_t name_len, struct ext4_node **ret, struct error *err)
-{
-	if (ext4_writer_load_dir(w, dir, err) < 0)
-		return -1;
-	*ret = ext4_tree_find(w->tree, dir, name, name_len);
-	return 0;
 }
 
 int ext4_writer_list(struct ext4_writer *w, struct ext4_node *dir, struct ext4_node ***ret,
@@ -236,9 +228,10 @@ static int add_name(struct ext4_writer *w, struct ext4_node *dir, const char *na
 		    uint32_t inode, enum ext4_dir_type type, struct ext4_node **ret)
 {
 	*ret = ext4_tree_add(w->tree, dir, name, name_len, inode, (uint8_t)type);
+	(*ret)->made = true;
 	ext4_writer_dir_changed(w, dir);
 	if ((*ret)->dir) {
-		(*ret)->dir->loaded = true;
+		ext4_tree_loaded(*ret);
 		ext4_writer_dir_changed(w, *ret);
 	}
 	return 0;
@@ -247,9 +240,12 @@ static int add_name(struct ext4_writer *w, struct ext4_node *dir, const char *na
 static int check_free(struct ext4_writer *w, struct ext4_node *dir, const char *name,
 		      size_t name_len, struct error *err)
 {
-	if (check_name(name, name_len, err) < 0 || ext4_writer_load_dir(w, dir, err) < 0)
+	struct ext4_node *there;
+
+	if (check_name(name, name_len, err) < 0
+	    || ext4_writer_lookup(w, dir, name, name_len, &there, err) < 0)
 		return -1;
-	if (ext4_tree_find(w->tree, dir, name, name_len))
+	if (there)
 		return error_set(err, ERR_INVALID, "%.*s is there already", (int)name_len, name);
 	return 0;
 }

@@ -197,6 +197,20 @@ int ext4_content_shorten(struct ext4_writer *w, uint32_t inode, struct content_m
 	return ext4_content_attach(w, inode, &kept, err);
 }
 
+int ext4_content_extend(struct ext4_writer *w, uint32_t inode, const struct content_map *map,
+			size_t n, const uint8_t *data, struct error *err)
+{
+	cleanup(extent_list_release) struct extent_list list = {0};
+	uint32_t end = (uint32_t)ext4_extents_count(map->extents, map->n);
+
+	for (size_t i = 0; i < map->n; i++)
+		extent_list_add(&list, map->extents[i].logical, map->extents[i].physical,
+				map->extents[i].len);
+	if (ext4_content_append(w, &list, end, n, data, err) < 0 || detach(w, inode, map, err) < 0)
+		return -1;
+	return ext4_content_attach(w, inode, &list, err);
+}
+
 int ext4_content_put(struct ext4_writer *w, uint32_t inode, const void *data, size_t len,
 		     struct error *err)
 {

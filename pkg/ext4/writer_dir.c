@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Directories: all names of one are read when it is first looked into; one that changed is written
- * as a whole at the end of the session, over its old blocks where it still fits.
+ * Names of directories come into the tree when they are first looked for: all of a directory that
+ * is a list, those of one leaf where there is an index.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -13,13 +13,108 @@
 
 enum { READ_BLOCKS = 16 };
 
-/* --- reading -------------------------------------------------------------------------------------
- */
-
 static int damaged(const struct ext4_node *dir, const char *what, struct error *err)
 {
 	return error_set(err, ERR_INCONSISTENT, "ext4: directory inode %u: %s", dir->inode, what);
 }
+
+/* --- blocks -----------------------------------------------------------------------------------
+ */
+
+/* Is it a directory without gaps, and as long as it says? */
+static int check_map(const struct ext4_node *dir, const struct content_map *map,
+		     uint64_t size_bytes, struct error *err)
+{
+	uint64_t next = 0;
+
+	for (size_t i = 0; i < map->n; i++) {
+		if (map->extents[i].logical != next || map->extents[i].unwritten)
+			return damaged(dir, "a hole", err);
+		next += map->extents[i].len;
+	}
+	if (size_bytes == 0 || size_bytes != next * EXT4_BLOCK_BYTES)
+		return damaged(dir, "wrong size", err);
+	return 0;
+}
+
+uint64_t ext4_dir_view_physical(const struct ext4_dir_view *view, uint32_t logical)
+{
+	const struct ext4_extent *extents = view->map.extents;
+	size_t low = 0, high = view->map.n;
+
+	while (high - low > 1) {
+		size_t middle = low + (high - low) / 2;
+
+		if (extents[middle].logical <= logical)
+			low = middle;
+		else
+			high = middle;
+	}
+	return extents[low].physical + (logical - extents[low].logical);
+}
+
+static int read_block(void *arg, uint32_t logical, uint8_t *ret, struct error *err)
+{
+	struct ext4_dir_view *view = arg;
+
+	return block_store_read(&view->w->store, ext4_dir_view_physical(view, logical), 1, ret,
+				err);
+}
+
+struct ext4_dir_owner ext4_dir_owner_of(const struct ext4_writer *w, const struct ext4_node *dir)
+{
+	struct ext4_dir_owner owner = {
+		.inode = dir->inode,
+		.parent = dir->parent ? dir->parent->inode : dir->inode,
+	};
+
+	memcpy(owner.hash_seed, w->fs->super->s_hash_seed, sizeof(owner.hash_seed));
+	return owner;
+}
+
+int ext4_dir_view_open(struct ext4_writer *w, const struct ext4_node *dir,
+		       struct ext4_dir_view **ret, struct error *err)
+{
+	cleanup(ext4_dir_view_close_ptr) struct ext4_dir_view *view = xcalloc(1, sizeof(*view));
+	struct ext4_dir_source *source = &view->source;
+	struct ext4_raw_inode *raw;
+
+	if (!dir->dir)
+		return error_set(err, ERR_INVALID, "%s is not a directory", dir->name);
+	if (ext4_content_load(w, dir->inode, &view->map, err) < 0
+	    || ext4_writer_inode(w, dir->inode, &raw, err) < 0)
+		return -1;
+	if (!S_ISDIR(ext4_raw_mode(raw)))
+		return damaged(dir, "its inode is none of a directory", err);
+	if (check_map(dir, &view->map, ext4_raw_size(raw), err) < 0)
+		return -1;
+	view->w = w;
+	view->indexed = ext4_raw_flag(raw, EXT2_INDEX_FL);
+	source->read = read_block;
+	source->arg = view;
+	source->blocks = (uint32_t)(ext4_raw_size(raw) / EXT4_BLOCK_BYTES);
+	source->owner = ext4_dir_owner_of(w, dir);
+	source->owner.seed = ext4_writer_seed(w, dir->inode, raw);
+	*ret = steal(&view);
+	return 0;
+}
+
+void ext4_dir_view_close(struct ext4_dir_view *view)
+{
+	content_map_release(&view->map);
+	dir_index_release(&view->index);
+	free(view);
+}
+
+void ext4_dir_view_drop(struct ext4_writer *w)
+{
+	if (w->view)
+		ext4_dir_view_close(w->view);
+	w->view = NULL;
+}
+
+/* --- names ------------------------------------------------------------------------------------
+ */
 
 /* What . and .. say is what keeps a damaged tree from having loops. */
 static int check_dot(const struct ext4_node *dir, const struct ext4_dir_entry *entry,
@@ -46,15 +141,12 @@ static int entry_type(struct ext4_writer *w, const struct ext4_dir_entry *entry,
 	return 0;
 }
 
-static int add_entry(struct ext4_writer *w, struct ext4_node *dir,
-		     const struct ext4_dir_entry *entry, struct error *err)
+static int add_name(struct ext4_writer *w, struct ext4_node *dir,
+		    const struct ext4_dir_entry *entry, struct error *err)
 {
 	uint8_t type;
 
-	if (ext4_dir_is_dot(entry))
-		return check_dot(dir, entry, err);
-	if (memchr(entry->name, '/', entry->name_len) || memchr(entry->name, 0, entry->name_len)
-	    || entry->inode == EXT2_ROOT_INO
+	if (entry->inode == EXT2_ROOT_INO
 	    || ext4_tree_find(w->tree, dir, entry->name, entry->name_len))
 		return damaged(dir, "an entry that cannot be", err);
 	if (entry_type(w, entry, &type, err) < 0)
@@ -63,41 +155,40 @@ static int add_entry(struct ext4_writer *w, struct ext4_node *dir,
 	return 0;
 }
 
-static int add_block(struct ext4_writer *w, struct ext4_node *dir, const uint8_t *block,
+/* --- all names --------------------------------------------------------------------------------
+ */
+
+/* Of hashes that are known the tree knows better: names may have come and gone. */
+static bool is_known(const struct ext4_node *dir, const struct ext4_dir_owner *owner,
+		     const struct ext4_dir_entry *entry)
+{
+	const struct hash_ranges *known = &dir->dir->known;
+
+	return known->n
+	       && hash_ranges_hold(known, ext4_dir_hash(owner, entry->name, entry->name_len, NULL));
+}
+
+static int add_block(struct ext4_dir_view *view, struct ext4_node *dir, const uint8_t *block,
 		     struct error *err)
 {
 	struct ext4_dir_cursor cursor = {.block = block, .block_bytes = EXT4_BLOCK_BYTES};
+	struct ext4_dir_entry entry;
+	int rc;
 
-	for (;;) {
-		struct ext4_dir_entry entry;
-		int rc = ext4_dir_next(&cursor, &entry, err);
-
-		if (rc != 0)
-			return rc < 0 ? -1 : 0;
-		if (add_entry(w, dir, &entry, err) < 0)
+	while ((rc = ext4_dir_next(&cursor, &entry, err)) == 0) {
+		if (ext4_dir_is_dot(&entry))
+			rc = check_dot(dir, &entry, err);
+		else if (!is_known(dir, &view->source.owner, &entry))
+			rc = add_name(view->w, dir, &entry, err);
+		if (rc < 0)
 			return -1;
 	}
-}
-
-/* Is it a directory without gaps, and as long as it says? */
-static int check_map(const struct ext4_node *dir, const struct content_map *map,
-		     uint64_t size_bytes, struct error *err)
-{
-	uint64_t next = 0;
-
-	for (size_t i = 0; i < map->n; i++) {
-		if (map->extents[i].logical != next || map->extents[i].unwritten)
-			return damaged(dir, "a hole", err);
-		next += map->extents[i].len;
-	}
-	if (size_bytes == 0 || size_bytes != next * EXT4_BLOCK_BYTES)
-		return damaged(dir, "wrong size", err);
-	return 0;
+	return rc < 0 ? -1 : 0;
 }
 
 /* Blocks that follow each other in the directory and on the volume. */
-static int read_run(struct ext4_writer *w, struct ext4_node *dir, const struct ext4_extent *at,
-		    uint32_t seed, bool indexed, struct error *err)
+static int read_run(struct ext4_dir_view *view, struct ext4_node *dir, const struct ext4_extent *at,
+		    struct error *err)
 {
 	cleanup_free uint8_t *data = xmalloc((size_t)READ_BLOCKS * EXT4_BLOCK_BYTES);
 
@@ -106,234 +197,138 @@ static int read_run(struct ext4_writer *w, struct ext4_node *dir, const struct e
 		const uint8_t *block = data + (size_t)(k % READ_BLOCKS) * EXT4_BLOCK_BYTES;
 
 		if (k % READ_BLOCKS == 0
-		    && block_store_read(&w->store, at->physical + k,
+		    && block_store_read(&view->w->store, at->physical + k,
 					left < READ_BLOCKS ? left : READ_BLOCKS, data, err)
 			       < 0)
 			return -1;
-		if (!ext4_dir_checksum_holds(seed, block, EXT4_BLOCK_BYTES, indexed,
-					     at->logical + k))
+		if (!ext4_dir_checksum_holds(view->source.owner.seed, block, EXT4_BLOCK_BYTES,
+					     view->indexed, at->logical + k))
 			return damaged(dir, "bad checksum", err);
-		if (add_block(w, dir, block, err) < 0)
+		if (add_block(view, dir, block, err) < 0)
 			return -1;
 	}
 	return 0;
 }
 
-static int read_blocks(struct ext4_writer *w, struct ext4_node *dir, const struct content_map *map,
-		       uint32_t seed, bool indexed, struct error *err)
+static int load_all(struct ext4_dir_view *view, struct ext4_node *dir, struct error *err)
 {
-	for (size_t i = 0; i < map->n; i++)
-		if (read_run(w, dir, &map->extents[i], seed, indexed, err) < 0)
+	for (size_t i = 0; i < view->map.n; i++)
+		if (read_run(view, dir, &view->map.extents[i], err) < 0)
 			return -1;
+	ext4_tree_loaded(dir);
 	return 0;
 }
 
 int ext4_writer_load_dir(struct ext4_writer *w, struct ext4_node *dir, struct error *err)
 {
-	cleanup(content_map_release) struct content_map map = {0};
-	struct ext4_raw_inode *raw;
-	uint32_t seed;
-	bool indexed;
+	cleanup(ext4_dir_view_close_ptr) struct ext4_dir_view *view = NULL;
 
-	if (!dir->dir)
-		return error_set(err, ERR_INVALID, "%s is not a directory", dir->name);
-	if (dir->dir->loaded)
+	if (dir->dir && dir->dir->loaded)
 		return 0;
-	if (ext4_content_load(w, dir->inode, &map, err) < 0
-	    || ext4_writer_inode(w, dir->inode, &raw, err) < 0)
+	if (ext4_dir_view_open(w, dir, &view, err) < 0)
 		return -1;
-	if (!S_ISDIR(ext4_raw_mode(raw)))
-		return damaged(dir, "its inode is none of a directory", err);
-	seed = ext4_writer_seed(w, dir->inode, raw);
-	indexed = ext4_raw_flag(raw, EXT2_INDEX_FL);
-	if (check_map(dir, &map, ext4_raw_size(raw), err) < 0
-	    || read_blocks(w, dir, &map, seed, indexed, err) < 0)
-		return -1;
-	dir->dir->loaded = true;
-	return 0;
+	return load_all(view, dir, err);
 }
 
-/* --- writing -------------------------------------------------------------------------------------
+/* --- one name ---------------------------------------------------------------------------------
  */
 
-void ext4_writer_dir_changed(struct ext4_writer *w, struct ext4_node *dir)
+/* Names of a leaf with hashes from first to last that were not known before. */
+static int add_leaf(struct ext4_dir_view *view, struct ext4_node *dir, const struct dir_path *path,
+		    const struct hash_range *range, struct error *err)
 {
-	if (dir->dir->changed_at)
-		return;
-	ALLOC_GROW(w->changed, w->n_changed + 1, w->changed_room);
-	w->changed[w->n_changed++] = dir;
-	dir->dir->changed_at = w->n_changed;
-}
+	cleanup(dir_leaf_release) struct dir_leaf leaf = {.n = 0};
 
-void ext4_writer_dir_forget(struct ext4_writer *w, struct ext4_node *dir)
-{
-	if (dir->dir->changed_at)
-		w->changed[dir->dir->changed_at - 1] = NULL;
-	dir->dir->changed_at = 0;
-}
-
-static int compare_entries(const void *a, const void *b)
-{
-	const struct ext4_dir_entry *x = a;
-	const struct ext4_dir_entry *y = b;
-	size_t shorter = x->name_len < y->name_len ? x->name_len : y->name_len;
-	int rc = memcmp(x->name, y->name, shorter);
-
-	return rc ? rc : x->name_len - y->name_len;
-}
-
-/* The names of a directory in byte order, whatever order they are in memory. */
-static struct ext4_dir_entry *sorted_entries(const struct ext4_node *dir)
-{
-	struct ext4_dir_entry *entries = xcalloc(dir->dir->entries + 1, sizeof(*entries));
-	size_t n = 0;
-
-	for (const struct ext4_node *node = dir->dir->first; node; node = node->next)
-		entries[n++] = (struct ext4_dir_entry){.name = node->name,
-						       .name_len = node->name_len,
-						       .type = node->type,
-						       .inode = node->inode};
-	qsort(entries, n, sizeof(*entries), compare_entries);
-	return entries;
-}
-
-static int encode(struct ext4_writer *w, const struct ext4_node *dir, struct buffer *ret,
-		  bool *ret_indexed, struct error *err)
-{
-	struct ext4_dir_owner owner = {
-		.inode = dir->inode,
-		.parent = dir->parent ? dir->parent->inode : dir->inode,
-	};
-	cleanup_free struct ext4_dir_entry *entries = sorted_entries(dir);
-	struct ext4_raw_inode *raw;
-
-	if (ext4_writer_inode(w, dir->inode, &raw, err) < 0)
+	if (dir_leaf_read(&view->index, path, &leaf, err) < 0)
 		return -1;
-	owner.seed = ext4_writer_seed(w, dir->inode, raw);
-	memcpy(owner.hash_seed, w->fs->super->s_hash_seed, sizeof(owner.hash_seed));
-	return ext4_dir_encode(&owner, entries, dir->dir->entries, ret, ret_indexed, err);
-}
+	for (size_t i = 0; i < leaf.n; i++) {
+		uint32_t hash = leaf.names[i].hash;
 
-/* Write the blocks of a run that are not on the volume already. */
-static int overwrite_run(struct ext4_writer *w, uint64_t block, size_t n, const uint8_t *data,
-			 struct error *err)
-{
-	cleanup_free uint8_t *old = xmalloc((size_t)READ_BLOCKS * EXT4_BLOCK_BYTES);
-
-	for (size_t i = 0; i < n; i++) {
-		size_t at = i % READ_BLOCKS, left = n - i;
-		const uint8_t *new = data + i *EXT4_BLOCK_BYTES;
-
-		if (at == 0
-		    && block_store_read(&w->store, block + i,
-					left < READ_BLOCKS ? left : READ_BLOCKS, old, err)
-			       < 0)
-			return -1;
-		if (memcmp(old + at * EXT4_BLOCK_BYTES, new, EXT4_BLOCK_BYTES) != 0
-		    && block_store_overwrite(&w->store, block + i, 1, new, err) < 0)
+		if (hash >= range->first && hash <= range->last
+		    && !hash_ranges_hold(&dir->dir->known, hash)
+		    && add_name(view->w, dir, &leaf.names[i].entry, err) < 0)
 			return -1;
 	}
 	return 0;
 }
 
 /*
- * Write over the blocks a directory has. Where only the inodes behind names changed, as in a layer
- * of upgrades, most blocks of a large directory stay as they are.
+ * The leaf of a hash, and those that go on with it. Where the first one or the last one shares its
+ * first or last hash with another leaf, not all names of that hash were met: it stays unknown.
  */
-static int overwrite(struct ext4_writer *w, const struct content_map *map, const uint8_t *data,
-		     struct error *err)
+static int add_leaves(struct ext4_dir_view *view, struct ext4_node *dir, uint32_t hash,
+		      struct error *err)
 {
-	for (size_t i = 0; i < map->n; i++) {
-		const struct ext4_extent *at = &map->extents[i];
+	struct hash_range range;
+	struct dir_path path;
+	bool more;
 
-		if (overwrite_run(w, at->physical, at->len,
-				  data + (size_t)at->logical * EXT4_BLOCK_BYTES, err)
-		    < 0)
+	if (dir_index_find(&view->index, hash, &path, err) < 0)
+		return -1;
+	range.first = dir_path_leaf(&path)->at.hash;
+	range.first += range.first & 1;
+	do {
+		uint64_t end = dir_path_end(&path);
+
+		more = dir_path_continues(&path, hash);
+		range.last = (uint32_t)(more ? hash : end - 1 - (end & 1));
+		if (add_leaf(view, dir, &path, &range, err) < 0)
 			return -1;
-	}
+		if (more && dir_index_next(&view->index, &path, err) < 0)
+			return -1;
+	} while (more);
+	hash_ranges_add(&dir->dir->known, range.first, range.last);
 	return 0;
 }
 
-/* Over the old blocks if there are enough, else all to new ones, which follow each other. */
-static int put_dir(struct ext4_writer *w, uint32_t inode, const struct buffer *data,
-		   struct error *err)
+/* Make w->view that of a directory. 0, 1 = it has no index: all its names were read; -1. */
+static int look_into(struct ext4_writer *w, struct ext4_node *dir, struct error *err)
 {
-	cleanup(content_map_release) struct content_map map = {0};
-	size_t need = data->len / EXT4_BLOCK_BYTES;
-	uint64_t have;
+	cleanup(ext4_dir_view_close_ptr) struct ext4_dir_view *view = NULL;
+	int rc;
 
-	if (ext4_content_load(w, inode, &map, err) < 0)
+	if (w->view && w->view->source.owner.inode == dir->inode)
+		return 0;
+	if (ext4_dir_view_open(w, dir, &view, err) < 0)
 		return -1;
-	have = ext4_extents_count(map.extents, map.n);
-	if (have < need) {
-		if (ext4_content_drop(w, inode, err) < 0)
-			return -1;
-		return ext4_content_put(w, inode, data->data, data->len, err);
-	}
-	if (have > need && ext4_content_shorten(w, inode, &map, need, err) < 0)
-		return -1;
-	return overwrite(w, &map, data->data, err);
-}
-
-/* One for its name, one for its ., one for each .. below; beyond the limit they are not counted. */
-static uint32_t dir_links(const struct ext4_node *dir)
-{
-	size_t links = 2 + dir->dir->subdirs;
-
-	return links > EXT4_LINKS_MAX ? 1 : (uint32_t)links;
-}
-
-static int flush_dir(struct ext4_writer *w, struct ext4_node *dir, struct error *err)
-{
-	cleanup_buffer struct buffer data = {0};
-	struct ext4_raw_inode *raw, before;
-	bool indexed;
-
-	if (encode(w, dir, &data, &indexed, err) < 0 || put_dir(w, dir->inode, &data, err) < 0
-	    || ext4_writer_inode(w, dir->inode, &raw, err) < 0)
-		return -1;
-	before = *raw;
-	ext4_raw_set_size(raw, data.len);
-	ext4_raw_set_flag(raw, EXT2_INDEX_FL, indexed);
-	ext4_raw_set_links(raw, dir_links(dir));
-	if (memcmp(&before, raw, sizeof(before)) != 0)
-		ext4_inode_table_changed(&w->table, dir->inode);
+	rc = view->indexed ? dir_index_open(&view->source, &view->index, err) : 1;
+	if (rc != 0)
+		return rc < 0 || load_all(view, dir, err) < 0 ? -1 : 1;
+	ext4_dir_view_drop(w);
+	w->view = steal(&view);
 	return 0;
 }
 
-static int compare_inodes(const void *a, const void *b)
+/* Bring a name into the tree, if it is there, with those beside it. */
+static int bring(struct ext4_writer *w, struct ext4_node *dir, const char *name, size_t name_len,
+		 struct error *err)
 {
-	const struct ext4_node *x = *(struct ext4_node *const *)a;
-	const struct ext4_node *y = *(struct ext4_node *const *)b;
-
-	return x->inode < y->inode ? -1 : x->inode > y->inode;
-}
-
-static int flush_named(struct ext4_writer *w, struct ext4_node *dir, struct error *err)
-{
+	struct ext4_dir_owner owner = ext4_dir_owner_of(w, dir);
+	uint32_t hash = ext4_dir_hash(&owner, name, name_len, NULL);
 	cleanup_free char *path = NULL;
+	int rc;
 
-	if (flush_dir(w, dir, err) == 0)
+	if (dir->dir && hash_ranges_hold(&dir->dir->known, hash))
+		return 0;
+	rc = look_into(w, dir, err);
+	if (rc == 0)
+		rc = add_leaves(w->view, dir, hash, err);
+	if (rc >= 0)
 		return 0;
 	path = ext4_node_path(dir);
 	return error_wrap(err, "folder %s", path);
 }
 
-int ext4_writer_flush_dirs(struct ext4_writer *w, struct error *err)
+int ext4_writer_lookup(struct ext4_writer *w, struct ext4_node *dir, const char *name,
+		       size_t name_len, struct ext4_node **ret, struct error *err)
 {
-	size_t n = 0;
+	struct ext4_node *node = ext4_tree_find(w->tree, dir, name, name_len);
 
-	for (size_t i = 0; i < w->n_changed; i++)
-		if (w->changed[i])
-			w->changed[n++] = w->changed[i];
-	w->n_changed = n;
-	if (n)
-		qsort(w->changed, n, sizeof(struct ext4_node *), compare_inodes);
-	for (size_t i = 0; i < n; i++) {
-		w->changed[i]->dir->changed_at = 0;
-		if (flush_named(w, w->changed[i], err) < 0)
+	if (!node && !(dir->dir && dir->dir->loaded)) {
+		if (bring(w, dir, name, name_len, err) < 0)
 			return -1;
+		node = ext4_tree_find(w->tree, dir, name, name_len);
 	}
-	w->n_changed = 0;
+	*ret = node;
 	return 0;
 }

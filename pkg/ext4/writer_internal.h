@@ -3,7 +3,8 @@
  * The parts of one editing session.
  *
  *   writer.c         the public calls: names and inodes, start and end
- *   writer_dir.c     directories: read when first looked into, written once at the end
+ *   writer_dir.c     directories: names read when they are first looked for
+ *   writer_dir_put.c directories: changes written once at the end
  *   writer_data.c    content of regular files, as a stream
  *   writer_xattr.c   extended attributes
  *   writer_content.c blocks of an inode: taking, writing, giving back
@@ -16,6 +17,7 @@
 
 #include "pkg/ext4/block_store.h"
 #include "pkg/ext4/checksum.h"
+#include "pkg/ext4/directory_index.h"
 #include "pkg/ext4/extents.h"
 #include "pkg/ext4/groups.h"
 #include "pkg/ext4/inode_table.h"
@@ -50,6 +52,7 @@ struct ext4_writer {
 	struct file_stream file;
 	struct ext4_node **changed; /* directories to be written; NULL where one went away */
 	size_t n_changed, changed_room;
+	struct ext4_dir_view *view; /* of the directory last looked into by its index, or NULL */
 };
 
 /* --- content -------------------------------------------------------------------------------------
@@ -91,6 +94,11 @@ MUST_CHECK int ext4_content_drop(struct ext4_writer *w, uint32_t inode, struct e
 MUST_CHECK int ext4_content_shorten(struct ext4_writer *w, uint32_t inode, struct content_map *map,
 				    uint64_t blocks, struct error *err);
 
+/* Take n blocks more for an inode and write data to them. The map is what it has; its size stays. */
+MUST_CHECK int ext4_content_extend(struct ext4_writer *w, uint32_t inode,
+				   const struct content_map *map, size_t n, const uint8_t *data,
+				   struct error *err);
+
 /* Bytes as the whole content of an inode that had none; sets its size. */
 MUST_CHECK int ext4_content_put(struct ext4_writer *w, uint32_t inode, const void *data, size_t len,
 				struct error *err);
@@ -113,6 +121,32 @@ MUST_CHECK int ext4_xattrs_drop(struct ext4_writer *w, uint32_t inode, struct er
 /* Bring all names of a directory into the tree. Errors: ERR_INVALID (not a directory). */
 MUST_CHECK int ext4_writer_load_dir(struct ext4_writer *w, struct ext4_node *dir,
 				    struct error *err);
+
+/* The blocks of a directory on disk. */
+struct ext4_dir_view {
+	struct ext4_writer *w;
+	uint32_t inode;
+	bool indexed;		       /* says its inode */
+	struct content_map map;	       /* without gaps, as long as the size */
+	struct ext4_dir_source source; /* of those blocks */
+	struct dir_index index;
+};
+
+/* Errors: ERR_INVALID (not a directory), ERR_INCONSISTENT. The index is not opened. */
+MUST_CHECK int ext4_dir_view_open(struct ext4_writer *w, const struct ext4_node *dir,
+				  struct ext4_dir_view **ret, struct error *err);
+void ext4_dir_view_close(struct ext4_dir_view *view);
+
+/* Where on the volume a block of the directory is. */
+uint64_t ext4_dir_view_physical(const struct ext4_dir_view *view, uint32_t logical);
+
+/* All but the seed of checksums. */
+struct ext4_dir_owner ext4_dir_owner_of(const struct ext4_writer *w, const struct ext4_node *dir);
+DEFINE_CLEANUP(struct ext4_dir_view *, ext4_dir_view_close);
+
+/* Forget w->view. */
+void ext4_dir_view_drop(struct ext4_writer *w);
+
 void ext4_writer_dir_changed(struct ext4_writer *w, struct ext4_node *dir);
 /* A directory goes away: it will not be written. */
 void ext4_writer_dir_forget(struct ext4_writer *w, struct ext4_node *dir);
