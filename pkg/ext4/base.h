@@ -14,7 +14,7 @@
  * Counts every change of what base or writer put on disk. ChainID + layout version + base size is
  * the key under which a layer is shared.
  */
-enum { EXT4_LAYOUT_VERSION = 1 };
+enum { EXT4_LAYOUT_VERSION = 2 };
 
 struct ext4_base_params {
 	uint64_t inodes; /* 0: one for each 16 KiB */

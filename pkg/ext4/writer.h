@@ -4,10 +4,11 @@
  * committed layer. Works on names already split into components; path rules (links, whiteouts)
  * are the caller's.
  *
- *   ext4_tree     names -> inodes, a cache that outlives one writer and is handed from layer to
- * layer ext4_node     one name in it; several nodes may share an inode (hard links) ext4_writer one
- * editing session: inode table, bitmaps, directories, data runs in memory, written once by
- * ext4_writer_finish()
+ *   ext4_tree     names -> inodes, as far as they were looked for: a cache that outlives one
+ *                 writer and is handed from layer to layer
+ *   ext4_node     one name in it; several nodes may share an inode (hard links)
+ *   ext4_writer   one editing session: inode table, bitmaps, directories, data runs in memory,
+ *                 written once by ext4_writer_finish()
  *
  * Placement depends only on what is on disk and on the calls made: never on the cache, a clock,
  * a random number or the pool's block size. New things go to 64 KiB chunks that are wholly free

@@ -3,7 +3,8 @@
 """Writes the seeds of the fuzzers of ext4: testdata/fuzz/{ext4_read,ext4_extract,tree_tar}/NAME.
 
 Each is a damage to the file system of tests/support/ext4_sample: a byte that says whether checksums
-hold again, then (metadata block, offset, value). Run without arguments; always the same.
+hold again, then (metadata block, offset, value). Those of testdata/fuzz/ext4_directory are the same
+for the blocks of one directory. Run without arguments; always the same.
 """
 import os
 import struct
@@ -61,13 +62,49 @@ SEEDS = {
 }
 
 
+def directory(*records, large=False, signed=True):
+    return bytes([signed | large << 1]) + b"".join(struct.pack("<BHB", *r) for r in records)
+
+
+# root: levels at 30, index from 32 (limit, count, block, then hash and block); node: index from 8
+DIRECTORY_SEEDS = {
+    "whole": directory(),
+    "whole_large": directory(large=True),
+    "wrong_checksum": directory((1, 100, 9), signed=False),
+    "levels_one": directory((0, 30, 1)),
+    "levels_none": directory((0, 30, 0), large=True),
+    "levels_two": directory((0, 30, 2), large=True),
+    "levels_many": directory((0, 30, 9)),
+    "other_hash": directory((0, 28, 2)),
+    "count_none": directory((0, 34, 0)),
+    "count_of_one": directory((0, 34, 1)),
+    "limit_small": directory((0, 32, 99)),
+    "block_outside": directory((0, 37, 0xff)),
+    "block_of_root": directory((0, 36, 0)),
+    "block_twice": directory((0, 44, 1)),
+    "node_of_itself": directory((0, 30, 2), (0, 34, 1), (1, 12, 1), large=True),
+    "hash_falls": directory((0, 43, 0xff)),
+    "hash_goes_on": directory((0, 40, 1)),
+    "dot_of_another": directory((0, 0, 9)),
+    "dot_in_a_leaf": directory((1, 6, 1), (1, 8, ord("."))),
+    "name_twice": directory((1, 6, 8), (1, 74, 8)),
+    "entry_endless": directory((1, 4, 0), (1, 5, 0)),
+    "leaf_as_node": directory((1, 0, 0), (1, 1, 0), (1, 4, 0), (1, 5, 16)),
+}
+
+
+def write(target, seeds):
+    folder = os.path.join(TOP, "testdata/fuzz", target)
+    os.makedirs(folder, exist_ok=True)
+    for name, data in seeds.items():
+        with open(os.path.join(folder, name), "wb") as f:
+            f.write(data)
+
+
 def main():
     for target in ("ext4_read", "ext4_extract", "tree_tar"):
-        folder = os.path.join(TOP, "testdata/fuzz", target)
-        os.makedirs(folder, exist_ok=True)
-        for name, data in SEEDS.items():
-            with open(os.path.join(folder, name), "wb") as f:
-                f.write(data)
+        write(target, SEEDS)
+    write("ext4_directory", DIRECTORY_SEEDS)
 
 
 main()

@@ -110,9 +110,51 @@ static void what_is_removed_is_not_found_and_the_rest_is(void **state)
 	ext4_tree_free(tree);
 }
 
+/* What is on disk is kept when it is removed, until it is known to be gone there, too. */
+static void names_on_disk_are_remembered_as_removed(void **state)
+{
+	struct ext4_tree *tree = ext4_tree_new();
+	struct ext4_node *root = add(tree, NULL, "", 2, EXT4_DIR_DIRECTORY);
+	struct ext4_node *made = add(tree, root, "made", 12, EXT4_DIR_REGULAR);
+
+	(void)state;
+	made->made = true;
+	ext4_tree_remove(tree, made);
+	assert_null(root->dir->removed);
+	ext4_tree_remove(tree, add(tree, root, "old", 13, EXT4_DIR_DIRECTORY));
+	assert_non_null(root->dir->removed);
+	assert_string_equal(root->dir->removed->name, "old");
+	assert_int_equal(root->dir->removed->type, EXT4_DIR_DIRECTORY);
+	assert_int_equal(root->dir->entries + root->dir->subdirs, 0);
+	assert_null(ext4_tree_find(tree, root, "old", 3));
+	made = add(tree, root, "old", 14, EXT4_DIR_REGULAR);
+	made->made = true;
+	ext4_tree_settle(root);
+	assert_false(made->made);
+	assert_null(root->dir->removed);
+	ext4_tree_remove(tree, made);
+	assert_string_equal(root->dir->removed->name, "old");
+	ext4_tree_free(tree);
+}
+
+static void a_directory_that_is_all_here_needs_no_ranges(void **state)
+{
+	struct ext4_tree *tree = ext4_tree_new();
+	struct ext4_node *root = add(tree, NULL, "", 2, EXT4_DIR_DIRECTORY);
+
+	(void)state;
+	hash_ranges_add(&root->dir->known, 4, 8);
+	ext4_tree_loaded(root);
+	assert_true(root->dir->loaded);
+	assert_int_equal(root->dir->known.n, 0);
+	ext4_tree_free(tree);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(names_on_disk_are_remembered_as_removed),
+		cmocka_unit_test(a_directory_that_is_all_here_needs_no_ranges),
 		cmocka_unit_test(names_are_found_in_their_directory_only),
 		cmocka_unit_test(the_path_of_a_node_is_any_length),
 		cmocka_unit_test(any_byte_and_length_can_be_a_name),
