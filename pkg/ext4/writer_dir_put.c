@@ -199,6 +199,24 @@ static struct changes collect(const struct ext4_writer *w, const struct ext4_nod
 	return c;
 }
 
+/* Leaves mostly come in the order they have on the volume, too. */
+static int overwrite_blocks(struct ext4_writer *w, const struct ext4_dir_view *view,
+			    const struct ext4_dir_edit *edit, struct error *err)
+{
+	for (size_t i = 0, n; i < edit->n; i += n) {
+		uint64_t block = ext4_dir_view_physical(view, edit->numbers[i]);
+
+		for (n = 1; i + n < edit->n; n++)
+			if (ext4_dir_view_physical(view, edit->numbers[i + n]) != block + n)
+				break;
+		if (block_store_overwrite(&w->store, block, n,
+					  edit->changed.data + i * EXT4_BLOCK_BYTES, err)
+		    < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int put_edit(struct ext4_writer *w, const struct ext4_dir_view *view,
 		    const struct ext4_dir_edit *edit, struct error *err)
 {
@@ -206,11 +224,8 @@ static int put_edit(struct ext4_writer *w, const struct ext4_dir_view *view,
 	uint32_t inode = view->source.owner.inode;
 	struct ext4_raw_inode *raw;
 
-	for (size_t i = 0; i < edit->n; i++)
-		if (block_store_overwrite(&w->store, ext4_dir_view_physical(view, edit->numbers[i]),
-					  1, edit->changed.data + i * EXT4_BLOCK_BYTES, err)
-		    < 0)
-			return -1;
+	if (overwrite_blocks(w, view, edit, err) < 0)
+		return -1;
 	if (more == 0)
 		return 0;
 	if (ext4_content_extend(w, inode, &view->map, more, edit->added.data, err) < 0
@@ -227,13 +242,8 @@ static int put_changes(struct ext4_writer *w, const struct ext4_node *dir, const
 {
 	cleanup(ext4_dir_view_close_ptr) struct ext4_dir_view *view = NULL;
 	cleanup(ext4_dir_edit_release) struct ext4_dir_edit edit = {0};
-	struct ext4_raw_inode *raw;
 	int rc;
 
-	if (ext4_writer_inode(w, dir->inode, &raw, err) < 0)
-		return -1;
-	if (!ext4_raw_flag(raw, EXT2_INDEX_FL))
-		return 1;
 	if (c->n == 0)
 		return 0;
 	if (ext4_dir_view_open(w, dir, &view, err) < 0)
@@ -281,9 +291,16 @@ static int put_links(struct ext4_writer *w, struct ext4_node *dir, int64_t more,
 
 static int flush_dir(struct ext4_writer *w, struct ext4_node *dir, struct error *err)
 {
-	cleanup(changes_release) struct changes c = collect(w, dir);
-	int rc = put_changes(w, dir, &c, err);
+	cleanup(changes_release) struct changes c = {0};
+	struct ext4_raw_inode *raw;
+	int rc = 1;
 
+	if (ext4_writer_inode(w, dir->inode, &raw, err) < 0)
+		return -1;
+	if (ext4_raw_flag(raw, EXT2_INDEX_FL)) {
+		c = collect(w, dir);
+		rc = put_changes(w, dir, &c, err);
+	}
 	if (rc < 0 || (rc > 0 && put_whole(w, dir, err) < 0)
 	    || put_links(w, dir, c.subdirs, rc > 0, err) < 0)
 		return -1;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Speed of the ext4 writer: a made-up image of N files (most are small, a few are large), then a
- * layer of one file on top of it.
+ * layer of one file on top of it; N empty files in one directory, then layers that change it.
  *
  *   ext4_bench [FILES [IMAGE]]     50,000 files, a sparse file under /tmp
  */
@@ -166,8 +166,30 @@ static int add_files(struct fill *f, unsigned first, unsigned n, struct error *e
 	return 0;
 }
 
-static int layer(struct file_volume *v, struct ext4_tree *tree, unsigned first, unsigned n,
-		 uint64_t *ret_bytes, struct error *err)
+/* Empty files in one directory, which is there already for a layer. */
+static int add_flat(struct fill *f, unsigned first, unsigned n, struct error *err)
+{
+	static const struct ext4_meta dir = {.mode = S_IFDIR | 0755};
+	static const struct ext4_meta file = {.mode = S_IFREG | 0644};
+	struct ext4_node *at, *node, *root = ext4_writer_root(f->w);
+
+	if (ext4_writer_lookup(f->w, root, "flat", 4, &at, err) < 0
+	    || (!at && ext4_writer_make(f->w, root, "flat", 4, &dir, &at, err) < 0))
+		return -1;
+	for (unsigned i = first; i < first + n; i++) {
+		char name[64];
+		size_t len = (size_t)snprintf(name, sizeof(name), "name-of-one-of-many-%u", i);
+
+		if (ext4_writer_make(f->w, at, name, len, &file, &node, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+typedef int add_fn(struct fill *f, unsigned first, unsigned n, struct error *err);
+
+static int layer(struct file_volume *v, struct ext4_tree *tree, add_fn *add, unsigned first,
+		 unsigned n, uint64_t *ret_bytes, struct error *err)
 {
 	static const uint8_t uuid[16] = {1};
 	cleanup(ext4_writer_abort_ptr) struct ext4_writer *w = NULL;
@@ -178,14 +200,14 @@ static int layer(struct file_volume *v, struct ext4_tree *tree, unsigned first, 
 	if (ext4_writer_open(&v->volume, tree, uuid, &w, err) < 0)
 		return -1;
 	f.w = w;
-	if (add_files(&f, first, n, err) < 0)
+	if (add(&f, first, n, err) < 0)
 		return -1;
 	*ret_bytes = f.bytes;
 	return ext4_writer_finish(&w, err);
 }
 
-static void measure(const char *what, struct file_volume *v, struct ext4_tree *tree, unsigned first,
-		    unsigned n)
+static void measure(const char *what, struct file_volume *v, struct ext4_tree *tree, add_fn *add,
+		    unsigned first, unsigned n)
 {
 	double wall = wall_seconds();
 	struct rusage before, after;
@@ -194,7 +216,7 @@ static void measure(const char *what, struct file_volume *v, struct ext4_tree *t
 
 	getrusage(RUSAGE_SELF, &before);
 	v->read = v->reads = v->written = v->writes = 0;
-	if (layer(v, tree, first, n, &bytes, &err) < 0)
+	if (layer(v, tree, add, first, n, &bytes, &err) < 0)
 		die(&err);
 	wall = wall_seconds() - wall;
 	getrusage(RUSAGE_SELF, &after);
@@ -224,9 +246,18 @@ int main(int argc, char **argv)
 	v.direct = open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
 	if (ext4_base_create(&v.volume, &params, &err) < 0)
 		die(&err);
-	measure("fill", &v, tree, 0, files);
-	measure("one file", &v, tree, files, 1);
-	measure("one file, nothing cached", &v, fresh, files + 1, 1);
+	measure("fill", &v, tree, add_files, 0, files);
+	measure("one file", &v, tree, add_files, files, 1);
+	measure("one file, nothing cached", &v, fresh, add_files, files + 1, 1);
+	measure("one directory", &v, tree, add_flat, 0, files);
+	for (unsigned n = 1, at = files; n <= files / 10; at += 2 * n, n *= 10) {
+		measure("more in it", &v, tree, add_flat, at, n);
+		ext4_tree_free(fresh);
+		fresh = ext4_tree_new();
+		measure("more in it, nothing cached", &v, fresh, add_flat, at + n, n);
+		ext4_tree_free(tree);
+		tree = steal(&fresh);
+	}
 	ext4_tree_free(tree);
 	ext4_tree_free(fresh);
 	close(v.fd);
