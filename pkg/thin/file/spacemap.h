@@ -44,6 +44,7 @@ struct tf_spacemap {
 	uint64_t bitmap_root, overflow_root; /* as edited by the commit under way */
 	struct tf_sm_group *groups;
 	size_t n_groups, n_loaded, n_dirty;
+	bool settled; /* see tf_spacemap_settle() */
 	uint64_t over_dirty; /* overflow entries of dirty groups, before and after */
 	uint64_t cursor;     /* the search starts here; 0 after each commit, so that allocation
 				depends on nothing but the disk and the calls since */
@@ -115,8 +116,8 @@ MUST_CHECK int tf_spacemap_entry(struct tf_spacemap *sm, size_t g, struct tf_ind
 /*
  * When a pool is opened for writing: put right what other tools are known to write wrong and the
  * kernel believes, the hints and the number of blocks in use. Looks at all bitmaps of metadata, of
- * data at the last one, and at the others where the index does not add up; the next commit writes
- * it.
+ * data at the last one, and at the others where the index does not add up; a bitmap that is looked
+ * at later corrects the number by as much as its own hint was wrong. The next commit writes it.
  */
 MUST_CHECK int tf_spacemap_settle(struct tf_spacemap *sm, struct error *err);
 

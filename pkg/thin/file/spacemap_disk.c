@@ -149,6 +149,12 @@ static uint32_t first_free(const struct tf_sm_group *g)
 	return i;
 }
 
+/* Blocks in use by the index alone. */
+static uint32_t hinted_used(const struct tf_index_entry *e)
+{
+	return e->nr_free <= TF_BITMAP_ENTRIES ? TF_BITMAP_ENTRIES - e->nr_free : 0;
+}
+
 int tf_spacemap_load(struct tf_spacemap *sm, size_t n, struct error *err)
 {
 	struct tf_sm_group *g = &sm->groups[n];
@@ -170,10 +176,12 @@ int tf_spacemap_load(struct tf_spacemap *sm, size_t n, struct error *err)
 	/* Both fields are hints, but wrong ones hide free blocks from the kernel. */
 	if (entry.nr_free != TF_BITMAP_ENTRIES - g->used || entry.none_free_before > first_free(g))
 		tf_spacemap_touch(sm, g);
+	if (sm->settled)
+		sm->nr_allocated += (uint64_t)g->used - hinted_used(&entry);
 	return 0;
 }
 
-/* Blocks in use by the index alone, but by the bitmap where that is loaded. */
+/* Blocks in use by the index, but by the bitmap where that is loaded. */
 static int count_used(struct tf_spacemap *sm, uint64_t *ret, struct error *err)
 {
 	struct tf_index_entry entry;
@@ -186,8 +194,7 @@ static int count_used(struct tf_spacemap *sm, uint64_t *ret, struct error *err)
 		}
 		if (tf_spacemap_entry(sm, i, &entry, err) < 0)
 			return -1;
-		if (entry.nr_free <= TF_BITMAP_ENTRIES)
-			*ret += TF_BITMAP_ENTRIES - entry.nr_free;
+		*ret += hinted_used(&entry);
 	}
 	return 0;
 }
@@ -210,13 +217,15 @@ int tf_spacemap_settle(struct tf_spacemap *sm, struct error *err)
 	if (load_from(sm, is_metadata(sm) ? 0 : sm->n_groups - 1, err) < 0
 	    || count_used(sm, &used, err) < 0)
 		return -1;
-	if (used == sm->nr_allocated)
+	sm->settled = used == sm->nr_allocated;
+	if (sm->settled)
 		return 0;
 	if (load_from(sm, 0, err) < 0 || count_used(sm, &used, err) < 0)
 		return -1;
 	if (used != sm->nr_allocated)
 		tf_spacemap_touch(sm, &sm->groups[0]); /* so that there is something to commit */
 	sm->nr_allocated = used;
+	sm->settled = true;
 	return 0;
 }
 
