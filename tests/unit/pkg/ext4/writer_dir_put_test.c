@@ -30,9 +30,10 @@ static void random_sessions_agree_with_a_list(void **state)
 		{4, 120, 20, 10, 40, 10},
 	};
 	unsigned rounds = getenv("THINPULL_ROUNDS") ? (unsigned)atoi(getenv("THINPULL_ROUNDS")) : 1;
+	unsigned first = getenv("THINPULL_SEED") ? (unsigned)atoi(getenv("THINPULL_SEED")) : 0;
 
 	(void)state;
-	for (unsigned round = 0; round < rounds; round++)
+	for (unsigned round = first; round < first + rounds; round++)
 		for (size_t i = 0; i < ARRAY_SIZE(habits); i++) {
 			const struct dir_habit *h = &habits[i];
 			struct dir_twins t = dir_twins_new(64 * MIB, 8000);
