@@ -44,7 +44,7 @@ struct tf_spacemap {
 	uint64_t bitmap_root, overflow_root; /* as edited by the commit under way */
 	struct tf_sm_group *groups;
 	size_t n_groups, n_loaded, n_dirty;
-	bool settled; /* see tf_spacemap_settle() */
+	bool settled;	     /* see tf_spacemap_settle() */
 	uint64_t over_dirty; /* overflow entries of dirty groups, before and after */
 	uint64_t cursor;     /* the search starts here; 0 after each commit, so that allocation
 				depends on nothing but the disk and the calls since */
