@@ -31,7 +31,7 @@ try() {
     raw "$ref" "$WORK/raw.ext4"
 }
 
-kinds="spread one"
+kinds="spread flat"
 # shellcheck disable=SC2086
 python3 "$SUPPORT/many_files_layout.py" "$layout" $kinds
 for kind in $kinds; do
