@@ -250,12 +250,57 @@ static void they_may_come_and_go_with_layers_in_any_order(void **state)
 	}
 }
 
+/*
+ * The last of them comes to a large directory, and one goes again, each in a layer with nothing in
+ * memory: what is read are the leaves of that hash, not those of 20,000 other names.
+ */
+static void one_more_takes_the_leaves_of_its_hash_at_most(void **state)
+{
+	enum { OTHERS = 20000, BLOCK = 4096 };
+	struct folder *f = folder_new(3);
+	struct memory_volume *v = edit_base(512ULL << 20, 0);
+	struct ext4_tree *tree = ext4_tree_new();
+	struct ext4_writer *w = edit_open(v, tree);
+	size_t last = f->n_one_hash - 1, leaves = f->n_one_hash / 13 + 1;
+	size_t toggled[] = {last, last / 2};
+
+	(void)state;
+	edit_dir(w, "d");
+	for (int i = 0; i < OTHERS; i++) {
+		cleanup_free char *path = xasprintf("d/some other name, number %d", i);
+
+		edit_file(w, path, "");
+	}
+	for (size_t i = 0; i < last; i++)
+		toggle(f, w, i);
+	edit_finish(w);
+	ext4_tree_free(tree);
+	for (size_t i = 0; i < ARRAY_SIZE(toggled); i++) {
+		v = next_layer(v);
+		tree = ext4_tree_new();
+		w = edit_open(v, tree);
+		toggle(f, w, toggled[i]);
+		edit_finish(w);
+		ext4_tree_free(tree);
+		print_message("read %llu KiB, written %llu KiB\n",
+			      (unsigned long long)v->counts.bytes_read / 1024,
+			      (unsigned long long)v->counts.bytes_written / 1024);
+		/* superblock and descriptors, bitmaps, inodes, the index; the directory has 240 leaves */
+		assert_true(v->counts.bytes_read <= (leaves + 24) * BLOCK);
+		assert_true(v->counts.bytes_written <= 12 * BLOCK);
+		assert_all_find(f, v);
+	}
+	memory_volume_free(v);
+	folder_free(f);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_names_have_one_hash),
 		cmocka_unit_test(they_may_come_all_at_once_and_go_one_by_one),
 		cmocka_unit_test(they_may_come_and_go_with_layers_in_any_order),
+		cmocka_unit_test(one_more_takes_the_leaves_of_its_hash_at_most),
 	};
 
 	own_mounts();
