@@ -44,7 +44,8 @@ MUST_CHECK int thin_volume_next_mapped(struct thin_volume *v, uint64_t offset, u
 /*
  * Copy a range that next_mapped() named to the same place of a file. Where the file system can, the
  * blocks are shared with the pool's data file (ioctl_ficlonerange(2)); else they are copied and
- * 4 KiB pieces of zeros left out. The file reads as zeros there before.
+ * 4 KiB pieces of zeros left out. The file reads as zeros there before. Nobody may write to the
+ * device meanwhile, nor discard in it; the rest of the pool may change.
  * @fd: open for writing.   @name: of the file, for errors.   @ret_shared: bytes that were shared.
  */
 MUST_CHECK int thin_volume_copy_to(struct thin_volume *v, uint64_t offset, uint64_t len, int fd,

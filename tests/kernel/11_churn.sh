@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Pools after random work of the file engine (snapshots, discards, deletes, metadata snapshots) go
-# to the kernel, which works on them in turn, and back, some times over: each side reads what the
-# other one wrote, and the checks find nothing after any leg.
+# Pools after random work of the file engine (snapshots, discards, deletes, metadata snapshots,
+# growth) go to the kernel, which works on them in turn, and back, some times over: each side reads
+# what the other one wrote, and the checks find nothing after any leg.
 # weight: 20
 . "$(dirname "$0")/lib.sh"
 

@@ -123,6 +123,17 @@ static void hold_or_release(struct thin_pool *pool)
 	     &err);
 }
 
+static void grow(struct thin_pool *pool)
+{
+	struct thin_pool_status status;
+	struct error err = {0};
+
+	must(thin_pool_status(pool, &status, &err), &err);
+	must(thin_file_grow(pool, (status.data_total_blocks + pick(50)) * BLOCK,
+			    (status.metadata_total_blocks + pick(50)) * 4096, &err),
+	     &err);
+}
+
 static void do_something(struct thin_pool *pool)
 {
 	uint32_t id = (uint32_t)pick(IDS), other = (uint32_t)pick(IDS);
@@ -130,6 +141,8 @@ static void do_something(struct thin_pool *pool)
 
 	if (pick(40) == 0)
 		hold_or_release(pool);
+	else if (pick(60) == 0)
+		grow(pool);
 	else if (!exists(pool, id))
 		must(exists(pool, other) ? thin_pool_create_snap(pool, id, other, &err)
 					 : thin_pool_create_thin(pool, id, &err),

@@ -226,8 +226,8 @@ static int share_run(struct tf_volume *v, const struct run *run, uint64_t offset
 }
 
 /*
- * A block that a device maps stays as it is while others write to the pool, so only finding it has
- * to be done again. When the device went meanwhile, that is seen at the end.
+ * A block that a device maps stays as it is while others write to the pool, and to this device
+ * nobody does, so only finding it has to be done again. When the device went meanwhile, that is seen at the end.
  */
 static int volume_copy_to(struct thin_volume *volume, uint64_t offset, uint64_t len, int fd,
 			  const char *name, uint64_t *ret_shared, struct error *err)

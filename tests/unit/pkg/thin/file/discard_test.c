@@ -229,6 +229,34 @@ static void short_metadata_is_refused_or_suffices(void **state)
 	thin_fixture_release(&f);
 }
 
+/* Who reads meanwhile gets the bytes of one commit or of the next, never those of another device that
+ * has the blocks now. */
+static void a_reader_never_sees_blocks_that_went_to_others(void **state)
+{
+	struct thin_fixture reader;
+
+	(void)state;
+	thin_fixture_init(&f, 64, 0);
+	thin_fixture_create(&f, 1);
+	thin_fixture_create(&f, 2);
+	thin_fixture_write(&f, 1, 0, 60 * BLOCK, 1);
+	thin_fixture_commit(&f);
+	reader = (struct thin_fixture){.dir = f.dir};
+	thin_fixture_open(&reader, THIN_FILE_READ);
+	thin_fixture_expect(&reader, 1, 0, 60 * BLOCK, 1);
+	assert_ok(discard(1, 0, 50 * BLOCK), &err);
+	thin_fixture_expect(&reader, 1, 0, 60 * BLOCK, 1);
+	thin_fixture_commit(&f);
+	thin_fixture_write(&f, 2, 0, 50 * BLOCK, 2); /* where those of 1 were */
+	thin_fixture_expect(&reader, 1, 0, 50 * BLOCK, 0);
+	thin_fixture_commit(&f);
+	thin_fixture_expect(&reader, 1, 0, 50 * BLOCK, 0);
+	thin_fixture_expect(&reader, 1, 50 * BLOCK, 10 * BLOCK, 1);
+	thin_fixture_expect(&reader, 2, 0, 50 * BLOCK, 2);
+	thin_fixture_close(&reader);
+	thin_fixture_release(&f);
+}
+
 /* A device with more mappings than it counts is damage, found before the number wraps. */
 static void a_wrong_number_of_mappings_is_damage(void **state)
 {
@@ -257,6 +285,7 @@ int main(void)
 		cmocka_unit_test(nothing_there_is_nothing_done),
 		cmocka_unit_test(a_hundred_thousand_mappings_go_at_once),
 		cmocka_unit_test(short_metadata_is_refused_or_suffices),
+		cmocka_unit_test(a_reader_never_sees_blocks_that_went_to_others),
 		cmocka_unit_test(a_wrong_number_of_mappings_is_damage),
 	};
 
