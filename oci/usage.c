@@ -289,6 +289,15 @@ static int add_share(struct usage *u, struct ids *so_far, uint64_t *sum, const s
 	return 0;
 }
 
+/* What no device maps any more but a metadata snapshot still holds is the pool's own. */
+static void add_held(struct usage *u, uint64_t mapped)
+{
+	uint64_t held = u->pool.data_used_blocks * u->pool.block_bytes - mapped;
+
+	u->system_sum.bytes += held;
+	u->system_sum.exclusive_bytes += held;
+}
+
 static int sum_shares(struct survey *v, struct error *err)
 {
 	cleanup(ids_release) struct ids so_far = {0};
@@ -304,6 +313,7 @@ static int sum_shares(struct survey *v, struct error *err)
 		return -1;
 	u->other_sum.n = v->others.n;
 	u->system_sum.n = u->system_sum.n_active = v->system.n;
+	add_held(u, sum + u->container_sum.bytes);
 	return 0;
 }
 

@@ -58,6 +58,7 @@ struct usage {
 	size_t n_containers;
 	uint32_t base_thin_id;
 	uint64_t base_mapped_bytes;
+	/* Of the system: the record, the base, and what only a metadata snapshot holds. */
 	struct usage_sum image_sum, container_sum, other_sum, system_sum;
 	uint64_t shared_bytes; /* with two users or more, each block once */
 	uint64_t host_bytes;

@@ -107,7 +107,7 @@ MUST_CHECK int thin_pool_devices(struct thin_pool *pool, struct thin_device **re
 /*
  * The data blocks that one or more of these devices map, each counted once; and of these the ones
  * that no other device maps: what deleting them all would free.
- * @ids: all different. A metadata snapshot that a kernel holds is no device. The first reads what
+ * @ids: all different. A metadata snapshot is no device: it counts as given up. The first reads what
  * they map, the second no more than what is theirs alone. Errors: ERR_NOT_FOUND.
  */
 MUST_CHECK int thin_pool_mapped(struct thin_pool *pool, const uint32_t *ids, size_t n,

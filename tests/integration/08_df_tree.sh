@@ -65,6 +65,24 @@ grep -q 'in files of containers outside the pool$' "$WORK/out" || fail 'not said
 grep -q "^box3 .* $want " "$WORK/out" || fail 'not in the table'
 tp umount box3 >/dev/null
 
+say 'a metadata snapshot in the pool is nobody, and changes no number'
+hold() { "$TOP/build/release/tests/tools/thin_churn" "$ROOT/pools/default" hold; }
+tp --json df >"$WORK/before"
+hold
+tp --json df | jq 'del(.pool.metadata, .totals.metadata)' >"$WORK/held"
+jq 'del(.pool.metadata, .totals.metadata)' "$WORK/before" | diff - "$WORK/held" || fail 'other numbers'
+check 'held'
+tp create "oci:$layout:v2" new >/dev/null
+check 'held, and one container more'
+tp rm box1 >/dev/null
+check 'held, and one less'
+[ "$(df '.pool.data.used_bytes == .totals.used_bytes')" = true ] || fail 'what is held is not counted'
+tp tree >/dev/null
+tp create "oci:$layout:v2" box1 >/dev/null
+tp rm new >/dev/null
+hold
+check 'no more held'
+
 say 'layers that lost their name'
 tp rm deep >/dev/null
 python3 - "$ROOT/content/index.json" <<'PY'

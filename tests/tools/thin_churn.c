@@ -5,6 +5,7 @@
  *   thin_churn DIR run SEED ROUNDS   random operations; makes the pool when there is none
  *   thin_churn DIR list              "ID SHA256" of each thin
  *   thin_churn DIR check             the strict check; nothing when all is well
+ *   thin_churn DIR hold              make a metadata snapshot, or give up the one that is there
  *
  * All volumes have VOLUME_BYTES, which `thin_churn DIR size` prints.
  */
@@ -181,6 +182,18 @@ static void run(const char *dir, uint64_t seed, uint64_t rounds)
 	thin_pool_close(pool);
 }
 
+static void hold(const char *dir)
+{
+	struct thin_pool *pool = open_pool(dir, THIN_FILE_WRITE);
+	struct thin_pool_status status;
+	struct error err = {0};
+
+	must(thin_pool_status(pool, &status, &err), &err);
+	hold_or_release(pool);
+	must(thin_pool_commit(pool, status.transaction_id, &err), &err);
+	thin_pool_close(pool);
+}
+
 /* ---- looking ---- */
 
 static void print_hash(struct thin_pool *pool, uint32_t id)
@@ -232,10 +245,13 @@ int main(int argc, char **argv)
 		list(argv[1]);
 	else if (argc == 3 && !strcmp(argv[2], "check"))
 		return check(argv[1]);
+	else if (argc == 3 && !strcmp(argv[2], "hold"))
+		hold(argv[1]);
 	else if (argc == 3 && !strcmp(argv[2], "size"))
 		printf("%d\n", VOLUME_BYTES);
 	else
-		must(error_set(&usage, ERR_USAGE, "DIR run SEED ROUNDS | list | check | size"),
+		must(error_set(&usage, ERR_USAGE,
+			       "DIR run SEED ROUNDS | list | check | hold | size"),
 		     &usage);
 	return 0;
 }

@@ -26,7 +26,7 @@ struct usage {
 	struct tally nodes, blocks;
 	uint64_t n; /* the answer */
 	/* A node for each level: what the cache lends is gone when it is trimmed. */
-	uint8_t (*path)[TF_BLOCK_BYTES];
+	uint8_t (*path)[TF_BLOCK_BYTES], (*device_path)[TF_BLOCK_BYTES];
 };
 
 static void tally_init(struct tally *t, uint64_t nr_blocks)
@@ -56,7 +56,8 @@ static void usage_init(struct usage *u, struct tf_pool *p, bool exclusive)
 	*u = (struct usage){.pool = p, .exclusive = exclusive};
 	tally_init(&u->nodes, p->tx.metadata.nr_blocks);
 	tally_init(&u->blocks, p->tx.data.nr_blocks);
-	u->path = xcalloc(TF_DEPTH_MAX, sizeof(*u->path));
+	u->path = xcalloc(2 * TF_DEPTH_MAX, sizeof(*u->path));
+	u->device_path = u->path + TF_DEPTH_MAX;
 }
 
 static void usage_release(struct usage *u)
@@ -103,27 +104,63 @@ static int add_blocks(struct usage *u, const uint8_t *leaf, struct error *err)
 	return 0;
 }
 
-static int add_node(struct usage *u, uint64_t nr, unsigned depth, struct error *err)
+static int add_node(struct usage *u, const struct tf_tree *tree, uint64_t nr, unsigned depth,
+		    struct error *err);
+
+/* What a node names: nodes of its own tree, or of one that hangs on it. */
+static int add_children(struct usage *u, const struct tf_tree *tree, const uint8_t *node,
+			unsigned depth, struct error *err)
+{
+	for (uint32_t i = 0; i < tf_node_entries(node); i++)
+		if (add_node(u, tree, tf_node_value64(node, i), depth, err) < 0)
+			return -1;
+	return 0;
+}
+
+static int add_node(struct usage *u, const struct tf_tree *tree, uint64_t nr, unsigned depth,
+		    struct error *err)
 {
 	struct tf_tx *tx = &u->pool->tx;
 	int counts = reach(u, &tx->metadata, &u->nodes, nr, err);
+	uint8_t(*path)[TF_BLOCK_BYTES] = tree == &tf_tree_devices ? u->device_path : u->path;
 	const uint8_t *lent;
 	uint8_t *node;
 
 	if (counts <= 0)
 		return counts;
 	if (depth == TF_DEPTH_MAX)
-		return tf_btree_too_deep(&tf_tree_mappings, err);
-	lent = tf_btree_node(tx, &tf_tree_mappings, nr, err);
+		return tf_btree_too_deep(tree, err);
+	lent = tf_btree_node(tx, tree, nr, err);
 	if (!lent)
 		return -1;
-	node = memcpy(u->path[depth], lent, TF_BLOCK_BYTES);
+	node = memcpy(path[depth], lent, TF_BLOCK_BYTES);
 	tf_tx_trim(tx);
-	if (tf_node_is_leaf(node))
-		return add_blocks(u, node, err);
-	for (uint32_t i = 0; i < tf_node_entries(node); i++)
-		if (add_node(u, tf_node_value64(node, i), depth + 1, err) < 0)
-			return -1;
+	if (!tf_node_is_leaf(node))
+		return add_children(u, tree, node, depth + 1, err);
+	if (tree == &tf_tree_devices)
+		return add_children(u, &tf_tree_mappings, node, 0, err);
+	return add_blocks(u, node, err);
+}
+
+/*
+ * A metadata snapshot has references, too, but is no device: give it up first. Then what it shares
+ * with a device is the device's alone, and what goes with it alone is not counted.
+ */
+static int set_held_aside(struct usage *u, struct error *err)
+{
+	struct tf_tx *tx = &u->pool->tx;
+	struct tf_superblock held;
+	const uint8_t *copy;
+
+	if (!u->exclusive || !u->pool->sb.held_root)
+		return 0;
+	copy = tf_cache_read(&tx->cache, u->pool->sb.held_root, TF_SUPERBLOCK, err);
+	if (!copy)
+		return error_wrap(err, "metadata snapshot");
+	tf_superblock_unpack(copy, &held);
+	if (add_node(u, &tf_tree_devices, held.mapping_root, 0, err) < 0)
+		return error_wrap(err, "metadata snapshot");
+	u->n = 0;
 	return 0;
 }
 
@@ -137,7 +174,7 @@ static int add_device(struct usage *u, uint32_t id, struct error *err)
 		return error_set(err, ERR_NOT_FOUND, "thin %u does not exist", id);
 	if (rc < 0)
 		return -1;
-	if (add_node(u, root, 0, err) < 0)
+	if (add_node(u, &tf_tree_mappings, root, 0, err) < 0)
 		return error_wrap(err, "thin %u", id);
 	return 0;
 }
@@ -148,6 +185,8 @@ static int count_once(struct tf_pool *p, const uint32_t *ids, size_t n, bool exc
 	cleanup(usage_release) struct usage u;
 
 	usage_init(&u, p, exclusive);
+	if (set_held_aside(&u, err) < 0)
+		return -1;
 	for (size_t i = 0; i < n; i++)
 		if (add_device(&u, ids[i], err) < 0)
 			return -1;
