@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "pkg/base/log.h"
+#include "pkg/thin/file/lock.h"
 #include "pkg/thin/file/pool_internal.h"
 
 /* Metadata blocks that it takes besides the new bitmaps: index paths and the rest of a commit. */
@@ -74,13 +75,15 @@ static int raise_file(int fd, uint64_t bytes, const char *name, struct error *er
 	return 0;
 }
 
-/* A kernel would take the rest of the metadata file for its own. If this fails the files are longer
- * than needed, no more. */
+/* A kernel would take the rest of the metadata file for its own. If this fails it is left to the
+ * next owner. */
 static void set_lengths(struct tf_pool *p, uint64_t data_blocks, uint64_t metadata_blocks)
 {
 	if (ftruncate(p->meta_fd, (off_t)(metadata_blocks * TF_BLOCK_BYTES)) < 0
-	    || ftruncate(p->data_fd, (off_t)(data_blocks * p->data.block_bytes)) < 0)
+	    || ftruncate(p->data_fd, (off_t)(data_blocks * p->data.block_bytes)) < 0) {
 		log_debug("pool %s: a file that grew could not be shortened again", p->dir);
+		p->keep_owner = true;
+	}
 }
 
 void tf_grow_undo(struct tf_pool *p)
@@ -123,6 +126,9 @@ int thin_file_grow(struct thin_pool *pool, uint64_t data_bytes, uint64_t metadat
 		return -1;
 	if (g.data == p->tx.data.nr_blocks && g.metadata == p->tx.metadata.nr_blocks)
 		return 0;
+	/* Only a dead owner's name tells the next one to shorten them again. */
+	if (tf_lock_sync_owner(p->dir, err) < 0)
+		return -1;
 	p->grown = true;
 	if (raise_files(p, &g, err) < 0)
 		return -1;

@@ -108,7 +108,8 @@ void tf_lock_drop(int meta_fd)
 	flock(meta_fd, LOCK_UN);
 }
 
-/* Not synced: after a power cut nobody needs to be told that the owner is gone. */
+/* Not synced: after a power cut few need to be told that the owner is gone, see
+ * tf_lock_sync_owner(). */
 static int write_owner(const char *path, const char *verb, struct error *err)
 {
 	cleanup_fd int fd = -1;
@@ -142,6 +143,16 @@ void tf_lock_forget_owner(const char *dir)
 	cleanup_free char *path = owner_path(dir);
 
 	unlink(path);
+}
+
+int tf_lock_sync_owner(const char *dir, struct error *err)
+{
+	cleanup_free char *path = owner_path(dir);
+	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0 || fdatasync(fd) < 0)
+		return error_sys(err, "sync %s", path);
+	return fdio_sync_dir(dir, err);
 }
 
 int tf_lock_check_loops(const char *name, struct error *err)

@@ -29,5 +29,8 @@ MUST_CHECK int tf_lock_set_owner(const char *dir, const char *verb, bool *ret_de
 /* Take the owner's name off. The lock itself goes with the file descriptor. */
 void tf_lock_forget_owner(const char *dir);
 
+/* The owner's name is to outlive a power cut, too: what is begun now, the next owner must undo. */
+MUST_CHECK int tf_lock_sync_owner(const char *dir, struct error *err);
+
 /* ERR_BUSY when a loop device stands on the file: a kernel may be using the pool. */
 MUST_CHECK int tf_lock_check_loops(const char *name, struct error *err);
