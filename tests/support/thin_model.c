@@ -3,6 +3,7 @@
  * blocks as long as they are the same block. */
 #include "tests/support/thin_model.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,9 +12,21 @@
 #include "pkg/base/cleanup.h"
 #include "pkg/thin/volume.h"
 
+enum { SECTOR_BYTES = 512 };
+
+static void forget_versions(struct model_block *b)
+{
+	for (size_t i = 0; i < b->n_versions; i++)
+		free(b->versions[i]);
+	free(b->versions);
+	b->versions = NULL;
+	b->n_versions = b->versions_room = 0;
+}
+
 static void block_drop(struct model_block **b)
 {
 	if (*b && --(*b)->refs == 0) {
+		forget_versions(*b);
 		free((*b)->bytes);
 		free(*b);
 	}
@@ -73,8 +86,45 @@ void thin_model_release(struct thin_model *m)
 	}
 	free(m->now.thins);
 	free(m->committed.thins);
-	free(m->torn.bytes);
-	m->torn.bytes = NULL;
+}
+
+static struct model_block *copy_block(const struct thin_model *m, const struct model_block *from)
+{
+	struct model_block *b = xcalloc(1, sizeof(*b));
+
+	b->bytes = xmemdup(from->bytes, m->kept_bytes);
+	for (size_t i = 0; i < from->n_versions; i++) {
+		ALLOC_GROW(b->versions, b->n_versions + 1, b->versions_room);
+		b->versions[b->n_versions++] = xmemdup(from->versions[i], m->kept_bytes);
+	}
+	return b;
+}
+
+void thin_model_copy(struct thin_model *to, const struct thin_model *from)
+{
+	*to = (struct thin_model){.nr_thins = from->nr_thins,
+				  .size_bytes = from->size_bytes,
+				  .block_bytes = from->block_bytes,
+				  .kept_bytes = from->kept_bytes};
+	thin_model_init(to);
+	state_copy(to, &to->now, &from->committed);
+	for (uint32_t id = 0; id < to->nr_thins; id++)
+		for (uint64_t i = 0; to->now.thins[id].exists && i < to->nr_blocks; i++) {
+			struct model_block **b = &to->now.thins[id].blocks[i], *old = *b;
+
+			if (!old)
+				continue;
+			if (!old->twin)
+				old->twin = copy_block(to, old);
+			*b = old->twin;
+			old->twin->refs++;
+			block_drop(&old);
+		}
+	for (uint32_t id = 0; id < from->nr_thins; id++)
+		for (uint64_t i = 0; from->committed.thins[id].exists && i < from->nr_blocks; i++)
+			if (from->committed.thins[id].blocks[i])
+				from->committed.thins[id].blocks[i]->twin = NULL;
+	state_copy(to, &to->committed, &to->now);
 }
 
 void thin_model_create(struct thin_model *m, uint32_t id)
@@ -113,16 +163,27 @@ static struct model_block *block_for_write(struct thin_model *m, struct model_th
 	return fresh;
 }
 
-void thin_model_write(struct thin_model *m, uint32_t id, const void *buf, size_t len,
-		      uint64_t offset)
+static void keep_version(struct thin_model *m, struct model_block *b)
 {
-	const uint8_t *p = buf;
+	ALLOC_GROW(b->versions, b->n_versions + 1, b->versions_room);
+	b->versions[b->n_versions++] = xmemdup(b->bytes, m->kept_bytes);
+}
+
+static void write_model(struct thin_model *m, uint32_t id, const uint8_t *p, size_t len,
+			uint64_t offset, bool only_in_place)
+{
+	struct model_thin *t = &m->now.thins[id];
 
 	while (len) {
 		uint64_t i = offset / m->block_bytes, at = offset % m->block_bytes;
 		size_t part = len < m->block_bytes - at ? len : (size_t)(m->block_bytes - at);
+		bool in_place = t->blocks[i] && !t->shared[i];
 
-		memcpy(block_for_write(m, &m->now.thins[id], i)->bytes + at, p, part);
+		assert(at + part <= m->kept_bytes);
+		if (in_place)
+			keep_version(m, t->blocks[i]);
+		if (in_place || !only_in_place)
+			memcpy(block_for_write(m, t, i)->bytes + at, p, part);
 		p += part;
 		offset += part;
 		len -= part;
@@ -146,25 +207,31 @@ void thin_model_discard(struct thin_model *m, uint32_t id, uint64_t offset, uint
 	}
 }
 
+void thin_model_write(struct thin_model *m, uint32_t id, const void *buf, size_t len,
+		      uint64_t offset)
+{
+	write_model(m, id, buf, len, offset, false);
+}
+
+void thin_model_write_failed(struct thin_model *m, uint32_t id, const void *buf, size_t len,
+			     uint64_t offset)
+{
+	write_model(m, id, buf, len, offset, true);
+}
+
 void thin_model_commit(struct thin_model *m, uint64_t transaction_id)
 {
 	m->now.transaction_id = transaction_id;
+	for (uint32_t id = 0; id < m->nr_thins; id++)
+		for (uint64_t i = 0; m->now.thins[id].exists && i < m->nr_blocks; i++)
+			if (m->now.thins[id].blocks[i])
+				forget_versions(m->now.thins[id].blocks[i]);
 	state_copy(m, &m->committed, &m->now);
 }
 
 void thin_model_abort(struct thin_model *m)
 {
 	state_copy(m, &m->now, &m->committed);
-}
-
-void thin_model_write_failed(struct thin_model *m, uint32_t id, const void *buf, size_t len,
-			     uint64_t offset)
-{
-	free(m->torn.bytes);
-	m->torn.id = id;
-	m->torn.offset = offset;
-	m->torn.len = len;
-	m->torn.bytes = xmemdup(buf, len);
 }
 
 static bool different(const char *what, uint32_t id, uint64_t at, uint64_t have, uint64_t want)
@@ -187,22 +254,6 @@ static struct thin_volume *open_thin(struct thin_model *m, struct thin_pool *poo
 	return NULL;
 }
 
-static bool settle_block(struct thin_model *m, struct model_block *b, uint64_t i, const uint8_t *is)
-{
-	uint64_t start = i * m->block_bytes;
-
-	for (uint64_t at = 0; at < m->kept_bytes; at++) {
-		uint64_t offset = start + at;
-		bool inside = offset >= m->torn.offset && offset < m->torn.offset + m->torn.len;
-
-		if (is[at] != b->bytes[at]
-		    && !(inside && is[at] == m->torn.bytes[offset - m->torn.offset]))
-			return different("torn byte", m->torn.id, offset, is[at], b->bytes[at]);
-	}
-	memcpy(b->bytes, is, m->kept_bytes);
-	return true;
-}
-
 static size_t bytes_in(const struct thin_model *m, uint64_t block)
 {
 	uint64_t left = m->size_bytes - block * m->block_bytes;
@@ -210,27 +261,62 @@ static size_t bytes_in(const struct thin_model *m, uint64_t block)
 	return left < m->kept_bytes ? (size_t)left : m->kept_bytes;
 }
 
+/* Each sector must be one of those that the block had; the newest is tried first. */
+static bool settle_block(struct thin_model *m, uint32_t id, uint64_t i, const uint8_t *is)
+{
+	struct model_block *b = m->now.thins[id].blocks[i];
+	size_t len = bytes_in(m, i);
+
+	for (size_t at = 0; at < len; at += SECTOR_BYTES) {
+		size_t n = len - at < SECTOR_BYTES ? len - at : SECTOR_BYTES, v = b->n_versions;
+
+		if (!memcmp(is + at, b->bytes + at, n))
+			continue;
+		while (v > 0 && memcmp(is + at, b->versions[v - 1] + at, n) != 0)
+			v--;
+		if (!v)
+			return different("torn sector", id, i * m->block_bytes + at, is[at],
+					 b->bytes[at]);
+	}
+	memcpy(b->bytes, is, len);
+	return true;
+}
+
+static bool settle_thin(struct thin_model *m, struct thin_pool *pool, uint32_t id)
+{
+	const struct model_thin *t = &m->now.thins[id];
+	cleanup(thin_volume_close_ptr) struct thin_volume *v = NULL;
+	cleanup_free uint8_t *is = NULL;
+	struct error err = {0};
+
+	for (uint64_t i = 0; i < m->nr_blocks; i++) {
+		if (!t->blocks[i] || !t->blocks[i]->n_versions)
+			continue;
+		if (!v)
+			v = open_thin(m, pool, id);
+		if (!v)
+			return false;
+		if (!is)
+			is = xmalloc(m->kept_bytes);
+		if (thin_volume_read(v, is, bytes_in(m, i), i * m->block_bytes, &err) < 0)
+			return different(err.cause, id, i * m->block_bytes, 0, 0);
+		if (!settle_block(m, id, i, is))
+			return false;
+	}
+	return true;
+}
+
 bool thin_model_settle(struct thin_model *m, struct thin_pool *pool)
 {
-	struct model_thin *t = &m->now.thins[m->torn.id];
-	cleanup(thin_volume_close_ptr) struct thin_volume *v = NULL;
-	cleanup_free uint8_t *is = xcalloc(1, m->kept_bytes);
-	struct error err = {0};
-	bool ok = true;
+	for (uint32_t id = 0; id < m->nr_thins; id++)
+		if (m->now.thins[id].exists && !settle_thin(m, pool, id))
+			return false;
+	return true;
+}
 
-	if (m->torn.bytes && m->torn.len && t->exists) {
-		v = open_thin(m, pool, m->torn.id);
-		for (uint64_t i = m->torn.offset / m->block_bytes;
-		     v && ok && i <= (m->torn.offset + m->torn.len - 1) / m->block_bytes; i++)
-			ok = !t->blocks[i] || t->shared[i]
-			     || (thin_volume_read(v, is, bytes_in(m, i), i * m->block_bytes, &err)
-					 == 0
-				 && settle_block(m, t->blocks[i], i, is));
-		ok = ok && v;
-	}
-	free(m->torn.bytes);
-	m->torn.bytes = NULL;
-	return ok;
+static bool all_zero(const uint8_t *p, size_t len)
+{
+	return !p[0] && !memcmp(p, p + 1, len - 1);
 }
 
 static bool block_equals(struct thin_model *m, struct thin_volume *v, uint32_t id, uint64_t i,
@@ -244,7 +330,7 @@ static bool block_equals(struct thin_model *m, struct thin_volume *v, uint32_t i
 	memset(is, 0xa5, len);
 	if (thin_volume_read(v, is, len, start, &err) < 0)
 		return different(err.cause, id, start, 0, len);
-	if (b && memcmp(is, b->bytes, len) == 0)
+	if (b ? memcmp(is, b->bytes, len) == 0 : all_zero(is, len))
 		return true;
 	for (size_t at = 0; at < len; at++)
 		if (is[at] != (b ? b->bytes[at] : 0))

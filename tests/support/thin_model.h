@@ -2,7 +2,8 @@
 /*
  * A pool of thin devices as plain bytes: what a real one must read like after any operation,
  * commit, abort or cut. Knows one thing of dm-thin beyond bytes: a block that is not shared is
- * overwritten in place, so such a write outlives an abort.
+ * overwritten in place, so such a write outlives an abort, and after a cut any of its sectors may
+ * be as it was before or after.
  */
 #pragma once
 
@@ -15,6 +16,10 @@
 struct model_block {
 	unsigned refs;
 	uint8_t *bytes;
+	/* What it held before each write in place since the last commit. */
+	uint8_t **versions;
+	size_t n_versions, versions_room;
+	struct model_block *twin; /* while a model is copied */
 };
 
 struct model_thin {
@@ -35,19 +40,13 @@ struct thin_model {
 	uint32_t block_bytes;
 	uint32_t kept_bytes; /* of each block: all, or for big pools only the first ones */
 	struct model_state now, committed;
-
-	/* A write that failed half way: in place it may have left either. */
-	struct {
-		uint32_t id;
-		uint64_t offset;
-		size_t len;
-		uint8_t *bytes; /* NULL = none */
-	} torn;
 };
 
 /* @m: has nr_thins, size_bytes, block_bytes and kept_bytes. */
 void thin_model_init(struct thin_model *m);
 void thin_model_release(struct thin_model *m);
+/* Another model of what was committed, with all that may be there instead. */
+void thin_model_copy(struct thin_model *to, const struct thin_model *from);
 
 /* The operations, when the pool did them. With kept_bytes less than a block
  * each write must be within the kept bytes of one block. */
@@ -65,6 +64,11 @@ void thin_model_abort(struct thin_model *m);
  * thin_model_settle() on the pool as it is then. */
 void thin_model_write_failed(struct thin_model *m, uint32_t id, const void *buf, size_t len,
 			     uint64_t offset);
+
+/*
+ * After an abort or a cut: look which content each block that was written in place has now, sector
+ * by sector, and go on with that. It can go back again until the next commit. False, and said on stderr: one that it never had.
+ */
 bool thin_model_settle(struct thin_model *m, struct thin_pool *pool);
 
 /*

@@ -24,6 +24,11 @@ struct thin_watch {
 	const char *broken; /* a rule that the engine broke */
 };
 
+struct thin_past {
+	struct thin_model model;
+	uint64_t held;
+};
+
 struct thin_run {
 	char *folder, *meta, *data;
 	uint64_t seed;
@@ -38,6 +43,14 @@ struct thin_run {
 	uint64_t no_space; /* how often space was short */
 	/* What the metadata snapshot holds, as a sum over its trees; 0 = there is none. */
 	uint64_t held, held_committed;
+	bool no_hook;	    /* nothing stands between: as in the program */
+	bool may_fail;	    /* any error is to be expected */
+	struct error error; /* the last one */
+	/* When wanted: the model before each commit, each of which then has a transaction id of
+	 * its own, one above the one before. */
+	bool keep_past;
+	struct thin_past *past;
+	size_t n_past, past_room;
 };
 
 /* @r: has seed, block_bytes, data_bytes, metadata_bytes, check_every, stride and model. */
@@ -60,14 +73,28 @@ int thin_run_hold_or_release(struct thin_run *r);
 
 /* Of a pool that came from elsewhere. */
 void thin_run_learn_held(struct thin_run *r);
+uint64_t thin_run_sum_held(struct thin_pool *pool);
+
+/* Pool and model; 0, or -1 as thin_run_failed(). Bytes are random, and zeros at times. */
+int thin_run_create(struct thin_run *r, uint32_t id);
+int thin_run_snap(struct thin_run *r, uint32_t id, uint32_t origin);
+int thin_run_delete(struct thin_run *r, uint32_t id);
+int thin_run_write(struct thin_run *r, uint32_t id, uint64_t offset, size_t len);
+int thin_run_discard(struct thin_run *r, uint32_t id, uint64_t offset, uint64_t len);
+int thin_run_write_to(struct thin_run *r, struct thin_volume *v, uint32_t id, uint64_t offset,
+		      size_t len);
 
 /* Make room for so many more blocks. 0, or -1 as thin_run_failed(). */
 int thin_run_grow(struct thin_run *r, uint64_t data_blocks, uint64_t metadata_blocks);
 
+/* Nothing that the strict check finds; but files may be longer than the pool says. */
+bool thin_run_disk_is_clean(const char *meta, const char *data, bool sizes_raised);
 /* Strict check and, if wanted, thin_check; bytes; what another process sees. */
 void thin_run_check_disk(struct thin_run *r, bool thin_check);
 void thin_run_check_contents(struct thin_run *r, uint64_t stride);
 void thin_run_check_reader(struct thin_run *r);
+
+void thin_run_forget_past(struct thin_run *r);
 
 /* A random device that exists, or an id that is free. False: none. */
 bool thin_run_pick(struct thin_run *r, bool exists, uint32_t *ret);

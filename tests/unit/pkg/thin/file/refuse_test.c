@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Each kind of change with the host refusing a call: each write, change of length, hole and sync of
+ * the pool's files in turn, for good or once, for a fault or because the disk is full. Then it is as
+ * at the last commit, nothing is lost, and work goes on. THINPULL_IMAGES: all ways at each call.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "tests/support/cmocka.h"
+
+#include "pkg/base/alloc.h"
+#include "tests/support/thin_disk_calls.h"
+#include "tests/support/thin_scenes.h"
+#include "tests/support/thin_tools.h"
+
+static const struct way {
+	bool once;
+	int sys;
+} ways[] = {{false, EIO}, {false, ENOSPC}, {true, EIO}, {true, ENOSPC}};
+
+enum { WAYS = ARRAY_SIZE(ways) };
+
+/* A pool to start from again and again. */
+struct start {
+	struct thin_run run;
+	struct thin_model model;
+	char *folder;
+	struct thin_disk disk;
+	uint64_t refused; /* so far */
+};
+
+static void start_init(struct start *s, void (*make)(struct thin_run *r))
+{
+	make(&s->run);
+	thin_run_close(&s->run);
+	thin_model_copy(&s->model, &s->run.model);
+	s->folder = thin_tools_folder();
+	thin_disk_copy(s->run.folder, s->folder);
+	s->refused = 0;
+}
+
+static void start_release(struct start *s)
+{
+	thin_run_open(&s->run); /* takes a dead owner's name away */
+	thin_run_end(&s->run);
+	thin_model_release(&s->model);
+	thin_tools_remove(&s->folder);
+}
+
+static void start_again(struct start *s)
+{
+	struct thin_run *r = &s->run;
+
+	thin_disk_copy(s->folder, r->folder);
+	thin_model_release(&r->model);
+	thin_model_copy(&r->model, &s->model);
+	r->may_fail = false;
+	r->held = r->held_committed = 0;
+	r->keep_past = true;
+	thin_run_forget_past(r);
+	r->seed = 12345;
+	thin_run_open(r);
+}
+
+static void arm(struct start *s, const struct way *way, uint64_t call)
+{
+	thin_disk_watch(&s->disk, s->run.folder);
+	s->disk.fault.kinds = DISK_ANY;
+	s->disk.fault.left = call;
+	s->disk.fault.once = way->once;
+	s->disk.fault.sys = way->sys;
+	s->run.may_fail = true;
+}
+
+/* An error that says what and where. A full disk is told as one, whatever was to be done. */
+static void check_error(const struct start *s, const struct way *way)
+{
+	const struct error *err = &s->run.error;
+	char text[1024];
+
+	error_text(err, text, sizeof(text));
+	if (err->kind != (way->sys == ENOSPC ? ERR_NO_SPACE : ERR_SYSTEM)
+	    || (!strstr(text, "/data") && !strstr(text, "/meta")))
+		fail_msg("%s: %s", error_kind_name(err->kind), text);
+}
+
+/*
+ * When a superblock's write went through and its sync did not, and the old one could not be put
+ * back either, the next owner finds the new state, which is whole. Else it must be the old one.
+ */
+static void follow_the_disk(struct start *s, const struct way *way)
+{
+	struct thin_model *m = &s->run.model;
+	uint64_t written = thin_disk_superblocks(&s->disk, s->disk.n_steps, false);
+	struct thin_pool_status status;
+	struct error err = {0};
+
+	assert_ok(thin_pool_status(s->run.pool, &status, &err), &err);
+	if (written == s->run.n_past + 1 && !way->once) {
+		assert_int_equal(status.transaction_id, m->committed.transaction_id + 1);
+		thin_model_commit(m, status.transaction_id);
+		s->run.held_committed = s->run.held;
+	}
+	thin_model_abort(m);
+	s->run.held = s->run.held_committed;
+}
+
+static void expect_a_commit(struct start *s, const struct way *way)
+{
+	struct thin_run *r = &s->run;
+
+	thin_run_close(r);
+	r->sizes_raised =
+		true; /* a file that could not be made shorter again is the next owner's */
+	thin_run_check_disk(r, false);
+	r->sizes_raised = false;
+	s->disk.fault.kinds = 0;
+	thin_run_open(r);
+	thin_run_check_disk(r, false);
+	follow_the_disk(s, way);
+	assert_true(thin_model_settle(&r->model, r->pool));
+	assert_true(thin_model_equals(&r->model, r->pool, s->refused, 4));
+	assert_true(thin_run_sum_held(r->pool) == r->held);
+}
+
+static void refuse(struct start *s, const struct thin_scene *scene, uint64_t call,
+		   const struct way *way)
+{
+	struct thin_run *r = &s->run;
+	struct error err = {0};
+
+	start_again(s);
+	arm(s, way, call);
+	if (scene->run(r) < 0) {
+		check_error(s, way);
+		if (thin_pool_abort(r->pool, &err) < 0)
+			assert_error(&err, s->run.error.kind, "an earlier commit failed");
+	}
+	assert_true(s->disk.fault.met > call);
+	s->refused++;
+	/* For half of them it is over when the pool is closed. */
+	if (call % 2)
+		s->disk.fault.kinds = 0;
+	expect_a_commit(s, way);
+	thin_disk_release(&s->disk);
+	r->may_fail = false;
+	assert_int_equal(thin_scenes_go_on(r), 0);
+	thin_run_close(r);
+}
+
+/* Which calls there are, when none is refused. Pieces of large writes are many and much the same. */
+static size_t list_calls(struct start *s, const struct thin_scene *scene, uint64_t *ret, size_t max)
+{
+	size_t n = 0;
+
+	start_again(s);
+	thin_disk_watch(&s->disk, s->run.folder);
+	assert_int_equal(scene->run(&s->run), 0);
+	for (uint64_t i = 0; i < s->disk.n_steps; i++)
+		if (!thin_disk_is_piece(&s->disk, i) || i % 16 == 0) {
+			assert_true(n < max);
+			ret[n++] = i;
+		}
+	thin_disk_release(&s->disk);
+	thin_run_close(&s->run);
+	return n;
+}
+
+static void refuse_everywhere(void (*make)(struct thin_run *r), unsigned unwanted, unsigned every)
+{
+	static uint64_t calls[4000];
+	static struct start s;
+	bool all_ways = getenv("THINPULL_IMAGES");
+
+	start_init(&s, make);
+	for (size_t i = 0; i < thin_scenes_n; i++) {
+		size_t n;
+
+		if (thin_scenes[i].flags & unwanted)
+			continue;
+		n = list_calls(&s, &thin_scenes[i], calls, ARRAY_SIZE(calls));
+		for (size_t k = i % every; k < n; k += every)
+			for (unsigned way = 0; way < WAYS; way++)
+				if (all_ways || way == (i + k / every) % WAYS)
+					refuse(&s, &thin_scenes[i], calls[k], &ways[way]);
+	}
+	print_message("%llu refusals\n", (unsigned long long)s.refused);
+	start_release(&s);
+}
+
+static void a_refused_call_leaves_the_last_commit(void **state)
+{
+	(void)state;
+	refuse_everywhere(thin_scenes_small, SCENE_ENDS_SESSION, 1);
+}
+
+static void so_it_is_with_large_trees(void **state)
+{
+	(void)state;
+	refuse_everywhere(thin_scenes_wide, SCENE_ENDS_SESSION | SCENE_WHOLE_BLOCKS,
+			  getenv("THINPULL_IMAGES") ? 1 : 5);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_refused_call_leaves_the_last_commit),
+		cmocka_unit_test(so_it_is_with_large_trees),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
