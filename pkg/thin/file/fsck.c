@@ -93,11 +93,19 @@ struct fsck_place fsck_at_block(uint64_t block)
 	return block ? fsck_at("metadata block %" PRIu64, block) : fsck_at("superblock");
 }
 
+static bool is_repairable(const struct fsck *f, enum fsck_kind kind)
+{
+	/* Repair makes the pool's time one more. */
+	if (kind == FSCK_SHARED_TIME && f->sb.time >= TF_TIME_MAX)
+		return false;
+	return kinds[kind].repairable == ALWAYS
+	       || (kinds[kind].repairable == IN_MAPS && f->in_maps);
+}
+
 void fsck_report(struct fsck *f, enum fsck_kind kind, struct fsck_place where, const char *fmt, ...)
 {
 	struct thin_findings *all = f->findings;
-	bool repairable = kinds[kind].repairable == ALWAYS
-			  || (kinds[kind].repairable == IN_MAPS && f->in_maps);
+	bool repairable = is_repairable(f, kind);
 	struct thin_finding *item;
 	va_list ap;
 
@@ -259,6 +267,8 @@ void fsck_release(struct fsck *f)
 {
 	for (uint64_t i = 0; f->data.bitmaps && i < f->data.nr_bitmaps; i++)
 		free(f->data.bitmaps[i].counts);
+	for (uint64_t i = 0; f->metadata.bitmaps && i < f->metadata.nr_bitmaps; i++)
+		free(f->metadata.bitmaps[i].stored);
 	free(f->data.bitmaps);
 	free(f->metadata.bitmaps);
 	free(f->blocks);

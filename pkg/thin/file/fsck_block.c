@@ -238,10 +238,22 @@ static void leaf_top(struct fsck *f, uint32_t self, const uint8_t *b)
 	}
 }
 
+/* The first virtual block that no device can have: a size in bytes must fit the kernel's loff_t. */
+static uint64_t virtual_end(const struct fsck *f)
+{
+	uint64_t block_bytes = (uint64_t)f->sb.data_block_sectors * TF_SECTOR_BYTES;
+
+	return block_bytes ? INT64_MAX / block_bytes : 0;
+}
+
 static void leaf_mapping(struct fsck *f, uint32_t self, const uint8_t *b)
 {
 	struct fsck_node *node = &f->nodes[self];
 
+	if (node->entries && node->hi >= virtual_end(f))
+		fsck_report(f, FSCK_KEY_BOUNDS, fsck_at_block(node->block),
+			    "maps virtual block %" PRIu64 ", a device can have %" PRIu64, node->hi,
+			    virtual_end(f));
 	for (uint32_t i = 0; i < tf_node_entries(b); i++) {
 		uint64_t value = tf_node_value64(b, i), block = tf_mapping_block(value);
 		uint32_t *count = fsck_data_count(f, block);

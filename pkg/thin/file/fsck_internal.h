@@ -105,6 +105,7 @@ struct fsck_bitmap {
 	struct tf_index_entry index;
 	bool present;	  /* has an index entry */
 	bool usable;	  /* and a sound bitmap of its own */
+	uint8_t *stored;  /* metadata space map: what the bitmap says, NULL = not usable */
 	uint32_t *counts; /* data space map: what the trees say, NULL = none; FSCK_COUNT_MASK */
 };
 
@@ -131,6 +132,7 @@ struct fsck {
 	uint64_t file_bytes, data_bytes;
 	bool data_known;     /* the size of the data file */
 	bool in_maps;	     /* looking at the space maps, no longer at the trees */
+	bool hidden_sharing; /* there are findings of FSCK_SHARED_TIME */
 	uint32_t *tree_refs; /* of each block, without those from the space maps; for repair */
 	uint64_t nr_blocks;  /* blocks that are both in the file and in the space map */
 	struct tf_superblock sb;

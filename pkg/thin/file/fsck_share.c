@@ -134,6 +134,7 @@ void fsck_share(struct fsck *f)
 			push_down(f, node);
 	for (size_t i = 0; (node = next_reached(f, 0, &i));)
 		conflicts += meet_leaf(f, node);
+	f->hidden_sharing = conflicts > 0;
 	if (!conflicts)
 		return;
 	for (size_t i = 0; (node = next_reached(f, 0, &i));)

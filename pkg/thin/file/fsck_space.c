@@ -233,7 +233,7 @@ static void check_past_end(struct fsck *f, struct fsck_place here, const uint8_t
 static void check_bitmap(struct fsck *f, struct fsck_space *space, uint64_t i,
 			 struct overflow_list *list, struct tally *tally)
 {
-	const struct fsck_bitmap *bitmap = &space->bitmaps[i];
+	struct fsck_bitmap *bitmap = &space->bitmaps[i];
 	struct fsck_place here = fsck_at("%s bitmap %" PRIu64, space->name, i);
 	uint64_t first = i * TF_BITMAP_ENTRIES, left = space->root.nr_blocks - first;
 	uint32_t valid = left < TF_BITMAP_ENTRIES ? (uint32_t)left : TF_BITMAP_ENTRIES;
@@ -247,6 +247,8 @@ static void check_bitmap(struct fsck *f, struct fsck_space *space, uint64_t i,
 		tally->complete = false;
 		return;
 	}
+	if (space == &f->metadata)
+		bitmap->stored = xmemdup(b, sizeof(b));
 	for (uint32_t e = 0; e < valid; e++) {
 		unsigned stored = tf_bitmap_get(b, e);
 
