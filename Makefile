@@ -179,10 +179,17 @@ fuzz: ## run each fuzz target: make fuzz FUZZ_SECONDS=60
 lab: ## a shell in a kernel with device-mapper
 	@bash tests/kernel/boot.sh --shell
 
-.PHONY: bench
-bench: deps ## pull a large image beside skopeo and umoci, medians
+.PHONY: bench bench-pull bench-thin bench-ext4
+bench: bench-pull bench-thin bench-ext4 ## everything below: medians, beside what others take on the same machine
+bench-pull: deps ## pull a large image beside skopeo and umoci
 	@$(MAKE) --no-print-directory -s -j$(JOBS) all
 	@bash tests/bench/pull.sh
+bench-thin: deps ## the file engine: writes, commits, opening, checking, diff, memory
+	@$(MAKE) --no-print-directory -s -j$(JOBS) $(OUT)/tests/bench/thin_bench
+	@bash tests/bench/thin.sh
+bench-ext4: deps ## the ext4 writer: speed, and fragmentation beside a kernel and mke2fs
+	@$(MAKE) --no-print-directory -s -j$(JOBS) all tool-bin $(OUT)/tests/bench/ext4_bench
+	@bash tests/bench/ext4.sh
 
 .PHONY: demo
 demo: deps ## set up everything, pull a real image from a real registry, run a container of it
