@@ -19,6 +19,7 @@
 #include "pkg/base/interrupt.h"
 #include "pkg/base/log.h"
 #include "pkg/base/uuid.h"
+#include "pkg/thin/file/dump.h"
 #include "pkg/thin/file/engine.h"
 #include "pkg/thin/file/fsck.h"
 
@@ -470,6 +471,16 @@ static int end_intents(struct store *s, struct error *err)
 	cleanup(snapshots_close_ptr) struct snapshots *mended = NULL;
 
 	return store_write(s, &mended, err);
+}
+
+int store_pool_dump(struct store *s, bool held, const struct thin_dump_sink *sink,
+		    struct error *err)
+{
+	cleanup(thin_pool_close_ptr) struct thin_pool *pool = NULL;
+
+	if (store_open_pool(s, THIN_FILE_READ, &pool, err) < 0)
+		return -1;
+	return thin_file_dump(pool, held, sink, err);
 }
 
 int store_pool_check(struct store *s, struct thin_findings *ret, struct error *err)

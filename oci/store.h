@@ -160,6 +160,11 @@ MUST_CHECK int store_open_volume(struct store *s, const char *name_or_ref,
 /* Is this a container's name? (names are looked up before references) */
 MUST_CHECK int store_is_container(struct store *s, const char *name, bool *ret, struct error *err);
 
+/* The pool's metadata as XML (pkg/thin/file/dump.h). Errors: ERR_NOT_FOUND, ERR_INCONSISTENT. */
+struct thin_dump_sink;
+MUST_CHECK int store_pool_dump(struct store *s, bool held, const struct thin_dump_sink *sink,
+			       struct error *err);
+
 /* Pool metadata (pkg/thin/file/fsck.h) and record against the pool's ids. */
 struct thin_findings;
 MUST_CHECK int store_pool_check(struct store *s, struct thin_findings *ret, struct error *err);

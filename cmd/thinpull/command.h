@@ -64,6 +64,7 @@ int cmd_export(const struct context *context, struct error *err);
 int cmd_pool_create(const struct context *context, struct error *err);
 int cmd_pool_extend(const struct context *context, struct error *err);
 int cmd_pool_status(const struct context *context, struct error *err);
+int cmd_pool_dump(const struct context *context, struct error *err);
 int cmd_pool_check(const struct context *context, struct error *err);
 int cmd_info(const struct context *context, struct error *err);
 int cmd_df(const struct context *context, struct error *err);

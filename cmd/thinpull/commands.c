@@ -77,6 +77,11 @@ static const struct option_spec pool_extend_options[] = {
 	{0},
 };
 
+static const struct option_spec pool_dump_options[] = {
+	{"metadata-snap", 0, NULL, "the metadata snapshot that is held, instead", 0},
+	{0},
+};
+
 #define CHECKED_OUT                                                                                \
 	"On the file engine the volume of the container is checked out for this, into a file of\n" \
 	"its own (sharing blocks where the file system can), and that file is the container's\n"   \
@@ -188,7 +193,10 @@ const struct command commands[] = {
 	 "Prints what it finds; exit status 8 when there is something.", 0},
 	LATER("pool repair", "", "repair the pool's metadata"),
 	LATER("pool trim", "", "give free blocks back to the host"),
-	LATER("pool dump", "", "the pool's metadata as text"),
+	{"pool dump", "", "the pool's metadata as XML", pool_dump_options, 0, 0, cmd_pool_dump,
+	 "As thin_dump prints it and thin_restore reads it: one state, whoever writes meanwhile. Of\n"
+	 "a damaged pool what can be read, and exit status 8.",
+	 0},
 	LATER("pool watch", "", "grow the pool when it runs full"),
 	LATER("pool activate", "", "open the pool in the kernel"),
 	LATER("pool deactivate", "", "close the pool in the kernel"),

@@ -101,6 +101,8 @@ result 'pool extend' --size +1G --metadata-size 8M
 failure 3 usage pool extend --size 1M
 result 'pool status'
 result 'pool check'
+result 'pool dump'
+failure 2 not_found pool dump --metadata-snap
 
 # --- what goes -----------------------------------------------------------------------------------
 result rm web spare

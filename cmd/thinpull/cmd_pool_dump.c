@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * pool dump: the pool's metadata as XML. It is put together in a temporary file: a writer may commit
+ * meanwhile, and then all comes anew.
+ */
+#include "cmd/thinpull/command.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "cmd/thinpull/context.h"
+#include "cmd/thinpull/output.h"
+#include "pkg/base/buffer.h"
+#include "pkg/thin/file/dump.h"
+
+enum { PIECE_BYTES = 65536 };
+
+static int begin(void *context, struct error *err)
+{
+	FILE *spool = context;
+
+	rewind(spool);
+	if (ftruncate(fileno(spool), 0) < 0)
+		return error_sys(err, "temporary file");
+	return 0;
+}
+
+static int text(void *context, const char *text, size_t len, struct error *err)
+{
+	if (fwrite(text, 1, len, context) != len)
+		return error_sys(err, "temporary file");
+	return 0;
+}
+
+static void print_xml(FILE *spool)
+{
+	char piece[PIECE_BYTES];
+	size_t n;
+
+	while ((n = fread(piece, 1, sizeof(piece), spool)) > 0)
+		output_text("%.*s", (int)n, piece);
+}
+
+static void print_json(FILE *spool)
+{
+	cleanup_buffer struct buffer xml = {0};
+	cleanup_jout struct jout o = {0};
+	size_t n;
+
+	while ((n = fread(buffer_reserve(&xml, PIECE_BYTES), 1, PIECE_BYTES, spool)) > 0)
+		buffer_grew(&xml, n);
+	buffer_add(&xml, "", 1);
+	jout_object(&o, NULL);
+	jout_string(&o, "xml", (const char *)xml.data);
+	jout_end_object(&o);
+	output_json(&o);
+}
+
+static int dump(const struct context *context, FILE *spool, struct error *err)
+{
+	const struct thin_dump_sink sink = {.begin = begin, .text = text, .context = spool};
+	cleanup(store_close_ptr) struct store *store = NULL;
+
+	if (context_open_store(context, &store, err) < 0)
+		return -1;
+	return store_pool_dump(store, args_has(context->args, "metadata-snap"), &sink, err);
+}
+
+int cmd_pool_dump(const struct context *context, struct error *err)
+{
+	FILE *spool = tmpfile();
+	int rc;
+
+	if (!spool)
+		return error_sys(err, "pool dump: temporary file");
+	rc = dump(context, spool, err);
+	if (rc == 0 && fflush(spool) != 0)
+		rc = error_sys(err, "temporary file");
+	rewind(spool);
+	if (!context->settings->json)
+		print_xml(spool); /* also of a damaged pool, as far as it goes */
+	else if (rc == 0)
+		print_json(spool);
+	fclose(spool);
+	return rc < 0 ? error_wrap(err, "pool dump") : 0;
+}
