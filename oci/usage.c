@@ -12,7 +12,12 @@
 #include "oci/store_internal.h"
 #include "pkg/base/alloc.h"
 
-enum { USAGE_TRIES = 20, USAGE_PAUSE_MS = 2 };
+enum {
+	USAGE_TRIES = 100,
+	USAGE_FREE_TRIES = 2, /* before writers are asked to wait for one */
+	USAGE_PAUSE_MS = 2,
+	USAGE_LOCK_MS = 50,
+};
 
 void usage_release(struct usage *u)
 {
@@ -384,9 +389,22 @@ static int sum_up(struct survey *v, struct store *s, struct error *err)
 
 /* --- at one moment ---------------------------------------------------------------------------- */
 
-static int survey_pool(struct survey *v, struct store *s, struct error *err)
+/* With writers kept out, if there is none just now: ERR_BUSY otherwise. */
+static int read_still(struct store *s, struct snapshots **ret, struct error *err)
 {
-	if (store_read(s, &v->usage->session, err) < 0
+	struct thin_file_open how = {.mode = THIN_FILE_STILL,
+				     .verb = s->verb,
+				     .lock_timeout_ms = USAGE_LOCK_MS};
+	struct thin_pool *pool = NULL;
+
+	if (thin_file_open(s->pool_dir, &how, &pool, err) < 0)
+		return -1;
+	return snapshots_open(&pool, ret, err);
+}
+
+static int survey_pool(struct survey *v, struct store *s, bool still, struct error *err)
+{
+	if ((still ? read_still : store_read)(s, &v->usage->session, err) < 0
 	    || thin_pool_status(snapshots_pool(v->usage->session), &v->usage->pool, err) < 0
 	    || read_record(v, err) < 0 || read_images(v, s, err) < 0)
 		return -1;
@@ -396,7 +414,8 @@ static int survey_pool(struct survey *v, struct store *s, struct error *err)
 }
 
 /* Readers go on while others commit: was it one transaction, and one list of images, all along? */
-static int measure_once(struct store *s, struct usage *u, bool *ret_steady, struct error *err)
+static int measure_once(struct store *s, bool still, struct usage *u, bool *ret_steady,
+			struct error *err)
 {
 	cleanup(survey_release) struct survey v = {.usage = u};
 	struct thin_pool_status status;
@@ -404,7 +423,7 @@ static int measure_once(struct store *s, struct usage *u, bool *ret_steady, stru
 	struct content *content;
 
 	if (store_content(s, &content, err) < 0 || content_generation(content, &before, err) < 0
-	    || survey_pool(&v, s, err) < 0 || content_generation(content, &after, err) < 0
+	    || survey_pool(&v, s, still, err) < 0 || content_generation(content, &after, err) < 0
 	    || thin_pool_status(snapshots_pool(u->session), &status, err) < 0)
 		return -1;
 	*ret_steady = digest_equal(&before, &after)
@@ -413,22 +432,34 @@ static int measure_once(struct store *s, struct usage *u, bool *ret_steady, stru
 	return 0;
 }
 
+/* Something went while it was looked at, or a writer is at work; what stays wrong is an error. */
+static bool is_worth_another_look(struct store *s, bool still, const struct error *err)
+{
+	if (err->kind == ERR_BUSY)
+		return still;
+	return err->kind == ERR_NOT_FOUND && store_pool_exists(s);
+}
+
+/*
+ * A pool with many containers takes longer than others leave it between two changes: then they have
+ * to wait for one look. One that works on for long is not waited for, since it changes nothing
+ * meanwhile.
+ */
 int usage_measure(struct store *s, struct usage *ret, struct error *err)
 {
 	struct timespec pause = {.tv_nsec = USAGE_PAUSE_MS * 1000000};
 
 	for (unsigned tries = 1;; tries++) {
 		cleanup(usage_release) struct usage u = {0};
-		bool steady = false;
-		int status = measure_once(s, &u, &steady, err);
+		bool steady = false, still = tries > USAGE_FREE_TRIES && tries % 2;
+		int status = measure_once(s, still, &u, &steady, err);
 
 		if (status == 0 && steady) {
 			*ret = u;
 			u = (struct usage){0};
 			return 0;
 		}
-		/* Something went while it was looked at; but a pool that is not there stays so. */
-		if (status < 0 && (err->kind != ERR_NOT_FOUND || !store_pool_exists(s)))
+		if (status < 0 && !is_worth_another_look(s, still, err))
 			return -1;
 		if (tries == USAGE_TRIES)
 			return status < 0 ? -1

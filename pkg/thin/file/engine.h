@@ -31,13 +31,14 @@ MUST_CHECK int thin_file_create(const char *dir, const struct thin_file_params *
 
 enum thin_file_mode {
 	THIN_FILE_READ,	 /* re-reads when a writer commits meanwhile; never waits for a lock */
+	THIN_FILE_STILL, /* to read, with writers kept waiting until close */
 	THIN_FILE_WRITE, /* the pool's lock is held until close */
 };
 
 struct thin_file_open {
 	enum thin_file_mode mode;
 	const char *verb;	  /* what is being done, shown to those who wait; borrowed */
-	unsigned lock_timeout_ms; /* how long to wait for another writer */
+	unsigned lock_timeout_ms; /* how long to wait for a writer */
 };
 
 /*

@@ -229,6 +229,11 @@ static int open_pool(struct tf_pool *p, const struct thin_file_open *how, struct
 
 	if (tf_pool_take_files(p, how->lock_timeout_ms, err) < 0)
 		return -1;
+	p->still = how->mode == THIN_FILE_STILL;
+	if (p->still
+	    && (tf_lock_take_shared(p->dir, p->meta_fd, how->lock_timeout_ms, err) < 0
+		|| check_same_file(p, err) < 0))
+		return -1;
 	if (p->writable && name_owner(p, how->verb, &dead_owner, err) < 0)
 		return -1;
 	if (tf_pool_load(p, err) < 0)

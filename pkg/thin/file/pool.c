@@ -141,7 +141,7 @@ bool tf_pool_read_again(struct tf_pool *p, unsigned *tries, int *rc, struct erro
 	struct error other = {0};
 	int current;
 
-	if (p->writable)
+	if (p->writable || p->still)
 		return false;
 	current = p->read_locked ? 1 : is_current(p, &other);
 	unlock(p);

@@ -26,7 +26,8 @@ struct tf_pool {
 	char *dir, *meta_name, *data_name;
 	int meta_fd, data_fd;
 	bool writable;
-	bool read_locked; /* no writer can commit during this look */
+	bool still;	  /* open for reading, and no writer can commit */
+	bool read_locked; /* the same, during this look */
 	bool owner_named; /* DIR/owner is ours, ... */
 	bool keep_owner;  /* ... and is to stay, as after a kill: there is something to clean up */
 	enum tf_state state;

@@ -2,6 +2,12 @@
 /* Whose the blocks are: both sums of oci/usage.h, and numbers that a hand can count. */
 #include "oci/usage.h"
 
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "pkg/base/alloc.h"
 #include "tests/support/cmocka.h"
 #include "tests/support/store_fixture.h"
@@ -255,6 +261,61 @@ static void reclaimable_is_what_removing_frees(void **state)
 	assert_int_equal(before - store_fixture_used(&f), promised);
 }
 
+/* Containers come and go without a pause, each by a command of its own. */
+static pid_t start_writer(void)
+{
+	static const struct store_container_options options = {.name = "busy"};
+	struct store_options own = {.root = f.root,
+				    .pool = "default",
+				    .verb = "test",
+				    .lock_timeout_ms = 60000};
+	pid_t pid = fork();
+
+	if (pid != 0)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;) {
+		cleanup(store_close_ptr) struct store *store = NULL;
+		cleanup_free char *name = NULL;
+
+		if (store_open(&own, &store, &err) < 0
+		    || store_create_container(store, "image", &options, &name, &err) < 0
+		    || store_remove_container(store, name, false, &err) < 0)
+			break;
+	}
+	fprintf(stderr, "the writer: %s\n", err.cause);
+	_exit(1);
+}
+
+/* It takes longer to look at so many than it is until the next change. */
+static void a_pool_that_changes_all_the_time_is_measured_at_one_moment(void **state)
+{
+	enum { CONTAINERS = 250, LOOKS = 6 };
+	pid_t writer;
+
+	(void)state;
+	store_fixture_image(&f, "image", "abc", "");
+	for (int i = 0; i < CONTAINERS; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "c%d", i);
+		store_fixture_container(&f, "image", name);
+	}
+	writer = start_writer();
+	assert_true(writer > 0);
+	for (int i = 0; i < LOOKS; i++) {
+		usage_release(&u);
+		assert_ok(usage_measure(f.store, &u, &err), &err);
+		assert_in_range(u.n_containers, CONTAINERS, CONTAINERS + 1);
+		assert_int_equal(u.image_sum.bytes + u.container_sum.bytes + u.other_sum.bytes
+					 + u.system_sum.bytes,
+				 u.pool.data_used_blocks * BLOCK);
+	}
+	assert_int_equal(waitpid(writer, NULL, WNOHANG), 0);
+	kill(writer, SIGKILL);
+	assert_int_equal(waitpid(writer, NULL, 0), writer);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -268,6 +329,8 @@ int main(void)
 		CASE(layers_of_no_image_are_others),
 		CASE(an_image_without_layers_is_the_base),
 		CASE(reclaimable_is_what_removing_frees),
+		cmocka_unit_test_setup_teardown(
+			a_pool_that_changes_all_the_time_is_measured_at_one_moment, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
