@@ -250,7 +250,7 @@ static bool is_same(const struct loop_info64 *a, const struct loop_info64 *b)
 static int keep(const char *path, const struct loop_info64 *before, struct error *err)
 {
 	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct loop_info64 now;
+	struct loop_info64 now = {0};
 
 	if (fd >= 0 && is_attached(fd, path, &now, err) == 1 && is_same(&now, before)) {
 		now.lo_flags = before->lo_flags;
@@ -263,7 +263,7 @@ static int keep(const char *path, const struct loop_info64 *before, struct error
 static int has_gone(const char *path, const struct loop_info64 *before, struct error *err)
 {
 	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct loop_info64 now;
+	struct loop_info64 now = {0};
 	int attached;
 
 	if (fd < 0)
@@ -300,7 +300,7 @@ static int open_unused(const char *path, unsigned *tries, int *ret, struct error
 int loop_detach(const char *path, struct error *err)
 {
 	cleanup_fd int fd = -1;
-	struct loop_info64 before;
+	struct loop_info64 before = {0};
 	unsigned tries = 0;
 	int attached;
 
