@@ -5,6 +5,7 @@
 #include "tests/support/cmocka.h"
 
 #include "pkg/base/alloc.h"
+#include "tests/support/thin_tools.h"
 
 enum {
 	BLOCK = 65536,
@@ -76,6 +77,15 @@ void thin_scenes_wide(struct thin_run *r)
 		must(thin_run_snap(r, FIRST_CROWD_ID + i, 1));
 	for (uint32_t i = 0; i < 4; i++)
 		write_blocks(r, FIRST_CROWD_ID + 7 * i, 60, 1, 64);
+	must(thin_run_commit(r));
+}
+
+void thin_scenes_crowded(struct thin_run *r)
+{
+	*r = (struct thin_run){.seed = 3, .stride = 5, .data_bytes = 64 * BLOCK};
+	start(r, SMALL_VOLUME_BLOCKS, 700, BLOCK);
+	for (uint32_t id = FIRST_CROWD_ID; thin_run_create(r, id) == 0;)
+		id++;
 	must(thin_run_commit(r));
 }
 
@@ -364,4 +374,45 @@ int thin_scenes_go_on(struct thin_run *r)
 	if (thin_run_write(r, fresh, 4 * block, 1500) < 0)
 		return -1;
 	return thin_run_commit(r);
+}
+
+void thin_stage_init(struct thin_stage *s, void (*make)(struct thin_run *r))
+{
+	make(&s->run);
+	thin_run_close(&s->run);
+	thin_model_copy(&s->model, &s->run.model);
+	s->folder = thin_tools_folder();
+	thin_disk_copy(s->run.folder, s->folder);
+}
+
+void thin_stage_release(struct thin_stage *s)
+{
+	thin_run_open(&s->run); /* takes a dead owner's name away */
+	thin_run_end(&s->run);
+	thin_model_release(&s->model);
+	thin_tools_remove(&s->folder);
+}
+
+void thin_stage_set(struct thin_stage *s)
+{
+	struct thin_run *r = &s->run;
+
+	thin_disk_copy(s->folder, r->folder);
+	thin_model_release(&r->model);
+	thin_model_copy(&r->model, &s->model);
+	thin_run_forget_past(r);
+	r->keep_past = true;
+	r->may_fail = r->sizes_raised = false;
+	r->held = r->held_committed = 0;
+	r->seed = 12345;
+	thin_run_open(r);
+}
+
+void thin_stage_check(struct thin_stage *s)
+{
+	struct thin_run *r = &s->run;
+
+	assert_true(thin_model_settle(&r->model, r->pool));
+	assert_true(thin_model_equals(&r->model, r->pool, thin_run_random(r, 4), 4));
+	assert_true(thin_run_sum_held(r->pool) == r->held);
 }

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "tests/support/thin_disk.h"
 #include "tests/support/thin_run.h"
 
 /*
@@ -20,6 +21,9 @@ void thin_scenes_small(struct thin_run *r);
 /* The same, but with 300 blocks more in thin 1 and 130 snapshots of it from 12 on: trees of two
  * levels, counts above 2. Few bytes of each block are kept, see thin_model.h. */
 void thin_scenes_wide(struct thin_run *r);
+
+/* The small one, and empty thins from 12 on until there is no metadata left but the reserve. */
+void thin_scenes_crowded(struct thin_run *r);
 
 enum thin_scene_flags {
 	SCENE_WHOLE_BLOCKS = 1, /* writes past the bytes that a wide pool's model keeps */
@@ -41,3 +45,19 @@ int thin_scenes_go_on(struct thin_run *r);
 
 /* The one of this name. */
 const struct thin_scene *thin_scene(const char *name);
+
+/* A pool to start from again and again. */
+struct thin_stage {
+	struct thin_run run;
+	struct thin_model model;
+	char *folder; /* the pool as it was made */
+};
+
+void thin_stage_init(struct thin_stage *s, void (*make)(struct thin_run *r));
+void thin_stage_release(struct thin_stage *s);
+
+/* With the pool open for writing; close it when done. */
+void thin_stage_set(struct thin_stage *s);
+
+/* What is in the pool, which is open, is what the model says. */
+void thin_stage_check(struct thin_stage *s);

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct thin_pool;
@@ -32,3 +33,13 @@ uint64_t tf_pool_metadata_reads(const struct thin_pool *pool);
 
 /* For a pool opened with thin_file_open(THIN_FILE_WRITE). */
 void tf_pool_set_fault_hook(struct thin_pool *pool, struct tf_fault_hook hook);
+
+/* Asked before each allocation of the map called "data" or "metadata": true = it is full. NULL = as
+ * it is. */
+struct tf_full_hook {
+	bool (*full)(void *context, const char *map);
+	void *context;
+};
+
+/* Until the pool is closed or a transaction aborted. */
+void tf_pool_set_full_hook(struct thin_pool *pool, struct tf_full_hook hook);

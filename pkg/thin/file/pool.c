@@ -42,6 +42,13 @@ void tf_pool_set_fault_hook(struct thin_pool *pool, struct tf_fault_hook hook)
 	p->data.hook = hook;
 }
 
+void tf_pool_set_full_hook(struct thin_pool *pool, struct tf_full_hook hook)
+{
+	struct tf_pool *p = tf_pool_of(pool);
+
+	p->tx.metadata.hook = p->tx.data.hook = hook;
+}
+
 uint64_t tf_pool_metadata_reads(const struct thin_pool *pool)
 {
 	return ((const struct tf_pool *)pool)->tx.cache.n_reads;

@@ -268,7 +268,9 @@ static int find_free(struct tf_spacemap *sm, uint64_t from, uint64_t end, bool t
 
 static int find_wrapping(struct tf_spacemap *sm, uint64_t *ret, struct error *err)
 {
-	for (int trust_hints = 1; trust_hints >= 0; trust_hints--) {
+	bool full = sm->hook.full && sm->hook.full(sm->hook.context, sm->name);
+
+	for (int trust_hints = 1; !full && trust_hints >= 0; trust_hints--) {
 		int rc = find_free(sm, sm->cursor, sm->nr_blocks, trust_hints, ret, err);
 
 		if (rc == 1)

@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "pkg/base/error.h"
+#include "pkg/thin/file/fault_internal.h"
 #include "pkg/thin/file/format.h"
 
 struct tf_tx;
@@ -48,6 +49,8 @@ struct tf_spacemap {
 	uint64_t over_dirty; /* overflow entries of dirty groups, before and after */
 	uint64_t cursor;     /* the search starts here; 0 after each commit, so that allocation
 				depends on nothing but the disk and the calls since */
+
+	struct tf_full_hook hook;
 
 	/* Freed and taken in one transaction: written, but neither committed nor in use. */
 	void (*on_dropped)(void *context, uint64_t block);

@@ -21,62 +21,26 @@ static const struct way {
 
 enum { WAYS = ARRAY_SIZE(ways) };
 
-/* A pool to start from again and again. */
-struct start {
-	struct thin_run run;
-	struct thin_model model;
-	char *folder;
+struct refusals {
+	struct thin_stage stage;
 	struct thin_disk disk;
-	uint64_t refused; /* so far */
+	uint64_t n;
 };
 
-static void start_init(struct start *s, void (*make)(struct thin_run *r))
+static void arm(struct refusals *s, const struct way *way, uint64_t call)
 {
-	make(&s->run);
-	thin_run_close(&s->run);
-	thin_model_copy(&s->model, &s->run.model);
-	s->folder = thin_tools_folder();
-	thin_disk_copy(s->run.folder, s->folder);
-	s->refused = 0;
-}
-
-static void start_release(struct start *s)
-{
-	thin_run_open(&s->run); /* takes a dead owner's name away */
-	thin_run_end(&s->run);
-	thin_model_release(&s->model);
-	thin_tools_remove(&s->folder);
-}
-
-static void start_again(struct start *s)
-{
-	struct thin_run *r = &s->run;
-
-	thin_disk_copy(s->folder, r->folder);
-	thin_model_release(&r->model);
-	thin_model_copy(&r->model, &s->model);
-	r->may_fail = false;
-	r->held = r->held_committed = 0;
-	r->keep_past = true;
-	thin_run_forget_past(r);
-	r->seed = 12345;
-	thin_run_open(r);
-}
-
-static void arm(struct start *s, const struct way *way, uint64_t call)
-{
-	thin_disk_watch(&s->disk, s->run.folder);
+	thin_disk_watch(&s->disk, s->stage.run.folder);
 	s->disk.fault.kinds = DISK_ANY;
 	s->disk.fault.left = call;
 	s->disk.fault.once = way->once;
 	s->disk.fault.sys = way->sys;
-	s->run.may_fail = true;
+	s->stage.run.may_fail = true;
 }
 
 /* An error that says what and where. A full disk is told as one, whatever was to be done. */
-static void check_error(const struct start *s, const struct way *way)
+static void check_error(const struct refusals *s, const struct way *way)
 {
-	const struct error *err = &s->run.error;
+	const struct error *err = &s->stage.run.error;
 	char text[1024];
 
 	error_text(err, text, sizeof(text));
@@ -89,26 +53,26 @@ static void check_error(const struct start *s, const struct way *way)
  * When a superblock's write went through and its sync did not, and the old one could not be put
  * back either, the next owner finds the new state, which is whole. Else it must be the old one.
  */
-static void follow_the_disk(struct start *s, const struct way *way)
+static void follow_the_disk(struct refusals *s, const struct way *way)
 {
-	struct thin_model *m = &s->run.model;
+	struct thin_model *m = &s->stage.run.model;
 	uint64_t written = thin_disk_superblocks(&s->disk, s->disk.n_steps, false);
 	struct thin_pool_status status;
 	struct error err = {0};
 
-	assert_ok(thin_pool_status(s->run.pool, &status, &err), &err);
-	if (written == s->run.n_past + 1 && !way->once) {
+	assert_ok(thin_pool_status(s->stage.run.pool, &status, &err), &err);
+	if (written == s->stage.run.n_past + 1 && !way->once) {
 		assert_int_equal(status.transaction_id, m->committed.transaction_id + 1);
 		thin_model_commit(m, status.transaction_id);
-		s->run.held_committed = s->run.held;
+		s->stage.run.held_committed = s->stage.run.held;
 	}
 	thin_model_abort(m);
-	s->run.held = s->run.held_committed;
+	s->stage.run.held = s->stage.run.held_committed;
 }
 
-static void expect_a_commit(struct start *s, const struct way *way)
+static void expect_a_commit(struct refusals *s, const struct way *way)
 {
-	struct thin_run *r = &s->run;
+	struct thin_run *r = &s->stage.run;
 
 	thin_run_close(r);
 	r->sizes_raised =
@@ -119,26 +83,24 @@ static void expect_a_commit(struct start *s, const struct way *way)
 	thin_run_open(r);
 	thin_run_check_disk(r, false);
 	follow_the_disk(s, way);
-	assert_true(thin_model_settle(&r->model, r->pool));
-	assert_true(thin_model_equals(&r->model, r->pool, s->refused, 4));
-	assert_true(thin_run_sum_held(r->pool) == r->held);
+	thin_stage_check(&s->stage);
 }
 
-static void refuse(struct start *s, const struct thin_scene *scene, uint64_t call,
+static void refuse(struct refusals *s, const struct thin_scene *scene, uint64_t call,
 		   const struct way *way)
 {
-	struct thin_run *r = &s->run;
+	struct thin_run *r = &s->stage.run;
 	struct error err = {0};
 
-	start_again(s);
+	thin_stage_set(&s->stage);
 	arm(s, way, call);
 	if (scene->run(r) < 0) {
 		check_error(s, way);
 		if (thin_pool_abort(r->pool, &err) < 0)
-			assert_error(&err, s->run.error.kind, "an earlier commit failed");
+			assert_error(&err, s->stage.run.error.kind, "an earlier commit failed");
 	}
 	assert_true(s->disk.fault.met > call);
-	s->refused++;
+	s->n++;
 	/* For half of them it is over when the pool is closed. */
 	if (call % 2)
 		s->disk.fault.kinds = 0;
@@ -150,30 +112,32 @@ static void refuse(struct start *s, const struct thin_scene *scene, uint64_t cal
 }
 
 /* Which calls there are, when none is refused. Pieces of large writes are many and much the same. */
-static size_t list_calls(struct start *s, const struct thin_scene *scene, uint64_t *ret, size_t max)
+static size_t list_calls(struct refusals *s, const struct thin_scene *scene, uint64_t *ret,
+			 size_t max)
 {
 	size_t n = 0;
 
-	start_again(s);
-	thin_disk_watch(&s->disk, s->run.folder);
-	assert_int_equal(scene->run(&s->run), 0);
+	thin_stage_set(&s->stage);
+	thin_disk_watch(&s->disk, s->stage.run.folder);
+	assert_int_equal(scene->run(&s->stage.run), 0);
 	for (uint64_t i = 0; i < s->disk.n_steps; i++)
 		if (!thin_disk_is_piece(&s->disk, i) || i % 16 == 0) {
 			assert_true(n < max);
 			ret[n++] = i;
 		}
 	thin_disk_release(&s->disk);
-	thin_run_close(&s->run);
+	thin_run_close(&s->stage.run);
 	return n;
 }
 
 static void refuse_everywhere(void (*make)(struct thin_run *r), unsigned unwanted, unsigned every)
 {
 	static uint64_t calls[4000];
-	static struct start s;
+	static struct refusals s;
 	bool all_ways = getenv("THINPULL_IMAGES");
 
-	start_init(&s, make);
+	s.n = 0;
+	thin_stage_init(&s.stage, make);
 	for (size_t i = 0; i < thin_scenes_n; i++) {
 		size_t n;
 
@@ -185,8 +149,8 @@ static void refuse_everywhere(void (*make)(struct thin_run *r), unsigned unwante
 				if (all_ways || way == (i + k / every) % WAYS)
 					refuse(&s, &thin_scenes[i], calls[k], &ways[way]);
 	}
-	print_message("%llu refusals\n", (unsigned long long)s.refused);
-	start_release(&s);
+	print_message("%llu refusals\n", (unsigned long long)s.n);
+	thin_stage_release(&s.stage);
 }
 
 static void a_refused_call_leaves_the_last_commit(void **state)
