@@ -10,6 +10,8 @@ import sys
 MAX_FILE, MAX_FUNCTION = 800, 70
 C_FOLDERS = ("cmd", "registry", "oci", "pkg", "tests")
 MIRRORED = ("registry", "oci", "pkg")
+PRINTS_NOT = tuple(f"{folder}/" for folder in MIRRORED)
+PRINTS = re.compile(r"\b(v?f?printf|dprintf|f?puts|putchar|perror)\(")
 SCRIPT_FOLDERS = ("tests", ".ci", "testdata")
 SKIP = {"build", ".git", "__pycache__", "corpus"}
 
@@ -54,6 +56,8 @@ def check_c(path, lines, problems):
     for i, line in enumerate(lines, 1):
         if re.match(r'#include "\.', line) or re.match(r'#include "[^/"]+"', line):
             problems.append(f"{path}:{i}: include without its folder")
+        if path.startswith(PRINTS_NOT) and PRINTS.search(line):
+            problems.append(f"{path}:{i}: only cmd/ prints")
 
 
 def check_script(path, shebang, problems):

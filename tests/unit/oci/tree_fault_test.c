@@ -27,11 +27,15 @@ static int read_it(struct memory_volume *v, struct error *err)
 	return ext4_sample_read_all(&v->volume, &names, err);
 }
 
-static int count(const void *data, size_t len, void *arg, struct error *err)
+/* Where the tar goes: the n-th write fails, 0 = none. */
+static size_t fail_write;
+
+static int take(const void *data, size_t len, void *arg, struct error *err)
 {
 	(void)data;
-	(void)err;
 	*(size_t *)arg += len;
+	if (fail_write && --fail_write == 0)
+		return error_set(err, ERR_NO_SPACE, "injected fault: write");
 	return 0;
 }
 
@@ -42,7 +46,7 @@ static int make_tar(struct memory_volume *v, struct error *err)
 
 	if (ext4_reader_open(&v->volume, &r, err) < 0)
 		return -1;
-	return tree_tar_write(r, count, &bytes, err);
+	return tree_tar_write(r, take, &bytes, err);
 }
 
 static int extract(struct memory_volume *v, struct error *err)
@@ -114,6 +118,26 @@ static void each_read_for_a_tar_may_fail(void **state)
 	fail_everywhere(make_tar);
 }
 
+static void each_write_of_a_tar_may_fail(void **state)
+{
+	size_t n, left;
+
+	(void)state;
+	for (n = 1, left = 0; left == 0; n++) {
+		struct error err = {0};
+		int rc;
+
+		fail_write = n;
+		rc = make_tar(sample.v, &err);
+		left = fail_write; /* it was not reached any more */
+		fail_write = 0;
+		assert_int_equal(rc, left ? 0 : -1);
+		if (rc < 0)
+			assert_error(&err, ERR_NO_SPACE, "injected fault: write");
+	}
+	assert_true(n > 300);
+}
+
 static void each_read_for_a_folder_may_fail(void **state)
 {
 	(void)state;
@@ -137,6 +161,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_read_of_the_reader_may_fail),
 		cmocka_unit_test(each_read_for_a_tar_may_fail),
+		cmocka_unit_test(each_write_of_a_tar_may_fail),
 		cmocka_unit_test(each_read_for_a_folder_may_fail),
 	};
 
