@@ -30,7 +30,7 @@ struct file_volume {
 	struct thin_volume volume;
 	int fd;
 	int direct; /* the same without page cache, -1 where that cannot be */
-	uint64_t read, reads, written, writes;
+	uint64_t read, written;
 };
 
 static int file_read(struct thin_volume *v, void *buf, size_t len, uint64_t offset,
@@ -38,7 +38,6 @@ static int file_read(struct thin_volume *v, void *buf, size_t len, uint64_t offs
 {
 	struct file_volume *f = (struct file_volume *)v;
 
-	f->reads++;
 	f->read += len;
 	return fdio_pread(f->fd, buf, len, offset, "image", err);
 }
@@ -50,7 +49,6 @@ static int file_write(struct thin_volume *v, const void *buf, size_t len, uint64
 
 	bool aligned = ((uintptr_t)buf | len | offset) % 4096 == 0;
 
-	f->writes++;
 	f->written += len;
 	return fdio_pwrite(aligned && f->direct >= 0 ? f->direct : f->fd, buf, len, offset, "image",
 			   err);
@@ -206,55 +204,64 @@ static int layer(struct file_volume *v, struct ext4_tree *tree, add_fn *add, uns
 	return ext4_writer_finish(&w, err);
 }
 
+static void print_value(const char *what, unsigned n, const char *name, double value)
+{
+	printf("%s_%u_%s %.9f\n", what, n, name, value);
+}
+
 static void measure(const char *what, struct file_volume *v, struct ext4_tree *tree, add_fn *add,
 		    unsigned first, unsigned n)
 {
-	double wall = wall_seconds();
+	double wall = wall_seconds(), cpu;
 	struct rusage before, after;
 	struct error err = {0};
 	uint64_t bytes = 0;
 
 	getrusage(RUSAGE_SELF, &before);
-	v->read = v->reads = v->written = v->writes = 0;
+	v->read = v->written = 0;
 	if (layer(v, tree, add, first, n, &bytes, &err) < 0)
 		die(&err);
 	wall = wall_seconds() - wall;
 	getrusage(RUSAGE_SELF, &after);
-	printf("%s: %u files, %.1f MB: CPU %.3f user %.3f system, %.3f s, %.0f files/s; read %llu KiB in %llu, "
-	       "wrote %llu KiB in %llu; %ld MiB resident\n",
-	       what, n, (double)bytes / 1e6, seconds(after.ru_utime) - seconds(before.ru_utime),
-	       seconds(after.ru_stime) - seconds(before.ru_stime), wall, n / wall,
-	       (unsigned long long)v->read / 1024, (unsigned long long)v->reads,
-	       (unsigned long long)v->written / 1024, (unsigned long long)v->writes,
-	       after.ru_maxrss / 1024);
+	cpu = seconds(after.ru_utime) + seconds(after.ru_stime) - seconds(before.ru_utime)
+	      - seconds(before.ru_stime);
+	print_value(what, n, "wall", wall);
+	print_value(what, n, "cpu", cpu);
+	print_value(what, n, "mb", (double)bytes / 1e6);
+	print_value(what, n, "read_kib", (double)v->read / 1024);
+	print_value(what, n, "written_kib", (double)v->written / 1024);
+	print_value(what, n, "peak_mib", (double)after.ru_maxrss / 1024);
 }
 
 int main(int argc, char **argv)
 {
-	unsigned files = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 50000;
-	const char *path = argc > 2 ? argv[2] : "/tmp/ext4_bench.img";
+	unsigned files = argc == 3 ? (unsigned)strtoul(argv[1], NULL, 10) : 0;
 	struct file_volume v = {.volume = {&file_ops, VOLUME_BYTES, 64 * 1024, true}};
 	struct ext4_base_params params = {0};
 	struct ext4_tree *tree = ext4_tree_new(), *fresh = ext4_tree_new();
 	struct error err = {0};
 
-	v.fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (!files) {
+		fprintf(stderr, "usage: ext4_bench FILES IMAGE\n");
+		return 2;
+	}
+	v.fd = open(argv[2], O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (v.fd < 0 || ftruncate(v.fd, (off_t)VOLUME_BYTES) < 0) {
-		perror(path);
+		perror(argv[2]);
 		return 1;
 	}
-	v.direct = open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
+	v.direct = open(argv[2], O_RDWR | O_DIRECT | O_CLOEXEC);
 	if (ext4_base_create(&v.volume, &params, &err) < 0)
 		die(&err);
 	measure("fill", &v, tree, add_files, 0, files);
-	measure("one file", &v, tree, add_files, files, 1);
-	measure("one file, nothing cached", &v, fresh, add_files, files + 1, 1);
-	measure("one directory", &v, tree, add_flat, 0, files);
+	measure("one", &v, tree, add_files, files, 1);
+	measure("cold", &v, fresh, add_files, files + 1, 1);
+	measure("dir", &v, tree, add_flat, 0, files);
 	for (unsigned n = 1, at = files; n <= files / 10; at += 2 * n, n *= 10) {
-		measure("more in it", &v, tree, add_flat, at, n);
+		measure("add", &v, tree, add_flat, at, n);
 		ext4_tree_free(fresh);
 		fresh = ext4_tree_new();
-		measure("more in it, nothing cached", &v, fresh, add_flat, at + n, n);
+		measure("add_cold", &v, fresh, add_flat, at + n, n);
 		ext4_tree_free(tree);
 		tree = steal(&fresh);
 	}
@@ -263,7 +270,5 @@ int main(int argc, char **argv)
 	close(v.fd);
 	if (v.direct >= 0)
 		close(v.direct);
-	if (argc <= 2)
-		unlink(path);
 	return 0;
 }

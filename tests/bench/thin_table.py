@@ -1,43 +1,20 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Turns the values of thin_bench ("NAME NUMBER" lines, each name once for each run) into a table.
+"""Turns the values of thin_bench into a table.
 
   thin_table.py FILE
 """
-import statistics
 import sys
-from collections import defaultdict
 
-values = defaultdict(list)
-with open(sys.argv[1], encoding="utf-8") as f:
-    for line in f:
-        name, number = line.split()
-        values[name].append(float(number))
+from values import Values, promises, row, time
 
-
-def median(name):
-    return statistics.median(values[name])
-
-
-def time(seconds):
-    for unit, factor in (("s", 1), ("ms", 1e3), ("us", 1e6)):
-        if seconds * factor >= 1:
-            break
-    return f"{seconds * factor:.3g} {unit}"
-
-
-def ratio(ours, theirs):
-    """Of each run, so that both were made under the same load."""
-    return statistics.median(a / b for a, b in zip(values[ours], values[theirs]))
-
-
-def row(what, value, beside=""):
-    print(f"  {what:46}{value:>14}  {beside}")
+values = Values(sys.argv[1])
+median = values.median
 
 
 def rate(what, name, unit, plain):
     row(what, f"{median(name):.0f} {unit}",
-        f"{ratio(name, plain):.2f} times a plain file's {median(plain):.0f}")
+        f"{values.ratio(name, plain):.2f} times a plain file's {median(plain):.0f}")
 
 
 def duration(what, name, beside=""):
@@ -48,14 +25,14 @@ def peak(what, name):
     row(what, f"{median('peak_' + name) - median('peak_nothing'):.1f} MiB")
 
 
-print(f"medians of {len(values['write_new'])} runs; blocks of 64 KiB")
+print(f"medians of {values.runs('write_new')} runs; blocks of 64 KiB")
 print("a pool with real data, everything durable:")
 rate("sequential write, new blocks", "write_new", "MiB/s", "plain_new")
 rate("sequential write, in place", "write_in_place", "MiB/s", "plain_in_place")
 rate("random 4 KiB, shared: copies the block", "overwrite_shared", "/s", "plain_shared")
 rate("random 4 KiB, private: in place", "overwrite_private", "/s", "plain_private")
 duration("commit of one new block", "commit_small",
-         f"{ratio('commit_small', 'plain_syncs'):.2f} times 3 plain writes of 4 KiB, each synced")
+         f"{values.ratio('commit_small', 'plain_syncs'):.2f} times 3 plain writes of 4 KiB, each synced")
 duration("commit of 2,000 copied blocks", "commit_copied", "125 MiB of data in it")
 duration("create_snap", "create_snap")
 duration("commit of 2,000 new snapshots", "commit_snapshots")
@@ -84,9 +61,7 @@ peak("1,000 scattered writes and their commit", "write")
 peak("discard of 10 GiB", "discard")
 peak("delete of all", "delete")
 
-promises = (("a pool of 1.6 million mappings opens in less than a second",
-             max(median("open_read"), median("open_write")) < 1),
-            ("a diff of 3 blocks reads less than 20 nodes", median("diff_few_reads") < 20))
-for promise, kept in promises:
-    print(f"{promise}: {'yes' if kept else 'NO'}")
-sys.exit(0 if all(kept for _, kept in promises) else 1)
+sys.exit(promises((
+    ("a pool of 1.6 million mappings opens in less than a second",
+     max(median("open_read"), median("open_write")) < 1),
+    ("a diff of 3 blocks reads less than 20 nodes", median("diff_few_reads") < 20))))
