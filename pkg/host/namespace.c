@@ -87,7 +87,7 @@ static int map_ids(const struct plan *plan, struct error *err)
  */
 static int own_mounts(struct error *err)
 {
-	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) == 0
+	if (mount("none", "/", "none", MS_REC | MS_SLAVE, NULL) == 0
 	    && mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) == 0)
 		return 0;
 	if (errno != EPERM && errno != EACCES)

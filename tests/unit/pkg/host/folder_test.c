@@ -217,7 +217,7 @@ static bool enter_namespace(void)
 		|| !write_text("/proc/self/uid_map", uids)
 		|| !write_text("/proc/self/gid_map", gids)))
 		return false;
-	return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+	return mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0;
 }
 
 static int remove_with_bind_mount(void)

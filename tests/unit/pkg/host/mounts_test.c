@@ -194,7 +194,7 @@ static int leave(const struct scene *s)
 {
 	struct error mine = {0};
 
-	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0)
 		return 1;
 	if (count_mounts(s) != 2 || mounts_leave(s->device, &mine) < 0)
 		return 2;
