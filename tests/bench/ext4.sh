@@ -40,13 +40,15 @@ if [ "$(id -u)" -eq 0 ]; then
     truncate -s $size "$WORK/kernel"
     mkfs.ext4 -q -F "$WORK/kernel"
     mount -o loop "$WORK/kernel" "$WORK/folder"
-    tp -q export --format tar -o - "$BENCH_IMAGE" | tar -C "$WORK/folder" --numeric-owner -xf -
+    tp -q export --format tar -o - "$BENCH_IMAGE" |
+        tar -C "$WORK/folder" --warning=no-unknown-keyword --numeric-owner -xf -
     umount "$WORK/folder"
     images+=(kernel="$WORK/kernel")
 else
     echo 'no root: no file system by a kernel, no cold reads'
     tp -q export --format tar -o - "$BENCH_IMAGE" |
-        tar -C "$WORK/folder" --delay-directory-restore --anchored --exclude='dev/*' -xf -
+        tar -C "$WORK/folder" --warning=no-unknown-keyword --delay-directory-restore \
+            --anchored --exclude='./dev/*' -xf -
     chmod -R u+rwX "$WORK/folder"
     mke2fs -q -F -t ext4 -d "$WORK/folder" "$WORK/by-mke2fs"
 fi
