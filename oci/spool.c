@@ -43,24 +43,6 @@ struct spool {
 	struct error failure;
 };
 
-/* A file that vanishes with its descriptor; where O_TMPFILE is not known, made and unlinked. */
-static int open_nameless(const char *dir, struct error *err)
-{
-	cleanup_free char *path = NULL;
-	int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-
-	if (fd >= 0)
-		return fd;
-	if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL)
-		return error_sys(err, "make a file in %s", dir);
-	path = xasprintf("%s/blob.XXXXXX", dir);
-	fd = mkostemp(path, O_CLOEXEC);
-	if (fd < 0)
-		return error_sys(err, "make %s", path);
-	unlink(path);
-	return fd;
-}
-
 static int stopped(struct error *err)
 {
 	return error_set(err, ERR_INTERRUPTED, "stopped");
@@ -154,9 +136,9 @@ static int fetch_into(struct spool *s, size_t i, int fd, struct error *err)
 
 static int fetch_blob(struct spool *s, size_t i, int *ret_fd, struct error *err)
 {
-	cleanup_fd int fd = open_nameless(s->dir, err);
+	cleanup_fd int fd = -1;
 
-	if (fd < 0 || fetch_into(s, i, fd, err) < 0)
+	if (fdio_open_nameless(s->dir, &fd, err) < 0 || fetch_into(s, i, fd, err) < 0)
 		return -1;
 	if (lseek(fd, 0, SEEK_SET) < 0)
 		return error_sys(err, "rewind a file in %s", s->dir);

@@ -175,6 +175,24 @@ int fdio_read_file(const char *path, size_t max, struct buffer *ret, struct erro
 	return 0;
 }
 
+int fdio_open_nameless(const char *dir, int *ret_fd, struct error *err)
+{
+	cleanup_free char *path = NULL;
+	int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	if (fd < 0 && errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL)
+		return error_sys(err, "make a file in %s", dir);
+	if (fd < 0) { /* O_TMPFILE is not known here */
+		path = xasprintf("%s/nameless.XXXXXX", dir);
+		fd = mkostemp(path, O_CLOEXEC);
+		if (fd < 0)
+			return error_sys(err, "make %s", path);
+		unlink(path);
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
 int fdio_remove(const char *path, struct error *err)
 {
 	if (unlink(path) < 0 && errno != ENOENT)

@@ -44,5 +44,8 @@ MUST_CHECK int fdio_open_regular(const char *path, int *ret_fd, uint64_t *ret_by
  */
 MUST_CHECK int fdio_read_file(const char *path, size_t max, struct buffer *ret, struct error *err);
 
+/* A new file in a folder, to write and read, that has no name and vanishes with its descriptor. */
+MUST_CHECK int fdio_open_nameless(const char *dir, int *ret_fd, struct error *err);
+
 /* Remove a file; one that is not there is fine. */
 MUST_CHECK int fdio_remove(const char *path, struct error *err);

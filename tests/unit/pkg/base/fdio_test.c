@@ -186,6 +186,23 @@ static void removing_is_done_when_nothing_is_there(void **state)
 	assert_error(&err, ERR_SYSTEM, "remove .");
 }
 
+static void a_nameless_file_leaves_no_trace(void **state)
+{
+	struct error err = {0};
+	char text[3];
+	int fd;
+
+	(void)state;
+	assert_ok(fdio_open_nameless(".", &fd, &err), &err);
+	assert_int_equal(count_files(), 0);
+	assert_ok(fdio_write(fd, "abc", 3, "file", &err), &err);
+	assert_ok(fdio_pread(fd, text, 3, 0, "file", &err), &err);
+	assert_memory_equal(text, "abc", 3);
+	close(fd);
+	assert_int_equal(fdio_open_nameless("none", &fd, &err), -1);
+	assert_error(&err, ERR_SYSTEM, "none");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, enter_folder, leave_folder)
 
 int main(void)
@@ -200,6 +217,7 @@ int main(void)
 		TEST(a_failed_replacement_leaves_no_trace),
 		TEST(reading_a_file_refuses_what_is_none_or_too_large),
 		TEST(removing_is_done_when_nothing_is_there),
+		TEST(a_nameless_file_leaves_no_trace),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
