@@ -129,6 +129,20 @@ static int put_device(struct dump *d, uint64_t id, const struct tf_device *devic
 	return 0;
 }
 
+/* A device that is only in the other tree must not be left out: the first id from `id` on there. */
+static int check_next(struct dump *d, uint64_t id, bool last, uint64_t next, struct error *err)
+{
+	struct tf_leaf leaf;
+	int rc = tf_btree_seek(&d->pool->tx, &tf_tree_devices, d->sb.mapping_root, id, &leaf, err);
+
+	if (rc)
+		return rc < 0 ? -1 : 0;
+	if (!last && tf_node_key(leaf.node, leaf.i) >= next)
+		return 0;
+	return error_set(err, ERR_INCONSISTENT, "thin %" PRIu64 " has mappings and no details",
+			 tf_node_key(leaf.node, leaf.i));
+}
+
 static int put_devices(struct dump *d, struct error *err)
 {
 	struct tf_tx *tx = &d->pool->tx;
@@ -139,15 +153,19 @@ static int put_devices(struct dump *d, struct error *err)
 
 	while ((rc = tf_btree_seek(tx, &tf_tree_details, d->sb.details_root, id, &leaf, err))
 	       == 0) {
-		id = tf_node_key(leaf.node, leaf.i);
+		uint64_t next = tf_node_key(leaf.node, leaf.i);
+
 		tf_device_unpack(tf_node_value_const(leaf.node, leaf.i), &device);
+		if (check_next(d, id, false, next, err) < 0)
+			return -1;
+		id = next;
 		if (put_device(d, id, &device, err) < 0)
 			return error_wrap(err, "thin %" PRIu64, id);
 		tf_tx_trim(tx);
 		if (id++ == UINT64_MAX)
-			break;
+			return 0;
 	}
-	return rc < 0 ? -1 : 0;
+	return rc < 0 ? -1 : check_next(d, id, true, 0, err);
 }
 
 /* ---- all ---- */
