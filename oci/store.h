@@ -18,6 +18,7 @@
 #include "pkg/base/cleanup.h"
 #include "pkg/catalog/catalog.h"
 #include "pkg/snapshot/snapshot.h"
+#include "pkg/thin/file/repair.h"
 
 struct store;
 
@@ -166,5 +167,8 @@ MUST_CHECK int store_pool_dump(struct store *s, bool held, const struct thin_dum
 			       struct error *err);
 
 /* Pool metadata (pkg/thin/file/fsck.h) and record against the pool's ids. */
-struct thin_findings;
 MUST_CHECK int store_pool_check(struct store *s, struct thin_findings *ret, struct error *err);
+
+/* Of the pool alone, as thin_file_repair(). */
+MUST_CHECK int store_pool_repair(struct store *s, bool dry_run, enum thin_repair_outcome *ret,
+				 struct thin_findings *ret_found, struct error *err);

@@ -5,8 +5,8 @@
 #include "cmd/thinpull/command.h"
 
 #include "cmd/thinpull/context.h"
+#include "cmd/thinpull/findings.h"
 #include "cmd/thinpull/output.h"
-#include "pkg/thin/file/fsck.h"
 
 static void print_json(const struct thin_findings *findings)
 {
@@ -14,31 +14,9 @@ static void print_json(const struct thin_findings *findings)
 
 	jout_object(&o, NULL);
 	jout_bool(&o, "clean", findings->total == 0);
-	jout_uint(&o, "total", findings->total);
-	jout_array(&o, "findings");
-	for (size_t i = 0; i < findings->n; i++) {
-		jout_object(&o, NULL);
-		jout_string(&o, "kind", findings->items[i].kind);
-		jout_string(&o, "where", findings->items[i].where);
-		jout_string(&o, "text", findings->items[i].text);
-		jout_bool(&o, "repairable", findings->items[i].repairable);
-		jout_end_object(&o);
-	}
-	jout_end_array(&o);
+	findings_report(&o, findings);
 	jout_end_object(&o);
 	output_json(&o);
-}
-
-static void print_text(const struct thin_findings *findings)
-{
-	if (findings->total == 0)
-		output_line("clean");
-	for (size_t i = 0; i < findings->n; i++)
-		output_line("%s: %s: %s%s", findings->items[i].kind, findings->items[i].where,
-			    findings->items[i].text,
-			    findings->items[i].repairable ? "" : " (not repairable)");
-	if (findings->total > findings->n)
-		output_line("and %llu more", (unsigned long long)(findings->total - findings->n));
 }
 
 static int check(const struct context *context, struct error *err)
@@ -52,7 +30,7 @@ static int check(const struct context *context, struct error *err)
 	if (context->settings->json)
 		print_json(&findings);
 	else
-		print_text(&findings);
+		findings_print(&findings, "");
 	if (findings.total)
 		return error_set(err, ERR_INCONSISTENT, "pool %s: %llu finding%s",
 				 store_pool_name(store), (unsigned long long)findings.total,

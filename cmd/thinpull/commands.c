@@ -77,6 +77,11 @@ static const struct option_spec pool_extend_options[] = {
 	{0},
 };
 
+static const struct option_spec pool_repair_options[] = {
+	{"dry-run", 0, NULL, "say what would be done", 0},
+	{0},
+};
+
 static const struct option_spec pool_dump_options[] = {
 	{"metadata-snap", 0, NULL, "the metadata snapshot that is held, instead", 0},
 	{0},
@@ -190,8 +195,18 @@ const struct command commands[] = {
 	 "Those who read the pool go on meanwhile. Prints the name of the pool.",
 	 0},
 	{"pool check", "", "check the pool's metadata", NULL, 0, 0, cmd_pool_check,
-	 "Prints what it finds; exit status 8 when there is something.", 0},
-	LATER("pool repair", "", "repair the pool's metadata"),
+	 "Prints what it finds; exit status 8 when there is something. What is not repairable is\n"
+	 "said to be; see 'thinpull help pool repair' for the rest.",
+	 0},
+	{"pool repair", "", "repair the pool's metadata", pool_repair_options, 0, 0,
+	 cmd_pool_repair,
+	 "Puts right whatever can be told from what the devices map, which itself is never changed:\n"
+	 "space maps, reference counts, leaked blocks, free-space hints, mapped blocks, sharing that\n"
+	 "times hide, the needs_check mark, files that are too long. All or nothing: a kill leaves\n"
+	 "the pool as it was, and when something cannot be repaired without loss nothing is changed\n"
+	 "and the exit status is 8. Then a copy of the pool's file meta is what thin_repair may save\n"
+	 "more of; or pull again, into a new pool.",
+	 0},
 	LATER("pool trim", "", "give free blocks back to the host"),
 	{"pool dump", "", "the pool's metadata as XML", pool_dump_options, 0, 0, cmd_pool_dump,
 	 "As thin_dump prints it and thin_restore reads it: one state, whoever writes meanwhile. Of\n"

@@ -75,6 +75,7 @@ static const struct hint {
 	{ERR_NOT_FOUND, 0, "df", "'thinpull pool create' makes it, so does any pull"},
 	{ERR_NOT_FOUND, 0, "tree", "'thinpull pool create' makes it, so does any pull"},
 	{ERR_NOT_FOUND, 0, "pool check", "'thinpull pool create' makes it, so does any pull"},
+	{ERR_NOT_FOUND, 0, "pool repair", "'thinpull pool create' makes it, so does any pull"},
 	{ERR_NOT_FOUND, 0, "pool extend", "'thinpull pool create' makes it, so does any pull"},
 	{ERR_UNAUTHORIZED, 0, NULL,
 	 "registries answer so for what does not exist, too: check name and tag; only what anybody "
@@ -83,7 +84,13 @@ static const struct hint {
 	 "the content is not what its digest names; nothing was kept "
 	 "of it"},
 	{ERR_INVALID, 0, "pull", "the fault is in the image or its registry, not on this machine"},
-	{ERR_INCONSISTENT, 0, "pool check", "do not write to this pool; save a copy of it first"},
+	{ERR_INCONSISTENT, 0, "pool check",
+	 "do not write to this pool; save a copy of it first, then see what 'thinpull pool repair "
+	 "--dry-run' says"},
+	{ERR_INCONSISTENT, 0, "pool repair",
+	 "a copy of its file meta is for thin_repair; or pull again into a new pool, see --pool"},
+	{ERR_NO_SPACE, 0, "pool repair",
+	 "thin_dump and thin_restore can put it into a larger file"},
 	{ERR_INCONSISTENT, 0, NULL, "'thinpull pool check' says more"},
 	{ERR_BUSY, 0, "rename", "see 'thinpull ls'"},
 	{ERR_BUSY, 0, "rmi", "remove its containers first, see 'thinpull ls'"},

@@ -103,6 +103,7 @@ result 'pool status'
 result 'pool check'
 result 'pool dump'
 failure 2 not_found pool dump --metadata-snap
+result 'pool repair'
 
 # --- what goes -----------------------------------------------------------------------------------
 result rm web spare
@@ -121,6 +122,10 @@ ROOT=$WORK/damaged failure 8 inconsistent pool check
 calls=$((calls + 1))
 cp "$WORK/out" "$results/pool_check.$calls"
 expect_json .clean false <"$WORK/out"
+ROOT=$WORK/damaged failure 8 inconsistent pool repair
+calls=$((calls + 1))
+cp "$WORK/out" "$results/pool_repair.$calls"
+expect_json .outcome refused <"$WORK/out"
 
 # --- every verb, also one that has just been added -----------------------------------------------
 say 'each verb fails with an object'
