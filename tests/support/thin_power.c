@@ -344,7 +344,7 @@ bool thin_power_judge_all(struct thin_power *p, uint64_t images_max, uint64_t se
 
 		/* Pieces of large writes are many and much the same: some of them. */
 		if ((!thin_disk_is_piece(&p->disk, step) || step % 16 == 0)
-		    && step % p->killed_every == 0 && !thin_power_judge(p, &killed))
+		    && (step + seed) % p->killed_every == 0 && !thin_power_judge(p, &killed))
 			return false;
 		if (thin_disk_is_sync(&p->disk, step) && !judge_window(p, step, images_max, seed))
 			return false;

@@ -534,3 +534,14 @@ uint64_t thin_run_environment(const char *name, uint64_t otherwise)
 
 	return text ? strtoull(text, NULL, 10) : otherwise;
 }
+
+unsigned thin_run_every(void)
+{
+#ifdef __SANITIZE_ADDRESS__
+	bool slow = true;
+#else
+	bool slow = getenv("THINPULL_AGAIN");
+#endif
+
+	return (unsigned)thin_run_environment("THINPULL_EVERY", slow ? 23 : 5);
+}

@@ -60,6 +60,12 @@ void thin_run_end(struct thin_run *r);
 uint64_t thin_run_random(struct thin_run *r, uint64_t below);
 uint64_t thin_run_environment(const char *name, uint64_t otherwise);
 
+/*
+ * Long proofs go through every so many of their steps: THINPULL_EVERY, where 1 is all. Without it
+ * few, fewer still where the same has been run before or sanitizers make it slow.
+ */
+unsigned thin_run_every(void);
+
 void thin_run_open(struct thin_run *r);
 void thin_run_close(struct thin_run *r);
 /* Close without commit and open again; the model forgets as well. */

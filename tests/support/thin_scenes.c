@@ -8,7 +8,6 @@
 #include "tests/support/thin_tools.h"
 
 enum {
-	BLOCK = 65536,
 	SMALL_VOLUME_BLOCKS = 24,
 	WIDE_VOLUME_BLOCKS = 700,
 	FREE_ID = 6,
@@ -16,6 +15,9 @@ enum {
 	FIRST_CROWD_ID = 12,
 	CROWD = 130, /* more than 126: the details need two levels */
 };
+
+/* A pool block of a run. */
+#define BLOCK(r) ((uint64_t)(r)->block_bytes)
 
 /* ---- pools ---- */
 
@@ -27,7 +29,7 @@ static void must(int rc)
 static void write_blocks(struct thin_run *r, uint32_t id, uint64_t first, uint64_t n, size_t len)
 {
 	for (uint64_t i = 0; i < n; i++)
-		must(thin_run_write(r, id, (first + i) * BLOCK, len));
+		must(thin_run_write(r, id, (first + i) * BLOCK(r), len));
 }
 
 static void five_thins(struct thin_run *r)
@@ -49,14 +51,17 @@ static void five_thins(struct thin_run *r)
 	must(thin_run_commit(r));
 }
 
-static void start(struct thin_run *r, uint64_t volume_blocks, uint32_t nr_thins, uint32_t kept)
+/* @kept: bytes of each block, see thin_model.h. */
+static void start(struct thin_run *r, uint32_t block_bytes, uint64_t data_blocks,
+		  uint64_t volume_blocks, uint32_t nr_thins, uint32_t kept)
 {
-	r->block_bytes = BLOCK;
+	r->block_bytes = block_bytes;
+	r->data_bytes = data_blocks * block_bytes;
 	r->metadata_bytes = 2 << 20;
 	r->no_hook = true;
 	r->model = (struct thin_model){.nr_thins = nr_thins,
-				       .size_bytes = volume_blocks * BLOCK - 512 * 3,
-				       .block_bytes = BLOCK,
+				       .size_bytes = volume_blocks * block_bytes - 512 * 3,
+				       .block_bytes = block_bytes,
 				       .kept_bytes = kept};
 	thin_run_start(r);
 	five_thins(r);
@@ -64,14 +69,26 @@ static void start(struct thin_run *r, uint64_t volume_blocks, uint32_t nr_thins,
 
 void thin_scenes_small(struct thin_run *r)
 {
-	*r = (struct thin_run){.seed = 1, .stride = 5, .data_bytes = 64 * BLOCK};
-	start(r, SMALL_VOLUME_BLOCKS, 12, BLOCK);
+	*r = (struct thin_run){.seed = 1, .stride = 5};
+	start(r, 64 << 10, 64, SMALL_VOLUME_BLOCKS, FIRST_CROWD_ID, 64 << 10);
+}
+
+void thin_scenes_odd(struct thin_run *r)
+{
+	*r = (struct thin_run){.seed = 4, .stride = 5};
+	start(r, 192 << 10, 64, SMALL_VOLUME_BLOCKS, FIRST_CROWD_ID, 192 << 10);
+}
+
+void thin_scenes_huge(struct thin_run *r)
+{
+	*r = (struct thin_run){.seed = 5, .stride = 5};
+	start(r, 1 << 30, 64, SMALL_VOLUME_BLOCKS, FIRST_CROWD_ID, 2048);
 }
 
 void thin_scenes_wide(struct thin_run *r)
 {
-	*r = (struct thin_run){.seed = 2, .stride = 31, .data_bytes = 1200 * BLOCK};
-	start(r, WIDE_VOLUME_BLOCKS, FIRST_CROWD_ID + CROWD, 2048);
+	*r = (struct thin_run){.seed = 2, .stride = 31};
+	start(r, 64 << 10, 1200, WIDE_VOLUME_BLOCKS, FIRST_CROWD_ID + CROWD, 2048);
 	write_blocks(r, 1, 50, 300, 64);
 	for (uint32_t i = 0; i < CROWD; i++)
 		must(thin_run_snap(r, FIRST_CROWD_ID + i, 1));
@@ -82,8 +99,8 @@ void thin_scenes_wide(struct thin_run *r)
 
 void thin_scenes_crowded(struct thin_run *r)
 {
-	*r = (struct thin_run){.seed = 3, .stride = 5, .data_bytes = 64 * BLOCK};
-	start(r, SMALL_VOLUME_BLOCKS, 700, BLOCK);
+	*r = (struct thin_run){.seed = 3, .stride = 5};
+	start(r, 64 << 10, 64, SMALL_VOLUME_BLOCKS, 700, 64 << 10);
 	for (uint32_t id = FIRST_CROWD_ID; thin_run_create(r, id) == 0;)
 		id++;
 	must(thin_run_commit(r));
@@ -123,48 +140,48 @@ static int delete_all(struct thin_run *r)
 
 static int write_new_in_part(struct thin_run *r)
 {
-	return thin_run_write(r, 4, 20 * BLOCK + 100, 300) < 0 ? -1 : thin_run_commit(r);
+	return thin_run_write(r, 4, 20 * BLOCK(r) + 100, 300) < 0 ? -1 : thin_run_commit(r);
 }
 
 static int write_new_whole(struct thin_run *r)
 {
-	return thin_run_write(r, 4, 16 * BLOCK, 3 * BLOCK) < 0 ? -1 : thin_run_commit(r);
+	return thin_run_write(r, 4, 16 * BLOCK(r), 3 * BLOCK(r)) < 0 ? -1 : thin_run_commit(r);
 }
 
 static int write_in_place(struct thin_run *r)
 {
-	return thin_run_write(r, 4, 3 * BLOCK + 10, 400) < 0 ? -1 : thin_run_commit(r);
+	return thin_run_write(r, 4, 3 * BLOCK(r) + 10, 400) < 0 ? -1 : thin_run_commit(r);
 }
 
 /* Torn over two blocks, and twice, so that there are contents between old and new. */
 static int write_in_place_twice(struct thin_run *r)
 {
-	if (thin_run_write(r, 4, 1 * BLOCK + 1000, BLOCK) < 0
-	    || thin_run_write(r, 4, 1 * BLOCK + 3000, 9000) < 0)
+	if (thin_run_write(r, 4, 1 * BLOCK(r) + 1000, BLOCK(r)) < 0
+	    || thin_run_write(r, 4, 1 * BLOCK(r) + 3000, 9000) < 0)
 		return -1;
 	return thin_run_commit(r);
 }
 
 static int write_shared_in_part(struct thin_run *r)
 {
-	return thin_run_write(r, 1, BLOCK + 77, 333) < 0 ? -1 : thin_run_commit(r);
+	return thin_run_write(r, 1, BLOCK(r) + 77, 333) < 0 ? -1 : thin_run_commit(r);
 }
 
 static int write_shared_whole(struct thin_run *r)
 {
-	return thin_run_write(r, 2, 0, 3 * BLOCK) < 0 ? -1 : thin_run_commit(r);
+	return thin_run_write(r, 2, 0, 3 * BLOCK(r)) < 0 ? -1 : thin_run_commit(r);
 }
 
 /* Shared, private and unmapped blocks in one call. */
 static int write_over_everything(struct thin_run *r)
 {
-	return thin_run_write(r, 2, 100, 20 * BLOCK) < 0 ? -1 : thin_run_commit(r);
+	return thin_run_write(r, 2, 100, 20 * BLOCK(r)) < 0 ? -1 : thin_run_commit(r);
 }
 
 static int write_scattered(struct thin_run *r)
 {
 	for (uint64_t i = 0; i < 9; i++)
-		if (thin_run_write(r, 1 + (uint32_t)(i % 5), i * 7 % 23 * BLOCK + i, 50) < 0)
+		if (thin_run_write(r, 1 + (uint32_t)(i % 5), i * 7 % 23 * BLOCK(r) + i, 50) < 0)
 			return -1;
 	return thin_run_commit(r);
 }
@@ -172,7 +189,7 @@ static int write_scattered(struct thin_run *r)
 static int append(struct thin_run *r)
 {
 	for (uint64_t i = 0; i < 6; i++)
-		if (thin_run_write(r, 3, (8 + i) * BLOCK, 512) < 0)
+		if (thin_run_write(r, 3, (8 + i) * BLOCK(r), 512) < 0)
 			return -1;
 	return thin_run_commit(r);
 }
@@ -191,7 +208,7 @@ static int take_and_drop(struct thin_run *r)
 {
 	if (thin_run_create(r, FREE_ID) < 0 || thin_run_write(r, FREE_ID, 0, 500) < 0
 	    || thin_run_write(r, 1, 0, 500) < 0 || thin_run_delete(r, FREE_ID) < 0
-	    || thin_run_delete(r, 1) < 0 || thin_run_write(r, 3, 20 * BLOCK, 500) < 0)
+	    || thin_run_delete(r, 1) < 0 || thin_run_write(r, 3, 20 * BLOCK(r), 500) < 0)
 		return -1;
 	return thin_run_commit(r);
 }
@@ -201,7 +218,7 @@ static int write_six(struct thin_run *r)
 	if (thin_run_create(r, FREE_ID) < 0)
 		return -1;
 	for (uint64_t i = 0; i < 6; i++)
-		if (thin_run_write(r, FREE_ID, 3 * i * BLOCK + 9, 400) < 0)
+		if (thin_run_write(r, FREE_ID, 3 * i * BLOCK(r) + 9, 400) < 0)
 			return -1;
 	return thin_run_commit(r);
 }
@@ -209,7 +226,7 @@ static int write_six(struct thin_run *r)
 /* What one commit frees, the next one hands out. With data in both, so that both are synced. */
 static int use_again_what_was_freed(struct thin_run *r)
 {
-	if (thin_run_delete(r, 4) < 0 || thin_run_write(r, 3, 22 * BLOCK, 90) < 0
+	if (thin_run_delete(r, 4) < 0 || thin_run_write(r, 3, 22 * BLOCK(r), 90) < 0
 	    || thin_run_commit(r) < 0)
 		return -1;
 	return write_six(r);
@@ -217,7 +234,7 @@ static int use_again_what_was_freed(struct thin_run *r)
 
 static int use_again_what_another_one_freed(struct thin_run *r)
 {
-	if (thin_run_delete(r, 4) < 0 || thin_run_write(r, 3, 22 * BLOCK, 90) < 0
+	if (thin_run_delete(r, 4) < 0 || thin_run_write(r, 3, 22 * BLOCK(r), 90) < 0
 	    || thin_run_commit(r) < 0)
 		return -1;
 	thin_run_reopen(r);
@@ -226,17 +243,18 @@ static int use_again_what_another_one_freed(struct thin_run *r)
 
 static int discard(struct thin_run *r)
 {
-	if (thin_run_discard(r, 4, 2 * BLOCK, 3 * BLOCK) < 0
-	    || thin_run_discard(r, 1, 0, 3 * BLOCK + 5) < 0)
+	if (thin_run_discard(r, 4, 2 * BLOCK(r), 3 * BLOCK(r)) < 0
+	    || thin_run_discard(r, 1, 0, 3 * BLOCK(r) + 5) < 0)
 		return -1;
 	return thin_run_commit(r);
 }
 
 static int discard_and_write(struct thin_run *r)
 {
-	if (thin_run_discard(r, 4, 0, 8 * BLOCK) < 0 || thin_run_write(r, 4, 3 * BLOCK, 100) < 0
-	    || thin_run_write(r, 2, 3 * BLOCK + 100, 100) < 0
-	    || thin_run_discard(r, 2, 3 * BLOCK, BLOCK) < 0)
+	if (thin_run_discard(r, 4, 0, 8 * BLOCK(r)) < 0
+	    || thin_run_write(r, 4, 3 * BLOCK(r), 100) < 0
+	    || thin_run_write(r, 2, 3 * BLOCK(r) + 100, 100) < 0
+	    || thin_run_discard(r, 2, 3 * BLOCK(r), BLOCK(r)) < 0)
 		return -1;
 	return thin_run_commit(r);
 }
@@ -251,7 +269,7 @@ static int hold_metadata(struct thin_run *r)
 static int change_what_is_held(struct thin_run *r)
 {
 	if (hold_metadata(r) < 0 || thin_run_write(r, 1, 100, 100) < 0 || thin_run_delete(r, 4) < 0
-	    || thin_run_snap(r, FREE_ID, 3) < 0 || thin_run_discard(r, 2, 0, 2 * BLOCK) < 0
+	    || thin_run_snap(r, FREE_ID, 3) < 0 || thin_run_discard(r, 2, 0, 2 * BLOCK(r)) < 0
 	    || thin_run_commit(r) < 0 || thin_run_hold_or_release(r) < 0
 	    || thin_run_write(r, 5, 100, 100) < 0)
 		return -1;
@@ -260,7 +278,7 @@ static int change_what_is_held(struct thin_run *r)
 
 static int grow_data(struct thin_run *r)
 {
-	if (thin_run_grow(r, 5, 0) < 0 || thin_run_write(r, 4, 12 * BLOCK, 100) < 0)
+	if (thin_run_grow(r, 5, 0) < 0 || thin_run_write(r, 4, 12 * BLOCK(r), 100) < 0)
 		return -1;
 	return thin_run_commit(r);
 }
@@ -284,8 +302,8 @@ static int nothing_but_an_id(struct thin_run *r)
 
 static int write_after_the_commit(struct thin_run *r)
 {
-	if (thin_run_snap(r, FREE_ID, 4) < 0 || thin_run_write(r, 5, 2 * BLOCK, 700) < 0
-	    || thin_run_commit(r) < 0 || thin_run_write(r, 5, 3 * BLOCK + 900, 200) < 0
+	if (thin_run_snap(r, FREE_ID, 4) < 0 || thin_run_write(r, 5, 2 * BLOCK(r), 700) < 0
+	    || thin_run_commit(r) < 0 || thin_run_write(r, 5, 3 * BLOCK(r) + 900, 200) < 0
 	    || thin_run_write(r, 4, 0, 100) < 0)
 		return -1;
 	thin_run_reopen(r);
@@ -295,17 +313,17 @@ static int write_after_the_commit(struct thin_run *r)
 static int abort_and_do_something_else(struct thin_run *r)
 {
 	if (thin_run_delete(r, 1) < 0 || thin_run_write(r, 4, 100, 700) < 0
-	    || thin_run_write(r, 3, 18 * BLOCK, 100) < 0 || thin_run_grow(r, 3, 3) < 0)
+	    || thin_run_write(r, 3, 18 * BLOCK(r), 100) < 0 || thin_run_grow(r, 3, 3) < 0)
 		return -1;
 	thin_run_abort(r);
-	if (thin_run_write(r, 3, 19 * BLOCK, 100) < 0)
+	if (thin_run_write(r, 3, 19 * BLOCK(r), 100) < 0)
 		return -1;
 	return thin_run_commit(r);
 }
 
 static int close_and_do_something_else(struct thin_run *r)
 {
-	if (thin_run_write(r, 2, 17 * BLOCK, 700) < 0 || thin_run_grow(r, 2, 20) < 0)
+	if (thin_run_write(r, 2, 17 * BLOCK(r), 700) < 0 || thin_run_grow(r, 2, 20) < 0)
 		return -1;
 	thin_run_reopen(r);
 	if (thin_run_snap(r, FREE_ID, 2) < 0 || thin_run_write(r, 2, 100, 100) < 0)

@@ -18,7 +18,11 @@
  */
 void thin_scenes_small(struct thin_run *r);
 
-/* The same, but with 300 blocks more in thin 1 and 130 snapshots of it from 12 on: trees of two
+/* The same with blocks of 192 KiB; with blocks of 1 GiB, of which few bytes are kept. */
+void thin_scenes_odd(struct thin_run *r);
+void thin_scenes_huge(struct thin_run *r);
+
+/* As the small one, but with 300 blocks more in thin 1 and 130 snapshots of it from 12 on: trees of two
  * levels, counts above 2. Few bytes of each block are kept, see thin_model.h. */
 void thin_scenes_wide(struct thin_run *r);
 
@@ -26,7 +30,7 @@ void thin_scenes_wide(struct thin_run *r);
 void thin_scenes_crowded(struct thin_run *r);
 
 enum thin_scene_flags {
-	SCENE_WHOLE_BLOCKS = 1, /* writes past the bytes that a wide pool's model keeps */
+	SCENE_WHOLE_BLOCKS = 1, /* writes past the bytes that a wide or huge model keeps */
 	SCENE_ENDS_SESSION = 2, /* closes the pool or aborts on the way */
 };
 

@@ -21,6 +21,9 @@ int thin_tools_check_major(void);
 /* Make a metadata file of meta_bytes from thin_dump's XML. False: thin_restore failed. */
 bool thin_tools_restore(const char *xml_path, const char *meta_path, unsigned long meta_bytes);
 
+/* The XML of a metadata file. False: thin_dump failed. */
+bool thin_tools_dump(const char *meta_path, const char *xml_path);
+
 /* A new folder in $TMPDIR, in memory or in /tmp; owned, ended with thin_tools_remove(), which also
  * frees. */
 char *thin_tools_folder(void);

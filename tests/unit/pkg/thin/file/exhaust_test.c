@@ -2,21 +2,15 @@
 /*
  * Each kind of change with data or metadata running out at each allocation that it makes: it says
  * which is full, the last commit is there again, and with more room it works. Then the same with
- * pools that really have so much left and no more. THINPULL_IMAGES: all of them, not a part.
+ * pools that really have so much left and no more. THINPULL_EVERY=1: all of them.
  */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "tests/support/cmocka.h"
 
 #include "pkg/base/alloc.h"
 #include "pkg/thin/file/fault_internal.h"
 #include "tests/support/thin_scenes.h"
-
-static bool all_of_them(void)
-{
-	return getenv("THINPULL_IMAGES");
-}
 
 /* ---- a map says that it is full ---- */
 
@@ -121,14 +115,14 @@ static void run_out_everywhere(void (*make)(struct thin_run *r), unsigned unwant
 static void any_allocation_may_find_nothing(void **state)
 {
 	(void)state;
-	run_out_everywhere(thin_scenes_small, SCENE_ENDS_SESSION, 1);
+	run_out_everywhere(thin_scenes_small, SCENE_ENDS_SESSION, thin_run_every());
 }
 
 static void so_it_is_with_large_trees(void **state)
 {
 	(void)state;
 	run_out_everywhere(thin_scenes_wide, SCENE_ENDS_SESSION | SCENE_WHOLE_BLOCKS,
-			   all_of_them() ? 1 : 5);
+			   thin_run_every());
 }
 
 /* ---- pools that have so much left ---- */
@@ -176,11 +170,12 @@ static void delete_fillers(struct thin_run *r)
 /* From none left to as many as the scene needs. */
 static uint64_t run_out_of_data(struct thin_stage *s, const struct thin_scene *scene)
 {
+	unsigned every = (thin_run_every() + 3) / 4;
 	struct thin_run *r = &s->run;
+	uint64_t left, done = 0;
 	bool worked = false;
-	uint64_t left;
 
-	for (left = 0; !worked; left++) {
+	for (left = 0; !worked; left += every, done++) {
 		thin_stage_set(s);
 		leave_data(r, left);
 		worked = works_or_changes_nothing(s, scene, "data");
@@ -190,7 +185,7 @@ static uint64_t run_out_of_data(struct thin_stage *s, const struct thin_scene *s
 		}
 		thin_run_close(r);
 	}
-	return left;
+	return done;
 }
 
 static void any_number_of_data_blocks_may_be_left(void **state)
@@ -236,7 +231,7 @@ static uint64_t run_out_of_metadata(struct thin_stage *s, const struct thin_scen
 
 static void any_number_of_metadata_blocks_may_be_left(void **state)
 {
-	unsigned every = all_of_them() ? 1 : 23;
+	unsigned every = 4 * thin_run_every() - 3;
 	static struct thin_stage s;
 	uint64_t done = 0;
 

@@ -2,7 +2,7 @@
 /*
  * Each kind of change, with the process killed at every write and sync, and the power cut with any
  * part of what was not synced on the disk, of each file for itself. THINPULL_IMAGES: how many power
- * cuts of each window between two syncs; THINPULL_SEED: other ones.
+ * cuts of each window between two syncs; THINPULL_SEED: other ones; THINPULL_EVERY=1: all kills.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -12,23 +12,6 @@
 #include "tests/support/thin_disk_calls.h"
 #include "tests/support/thin_power.h"
 #include "tests/support/thin_scenes.h"
-
-/* Sanitizers take several times as long; they look at the same code. */
-#ifdef __SANITIZE_ADDRESS__
-enum { IMAGES = 1, KILLED_EVERY = 6 };
-#else
-enum { IMAGES = 5, KILLED_EVERY = 1 };
-#endif
-
-static uint64_t images(uint64_t otherwise)
-{
-	return thin_run_environment("THINPULL_IMAGES", otherwise);
-}
-
-static unsigned steps_between_kills(unsigned otherwise)
-{
-	return getenv("THINPULL_IMAGES") ? 1 : otherwise;
-}
 
 static uint64_t seed(void)
 {
@@ -48,8 +31,9 @@ static void cut_everywhere(struct thin_power *p, void (*make)(struct thin_run *r
 		make(&r);
 		thin_power_start(p, &r);
 		assert_int_equal(thin_scenes[i].run(&r), 0);
-		if (!thin_power_judge_all(p, images_max, seed()))
-			fail_msg("%s, seed %llu", thin_scenes[i].name, (unsigned long long)seed());
+		if (!thin_power_judge_all(p, images_max, seed() + i))
+			fail_msg("%s, THINPULL_SEED=%llu", thin_scenes[i].name,
+				 (unsigned long long)seed());
 		made += p->images;
 		found[0] += p->found[0];
 		found[1] += p->found[1];
@@ -70,8 +54,8 @@ static void small_changes_survive_any_cut(void **state)
 				      .stride = 4};
 
 	(void)state;
-	p.killed_every = steps_between_kills(KILLED_EVERY);
-	cut_everywhere(&p, thin_scenes_small, 0, images(IMAGES));
+	p.killed_every = thin_run_every();
+	cut_everywhere(&p, thin_scenes_small, 0, thin_run_environment("THINPULL_IMAGES", 2));
 }
 
 static void changes_of_large_trees_survive_any_cut(void **state)
@@ -82,8 +66,9 @@ static void changes_of_large_trees_survive_any_cut(void **state)
 				      .stride = 97};
 
 	(void)state;
-	p.killed_every = steps_between_kills(4 * KILLED_EVERY);
-	cut_everywhere(&p, thin_scenes_wide, SCENE_WHOLE_BLOCKS, images(1) / 4);
+	p.killed_every = 4 * thin_run_every();
+	cut_everywhere(&p, thin_scenes_wide, SCENE_WHOLE_BLOCKS,
+		       (thin_run_environment("THINPULL_IMAGES", 1) + 3) / 4);
 }
 
 /* ---- that a missing sync would be found ---- */

@@ -2,10 +2,10 @@
 /*
  * Each kind of change with the host refusing a call: each write, change of length, hole and sync of
  * the pool's files in turn, for good or once, for a fault or because the disk is full. Then it is as
- * at the last commit, nothing is lost, and work goes on. THINPULL_IMAGES: all ways at each call.
+ * at the last commit, nothing is lost, and work goes on. THINPULL_EVERY=1: all ways at each
+ * call.
  */
 #include <errno.h>
-#include <stdlib.h>
 
 #include "tests/support/cmocka.h"
 
@@ -134,7 +134,7 @@ static void refuse_everywhere(void (*make)(struct thin_run *r), unsigned unwante
 {
 	static uint64_t calls[4000];
 	static struct refusals s;
-	bool all_ways = getenv("THINPULL_IMAGES");
+	bool all_ways = thin_run_every() == 1;
 
 	s.n = 0;
 	thin_stage_init(&s.stage, make);
@@ -156,14 +156,14 @@ static void refuse_everywhere(void (*make)(struct thin_run *r), unsigned unwante
 static void a_refused_call_leaves_the_last_commit(void **state)
 {
 	(void)state;
-	refuse_everywhere(thin_scenes_small, SCENE_ENDS_SESSION, 1);
+	refuse_everywhere(thin_scenes_small, SCENE_ENDS_SESSION, thin_run_every());
 }
 
 static void so_it_is_with_large_trees(void **state)
 {
 	(void)state;
 	refuse_everywhere(thin_scenes_wide, SCENE_ENDS_SESSION | SCENE_WHOLE_BLOCKS,
-			  getenv("THINPULL_IMAGES") ? 1 : 5);
+			  thin_run_every());
 }
 
 int main(void)
