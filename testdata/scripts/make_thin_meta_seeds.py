@@ -13,7 +13,9 @@ TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
 OUT = os.path.join(TOP, "testdata/fuzz/thin_meta")
 BLOCK = 4096
 SALTS = (160774, 121107, 240779, 160478)
+SUPERBLOCK, BITMAP = 0, 2
 SUM_BLOCKS, IN_PIECES = 1, 2
+SPARE = 24  # free blocks, for repair
 
 
 def crc32c(data):
@@ -48,17 +50,26 @@ def restore(devices):
             return bytearray(file.read())
 
 
-def pieces(image):
+def type_of(block):
+    stored, = struct.unpack_from("<I", block)
+    types = [t for t, salt in enumerate(SALTS) if crc32c(block[4:]) ^ salt == stored]
+    return types[0] if types else 0
+
+
+def pieces(image, damage):
     """Runs of bytes that are not zero, the block's type instead of its checksum."""
     used = max(n for n in range(len(image) // BLOCK) if any(image[n * BLOCK:(n + 1) * BLOCK])) + 1
-    struct.pack_into("<Q", image, 192, used)  # blocks in the metadata space map
-    out = bytearray([SUM_BLOCKS | IN_PIECES, used])
+    total = used + SPARE
+    struct.pack_into("<Q", image, 192, total)  # blocks in the metadata space map
+    out = bytearray([SUM_BLOCKS | IN_PIECES, total])
     for number in range(used):
-        block = image[number * BLOCK:(number + 1) * BLOCK]
-        stored, = struct.unpack_from("<I", block)
-        types = [t for t, salt in enumerate(SALTS) if crc32c(block[4:]) ^ salt == stored]
-        struct.pack_into("<IIQ", block, 0, types[0] if types else 0,
-                         struct.unpack_from("<I", block, 4)[0], 0)
+        original = image[number * BLOCK:(number + 1) * BLOCK]
+        block = original[:]
+        kind = type_of(original)
+        if number == 0:
+            struct.pack_into("<Q", block, 344, total)
+        damage(kind, block)
+        struct.pack_into("<IIQ", block, 0, kind, struct.unpack_from("<I", block, 4)[0], 0)
         at = 0
         while at < BLOCK:
             if not any(block[at:at + 8]):
@@ -72,16 +83,46 @@ def pieces(image):
     return out
 
 
+def nothing(kind, block):
+    pass
+
+
+def no_counts(kind, block):
+    """Every block seems free, or is wanted by nobody."""
+    if kind == BITMAP:
+        block[16:] = bytes(BLOCK - 16)
+
+
+def no_maps(kind, block):
+    """Their roots lead nowhere."""
+    if kind == SUPERBLOCK:
+        for at in (80, 88, 208, 216):
+            struct.pack_into("<Q", block, at, at)
+
+
+def wrong_numbers(kind, block):
+    """needs_check, and blocks in use by neither map's count."""
+    if kind == SUPERBLOCK:
+        struct.pack_into("<I", block, 4, 1)
+        struct.pack_into("<Q", block, 72, 7)
+        struct.pack_into("<Q", block, 200, 7)
+
+
 def main():
     os.makedirs(OUT, exist_ok=True)
+    shared = [[(v, v, 0) for v in range(10)] for _ in range(4)]
+    deep = [[(v, v, 0) for v in range(0, 260)], [(5, 700, 3)]]
     seeds = {
-        "empty": [],
-        "shared": [[(v, v, 0) for v in range(10)] for _ in range(4)],
-        "deep": [[(v, v, 0) for v in range(0, 260)], [(5, 700, 3)]],
+        "empty": ([], nothing),
+        "shared": (shared, nothing),
+        "deep": (deep, nothing),
+        "no_counts": (shared, no_counts),
+        "no_maps": (deep, no_maps),
+        "wrong_numbers": (shared, wrong_numbers),
     }
-    for name, devices in seeds.items():
+    for name, (devices, damage) in seeds.items():
         with open(os.path.join(OUT, name), "wb") as out:
-            out.write(pieces(restore(devices)))
+            out.write(pieces(restore(devices), damage))
 
 
 main()

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Any bytes as thin metadata: the strict check must end, within its bounds, whatever they are.
+ * Any bytes as thin metadata: the strict check, repair and dump must end, within their bounds,
+ * whatever they are. What repair repairs must be clean afterwards and map what it did before; what it
+ * refuses must be as it was.
  *
  *   first byte    1 = give every block its number and checksum, which a fuzzer cannot guess; the
  *                     type is in the two low bits of the block's checksum field
@@ -15,9 +17,12 @@
 #include <unistd.h>
 
 #include "pkg/base/alloc.h"
+#include "pkg/base/buffer.h"
 #include "pkg/base/cleanup.h"
 #include "pkg/thin/file/format.h"
+#include "pkg/thin/file/dump.h"
 #include "pkg/thin/file/fsck.h"
+#include "pkg/thin/file/repair_internal.h"
 
 enum { SUM_BLOCKS = 1, IN_PIECES = 2 };
 
@@ -52,20 +57,137 @@ static uint8_t *put_together(const uint8_t *p, size_t left, size_t *ret_size)
 	return image;
 }
 
-static void check(const uint8_t *image, size_t size)
+/* ---- the pool of these bytes ---- */
+
+static struct tf_pool *make_pool(const uint8_t *image, size_t size)
 {
-	cleanup_fd int fd = memfd_create("thin-meta", MFD_CLOEXEC);
-	struct thin_findings findings = {0};
+	struct tf_pool *p = tf_pool_new("fuzz", true);
+	struct tf_superblock sb;
+	uint64_t bytes;
+
+	p->meta_fd = memfd_create("thin-meta", MFD_CLOEXEC);
+	p->data_fd = memfd_create("thin-data", MFD_CLOEXEC);
+	if (p->meta_fd < 0 || p->data_fd < 0 || write(p->meta_fd, image, size) != (ssize_t)size)
+		abort();
+	if (size < TF_BLOCK_BYTES)
+		return p;
+	tf_superblock_unpack(image, &sb);
+	bytes = sb.data_sm.nr_blocks * sb.data_block_sectors * TF_SECTOR_BYTES;
+	if (ftruncate(p->data_fd, (off_t)(bytes & INT64_MAX)) < 0)
+		return p; /* too short, then */
+	return p;
+}
+
+static bool same_bytes(const struct tf_pool *p, const uint8_t *image, size_t size)
+{
+	cleanup_free uint8_t *now = xmalloc(size + 1);
+
+	return pread(p->meta_fd, now, size + 1, 0) == (ssize_t)size && !memcmp(now, image, size);
+}
+
+static void check(struct tf_pool *p, struct thin_findings *ret)
+{
 	struct error err = {0};
 	char path[64];
 
-	if (fd < 0 || write(fd, image, size) != (ssize_t)size)
-		return;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (thin_file_fsck(path, 0, &findings, &err) == 0
-	    && (findings.n > THIN_FINDINGS_MAX || findings.n > findings.total))
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", p->meta_fd);
+	if (thin_file_fsck(path, (uint64_t)lseek(p->data_fd, 0, SEEK_END), ret, &err) < 0)
 		abort();
-	thin_findings_release(&findings);
+	if (ret->n > THIN_FINDINGS_MAX || ret->n > ret->total || ret->unrepairable > ret->total)
+		abort();
+}
+
+/* ---- dump ---- */
+
+enum { TEXT_MAX = 1 << 20 }; /* thins that share all can make much of little */
+
+struct text {
+	struct buffer lines; /* those that repair must not change */
+	size_t total;
+};
+
+static int begin(void *context, struct error *err)
+{
+	(void)context;
+	(void)err;
+	return 0;
+}
+
+static int add_text(void *context, const char *text, size_t len, struct error *err)
+{
+	struct text *t = context;
+
+	t->total += len;
+	if (t->total > TEXT_MAX)
+		return error_set(err, ERR_NO_SPACE, "enough");
+	while (len) {
+		const char *end = memchr(text, '\n', len);
+		size_t n = end ? (size_t)(end - text) + 1 : len;
+
+		if (n > 4 && text[3] == ' ') /* a mapping, and no device or superblock */
+			buffer_add(&t->lines, text, n);
+		text += n;
+		len -= n;
+	}
+	return 0;
+}
+
+/* False: there was an error. */
+static bool dump(struct tf_pool *p, struct text *ret)
+{
+	const struct thin_dump_sink sink = {begin, add_text, ret};
+	struct error err = {0};
+	bool held;
+
+	if (tf_pool_load(p, &err) < 0)
+		return false;
+	held = p->sb.held_root != 0;
+	return thin_file_dump(&p->base, false, &sink, &err) == 0
+	       && (!held || thin_file_dump(&p->base, true, &sink, &err) == 0);
+}
+
+/* ---- repair ---- */
+
+static void repair(struct tf_pool *p, const uint8_t *image, size_t size, const struct text *before)
+{
+	cleanup(thin_findings_release) struct thin_findings found = {0}, left = {0};
+	enum thin_repair_outcome outcome;
+	struct text after = {0};
+	struct error err = {0};
+
+	if (tf_repair_files(p, &outcome, &found, &err) < 0) {
+		if (err.kind != ERR_NO_SPACE)
+			abort();
+		return;
+	}
+	if (outcome != THIN_REPAIR_DONE) {
+		if (!same_bytes(p, image, size))
+			abort();
+		return;
+	}
+	check(p, &left);
+	if (left.total || (!dump(p, &after) && after.total <= TEXT_MAX))
+		abort();
+	if (before
+	    && (before->lines.len != after.lines.len
+		|| memcmp(before->lines.data, after.lines.data, after.lines.len) != 0))
+		abort();
+	buffer_release(&after.lines);
+}
+
+static void try_all(const uint8_t *image, size_t size)
+{
+	cleanup(tf_pool_free_ptr) struct tf_pool *p = make_pool(image, size);
+	cleanup(thin_findings_release) struct thin_findings found = {0};
+	struct text before = {0};
+	bool dumped;
+
+	check(p, &found);
+	dumped = dump(p, &before);
+	if (!same_bytes(p, image, size))
+		abort();
+	repair(p, image, size, dumped ? &before : NULL);
+	buffer_release(&before.lines);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -81,6 +203,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		image = xmemdup(data + 1, image_size);
 	if (data[0] & SUM_BLOCKS)
 		sum_blocks(image, image_size);
-	check(image, image_size);
+	try_all(image, image_size);
 	return 0;
 }
