@@ -149,7 +149,7 @@ tsan: ## all unit tests under the thread sanitizer, and a pull by the program bu
 	@$(MAKE) --no-print-directory -j$(JOBS) CC=gcc FLAVOUR=tsan unit program
 	@tests/run --no-build --no-user --only integration/51_tsan
 
-# About twenty minutes of a core for all of them: pkg/ext4 and pkg/thin are half of that.
+# Half an hour of two cores for all of them, most of it pkg/ext4 and pkg/thin.
 .PHONY: valgrind
 valgrind: ## unit tests under valgrind's memcheck: make valgrind ONLY=pkg/ext4
 	@$(MAKE) --no-print-directory -j$(JOBS) $(filter build/release/tests/unit/$(ONLY)%,$(UNIT_SRC:%.c=build/release/%))
