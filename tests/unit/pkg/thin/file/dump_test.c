@@ -259,6 +259,37 @@ static void the_largest_key_is_damage_and_no_circle(void **state)
 	thin_fixture_release(&f);
 }
 
+static void expect_half(const char *what)
+{
+	struct sink s = {0};
+
+	thin_fixture_commit(&f);
+	assert_int_equal(dump(&s, false), -1);
+	assert_error(&err, ERR_INCONSISTENT, what);
+	assert_null(memmem(s.text.data, s.text.len, "</superblock>", 13));
+	buffer_release(&s.text);
+}
+
+/* thin_dump leaves it out. */
+static void a_thin_with_half_of_its_entries_is_damage(void **state)
+{
+	struct tf_pool *p;
+
+	(void)state;
+	thin_fixture_init(&f, 1000, 0);
+	for (uint32_t id = 1; id < 5; id++)
+		thin_fixture_create(&f, id);
+	p = tf_pool_of(f.pool);
+	assert_ok(tf_btree_remove(&p->tx, &tf_tree_details, &p->sb.details_root, 4, &err), &err);
+	expect_half("thin 4 has mappings and no details");
+	assert_ok(tf_btree_remove(&p->tx, &tf_tree_details, &p->sb.details_root, 2, &err), &err);
+	expect_half("thin 2 has mappings and no details");
+	assert_ok(tf_btree_remove(&p->tx, &tf_tree_devices, &p->sb.mapping_root, 2, &err), &err);
+	assert_ok(tf_btree_remove(&p->tx, &tf_tree_devices, &p->sb.mapping_root, 3, &err), &err);
+	expect_half("thin 3: has no mappings");
+	thin_fixture_release(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -270,6 +301,7 @@ int main(void)
 		cmocka_unit_test(an_error_of_the_sink_ends_it),
 		cmocka_unit_test(keys_out_of_order_are_damage),
 		cmocka_unit_test(the_largest_key_is_damage_and_no_circle),
+		cmocka_unit_test(a_thin_with_half_of_its_entries_is_damage),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
