@@ -10,6 +10,8 @@ PKG_CONFIG ?= pkg-config
 PREFIX ?= /usr/local
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 FUZZ_SECONDS ?= 60
+# of a soak
+MINUTES ?= 30
 # Percent of the lines of each source file that its unit tests must run.
 COVERAGE_FLOOR ?= 80
 
@@ -178,6 +180,17 @@ fuzz: ## run each fuzz target: make fuzz FUZZ_SECONDS=60
 .PHONY: lab
 lab: ## a shell in a kernel with device-mapper
 	@bash tests/kernel/boot.sh --shell
+
+SOAK_BIN := $(patsubst %,$(OUT)/tests/unit/pkg/%_test,\
+	$(addprefix thin/file/,model crowd power refuse exhaust big) \
+	$(addprefix ext4/,writer_model directory_edit writer_dir_put))
+.PHONY: soak soak-bin
+soak-bin: $(SOAK_BIN)
+soak: ## engine and ext4 writer with new seeds, release and asan, and fuzzed: make soak MINUTES=30 [SEED=1]
+	@$(MAKE) --no-print-directory -s -j$(JOBS) soak-bin
+	@$(MAKE) --no-print-directory -s -j$(JOBS) FLAVOUR=asan soak-bin
+	@$(MAKE) --no-print-directory -s -j$(JOBS) CC=clang FLAVOUR=fuzz fuzz-bin
+	@tests/soak --jobs $(JOBS) --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 .PHONY: bench bench-pull bench-thin bench-ext4
 bench: bench-pull bench-thin bench-ext4 ## everything below: medians, beside what others take on the same machine

@@ -383,6 +383,59 @@ static void a_pool_from_its_own_dump_is_worked_on(void **state)
 	}
 }
 
+/* In the smallest metadata that takes it. */
+static void restore_tightly(struct thin_stage *s)
+{
+	cleanup_free char *meta = xasprintf("%s/meta", s->folder);
+	cleanup_free char *xml = xasprintf("%s/xml", s->folder);
+	unsigned long blocks = 8;
+
+	assert_true(thin_tools_dump(meta, xml));
+	while (!thin_tools_restore(xml, meta, blocks * TF_BLOCK_BYTES))
+		assert_true(++blocks < 200);
+	unlink(xml);
+}
+
+/* Refused before anything changes, and with room for it nothing is in the way. */
+static void expect_full(struct thin_stage *s)
+{
+	struct thin_run *r = &s->run;
+
+	assert_int_equal(thin_run_create(r, 6), -1);
+	assert_error(&r->error, ERR_NO_SPACE, "pool metadata is full");
+	assert_int_equal(thin_run_write(r, 1, 0, 10), -1);
+	assert_error(&r->error, ERR_NO_SPACE, "pool metadata is full");
+	assert_int_equal(thin_run_delete(r, 2), -1);
+	assert_error(&r->error, ERR_NO_SPACE, "pool metadata is full");
+	assert_int_equal(thin_run_grow(r, 1, 1), -1);
+	assert_error(&r->error, ERR_NO_SPACE, "metadata");
+	/* In place there is always room. */
+	assert_int_equal(thin_run_write(r, 4, 0, 10), 0);
+	thin_stage_check(s);
+}
+
+static void a_pool_without_a_free_metadata_block_can_grow(void **state)
+{
+	static struct thin_stage s;
+
+	(void)state;
+	if (thin_tools_check_major() < 0)
+		skip();
+	thin_stage_init(&s, thin_scenes_small);
+	restore_tightly(&s);
+	for (size_t i = 0; i < thin_scenes_n; i += thin_run_every()) {
+		thin_stage_set(&s);
+		expect_full(&s);
+		assert_int_equal(thin_run_grow(&s.run, 0, 300), 0);
+		commit(&s.run);
+		assert_int_equal(thin_scenes[i].run(&s.run), 0);
+		assert_int_equal(thin_scenes_go_on(&s.run), 0);
+		thin_run_check_disk(&s.run, true);
+		thin_run_close(&s.run);
+	}
+	thin_stage_release(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -394,6 +447,7 @@ int main(void)
 		cmocka_unit_test(blocks_of_192_kib_are_as_good),
 		cmocka_unit_test(blocks_of_1_gib_are_as_good),
 		cmocka_unit_test(a_pool_from_its_own_dump_is_worked_on),
+		cmocka_unit_test(a_pool_without_a_free_metadata_block_can_grow),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
