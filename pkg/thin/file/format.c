@@ -182,7 +182,9 @@ int tf_superblock_validate(const struct tf_superblock *sb, bool writable, struct
 	if (!sb->metadata_sm.nr_blocks || sb->metadata_sm.nr_blocks > TF_METADATA_BLOCKS_MAX)
 		return error_set(err, ERR_INCONSISTENT, "superblock: %llu metadata blocks",
 				 (unsigned long long)sb->metadata_sm.nr_blocks);
-	if (sb->data_sm.nr_blocks > TF_DATA_BLOCKS_MAX)
+	/* Each bitmap is a block of the metadata; who opens the pool takes memory for all of them. */
+	if (sb->data_sm.nr_blocks > TF_DATA_BLOCKS_MAX
+	    || tf_bitmaps_for(sb->data_sm.nr_blocks) > sb->metadata_sm.nr_blocks)
 		return error_set(err, ERR_INCONSISTENT, "superblock: %llu data blocks",
 				 (unsigned long long)sb->data_sm.nr_blocks);
 	return 0;

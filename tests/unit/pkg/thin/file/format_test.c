@@ -154,6 +154,23 @@ static void node_capacities_are_multiples_of_three_that_fit(void **state)
 	assert_int_equal(tf_node_max_entries(24), 126);
 }
 
+static void more_bitmaps_than_metadata_are_refused(void **state)
+{
+	struct tf_superblock sb = {.magic = TF_MAGIC,
+				   .version = TF_VERSION,
+				   .data_block_sectors = 128,
+				   .metadata_block_sectors = 8,
+				   .metadata_sm.nr_blocks = 512,
+				   .data_sm.nr_blocks = 512 * TF_BITMAP_ENTRIES};
+	struct error err = {0};
+
+	(void)state;
+	assert_int_equal(tf_superblock_validate(&sb, true, &err), 0);
+	sb.data_sm.nr_blocks++;
+	assert_int_equal(tf_superblock_validate(&sb, true, &err), -1);
+	assert_int_equal(err.kind, ERR_INCONSISTENT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -161,6 +178,7 @@ int main(void)
 		cmocka_unit_test(damaged_or_misplaced_blocks_are_refused),
 		cmocka_unit_test(two_bit_counts_are_stored_swapped),
 		cmocka_unit_test(node_capacities_are_multiples_of_three_that_fit),
+		cmocka_unit_test(more_bitmaps_than_metadata_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
