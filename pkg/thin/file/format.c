@@ -66,6 +66,17 @@ static bool node_header_ok(const uint8_t *node)
 	return tf_node_entries(node) <= max;
 }
 
+/* Whoever walks through a tree goes on behind the last key, and must get ahead by that. */
+static bool node_keys_ascend(const uint8_t *node)
+{
+	uint32_t n = tf_node_entries(node);
+
+	for (uint32_t i = 1; i < n; i++)
+		if (tf_node_key(node, i - 1) >= tf_node_key(node, i))
+			return false;
+	return true;
+}
+
 int tf_block_verify(const uint8_t *block, enum tf_block_type type, uint64_t blocknr,
 		    struct error *err)
 {
@@ -84,6 +95,9 @@ int tf_block_verify(const uint8_t *block, enum tf_block_type type, uint64_t bloc
 				 "values of %u bytes)",
 				 nr, tf_node_flags(block), tf_node_entries(block),
 				 tf_node_max(block), tf_node_value_size(block));
+	if (type == TF_NODE && !node_keys_ascend(block))
+		return error_set(err, ERR_INCONSISTENT, "metadata block %llu: keys do not ascend",
+				 nr);
 	return 0;
 }
 

@@ -67,7 +67,7 @@ uint32_t tf_block_checksum(const uint8_t *block, enum tf_block_type type);
 void tf_block_seal(uint8_t *block, enum tf_block_type type, uint64_t blocknr);
 
 /* Checksum and own number; for nodes also what the kernel checks of the header (one kind flag,
- * nr_entries <= max_entries, entries fit). Errors: ERR_INCONSISTENT. */
+ * nr_entries <= max_entries, entries fit), and that keys ascend. Errors: ERR_INCONSISTENT. */
 MUST_CHECK int tf_block_verify(const uint8_t *block, enum tf_block_type type, uint64_t blocknr,
 			       struct error *err);
 

@@ -171,6 +171,27 @@ static void more_bitmaps_than_metadata_are_refused(void **state)
 	assert_int_equal(err.kind, ERR_INCONSISTENT);
 }
 
+static void keys_that_do_not_ascend_are_damage(void **state)
+{
+	uint8_t node[TF_BLOCK_BYTES];
+	struct error err = {0};
+
+	(void)state;
+	tf_node_init(node, TF_NODE_LEAF, TF_OVERFLOW_BYTES);
+	tf_node_set_entries(node, 3);
+	for (uint32_t i = 0; i < 3; i++)
+		tf_node_set_key(node, i, 10 * i);
+	tf_block_seal(node, TF_NODE, 5);
+	assert_int_equal(tf_block_verify(node, TF_NODE, 5, &err), 0);
+	for (uint64_t key = 9; key <= 10; key++) { /* before, and the same again */
+		tf_node_set_key(node, 2, key);
+		tf_block_seal(node, TF_NODE, 5);
+		assert_int_equal(tf_block_verify(node, TF_NODE, 5, &err), -1);
+		assert_int_equal(err.kind, ERR_INCONSISTENT);
+		assert_non_null(strstr(err.cause, "keys do not ascend"));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -179,6 +200,7 @@ int main(void)
 		cmocka_unit_test(two_bit_counts_are_stored_swapped),
 		cmocka_unit_test(node_capacities_are_multiples_of_three_that_fit),
 		cmocka_unit_test(more_bitmaps_than_metadata_are_refused),
+		cmocka_unit_test(keys_that_do_not_ascend_are_damage),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
