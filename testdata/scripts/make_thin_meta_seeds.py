@@ -13,7 +13,7 @@ TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
 OUT = os.path.join(TOP, "testdata/fuzz/thin_meta")
 BLOCK = 4096
 SALTS = (160774, 121107, 240779, 160478)
-SUPERBLOCK, BITMAP = 0, 2
+SUPERBLOCK, NODE, BITMAP = 0, 1, 2
 SUM_BLOCKS, IN_PIECES = 1, 2
 SPARE = 24  # free blocks, for repair
 
@@ -108,6 +108,13 @@ def wrong_numbers(kind, block):
         struct.pack_into("<Q", block, 200, 7)
 
 
+def circle(kind, block):
+    """The four ids of the details tree, a leaf with values of 24 bytes, are 0, 1, 8, 3: a list of all
+    devices used to go in circles behind the 3."""
+    if kind == NODE and struct.unpack_from("<I", block, 24)[0] == 24:
+        struct.pack_into("<4Q", block, 32, 0, 1, 8, 3)
+
+
 def main():
     os.makedirs(OUT, exist_ok=True)
     shared = [[(v, v, 0) for v in range(10)] for _ in range(4)]
@@ -119,6 +126,7 @@ def main():
         "no_counts": (shared, no_counts),
         "no_maps": (deep, no_maps),
         "wrong_numbers": (shared, wrong_numbers),
+        "circle": (shared, circle),
     }
     for name, (devices, damage) in seeds.items():
         with open(os.path.join(OUT, name), "wb") as out:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Any bytes as thin metadata: the strict check, repair and dump must end, within their bounds,
- * whatever they are. What repair repairs must be clean afterwards and map what it did before; what it
+ * whatever they are, and so must what a pool open for reading is asked. What repair repairs must be clean afterwards and map what it did before; what it
  * refuses must be as it was.
  *
  *   first byte    1 = give every block its number and checksum, which a fuzzer cannot guess; the
@@ -23,6 +23,7 @@
 #include "pkg/thin/file/dump.h"
 #include "pkg/thin/file/fsck.h"
 #include "pkg/thin/file/repair_internal.h"
+#include "pkg/thin/volume.h"
 
 enum { SUM_BLOCKS = 1, IN_PIECES = 2 };
 
@@ -59,9 +60,9 @@ static uint8_t *put_together(const uint8_t *p, size_t left, size_t *ret_size)
 
 /* ---- the pool of these bytes ---- */
 
-static struct tf_pool *make_pool(const uint8_t *image, size_t size)
+static struct tf_pool *make_pool(const uint8_t *image, size_t size, bool writable)
 {
-	struct tf_pool *p = tf_pool_new("fuzz", true);
+	struct tf_pool *p = tf_pool_new("fuzz", writable);
 	struct tf_superblock sb;
 	uint64_t bytes;
 
@@ -182,7 +183,7 @@ static void repair(struct tf_pool *p, const uint8_t *image, size_t size, const s
 
 static void try_all(const uint8_t *image, size_t size)
 {
-	cleanup(tf_pool_free_ptr) struct tf_pool *p = make_pool(image, size);
+	cleanup(tf_pool_free_ptr) struct tf_pool *p = make_pool(image, size, true);
 	cleanup(thin_findings_release) struct thin_findings found = {0};
 	struct text before = {0};
 	bool dumped;
@@ -193,6 +194,72 @@ static void try_all(const uint8_t *image, size_t size)
 		abort();
 	repair(p, image, size, dumped ? &before : NULL);
 	buffer_release(&before.lines);
+}
+
+/* ---- reading ---- */
+
+enum { DEVICES_READ = 4, RANGES_READ = 1000 };
+
+static const uint64_t VOLUME_BYTES = UINT64_C(1) << 40, COUNTED_BLOCKS = 1 << 20;
+
+/* The mapped ranges ascend and lie inside. */
+static void walk_volume(struct thin_pool *pool, uint32_t id)
+{
+	cleanup(thin_volume_close_ptr) struct thin_volume *v = NULL;
+	uint64_t at = 0, len = 0, from = 0;
+	struct error err = {0};
+	uint8_t byte;
+
+	if (thin_pool_open_volume(pool, id, VOLUME_BYTES, false, &v, &err) < 0)
+		return;
+	for (int i = 0; i < RANGES_READ; i++) {
+		if (thin_volume_next_mapped(v, from, &at, &len, &err) != 0)
+			return;
+		if (at < from || !len || len > VOLUME_BYTES - at)
+			abort();
+		if (thin_volume_read(v, &byte, 1, at + len - 1, &err) < 0)
+			return;
+		from = at + len;
+	}
+}
+
+/* The ranges of a difference ascend, and none could be joined to the one before. */
+static void look_at_diff(struct thin_pool *pool, uint32_t a, uint32_t b)
+{
+	cleanup_free struct thin_diff_range *ranges = NULL;
+	struct error err = {0};
+	size_t n;
+
+	if (thin_pool_diff(pool, a, b, &ranges, &n, &err) < 0)
+		return;
+	for (size_t i = 1; i < n; i++) {
+		uint64_t end = ranges[i - 1].first_block + ranges[i - 1].nr_blocks;
+
+		if (ranges[i].first_block < end
+		    || (ranges[i].first_block == end && ranges[i].kind == ranges[i - 1].kind))
+			abort();
+	}
+}
+
+static void read_pool(const uint8_t *image, size_t size)
+{
+	cleanup(tf_pool_free_ptr) struct tf_pool *p = make_pool(image, size, false);
+	cleanup_free struct thin_device *devices = NULL;
+	struct error err = {0};
+	uint64_t blocks;
+	size_t n = 0;
+
+	if (tf_pool_load(p, &err) < 0 || thin_pool_devices(&p->base, &devices, &n, &err) < 0)
+		return;
+	for (size_t i = 0; i < n && i < DEVICES_READ; i++) {
+		walk_volume(&p->base, devices[i].id);
+		for (size_t k = 0; k < n && k < DEVICES_READ; k++)
+			look_at_diff(&p->base, devices[i].id, devices[k].id);
+		if (p->tx.data.nr_blocks <= COUNTED_BLOCKS
+		    && thin_pool_exclusive(&p->base, &devices[i].id, 1, &blocks, &err) == 0
+		    && blocks > p->tx.data.nr_blocks)
+			abort();
+	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -209,5 +276,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (data[0] & SUM_BLOCKS)
 		sum_blocks(image, image_size);
 	try_all(image, image_size);
+	read_pool(image, image_size);
 	return 0;
 }
