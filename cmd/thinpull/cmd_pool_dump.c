@@ -11,6 +11,7 @@
 #include "cmd/thinpull/context.h"
 #include "cmd/thinpull/output.h"
 #include "pkg/base/buffer.h"
+#include "pkg/base/fdio.h"
 #include "pkg/thin/file/dump.h"
 
 enum { PIECE_BYTES = 65536 };
@@ -56,24 +57,27 @@ static void print_json(FILE *spool)
 	output_json(&o);
 }
 
-static int dump(const struct context *context, FILE *spool, struct error *err)
+/* In the root folder, which has room, and not in memory, as a folder for temporary files can be. */
+static FILE *open_spool(struct store *store, struct error *err)
 {
-	const struct thin_dump_sink sink = {.begin = begin, .text = text, .context = spool};
-	cleanup(store_close_ptr) struct store *store = NULL;
+	cleanup_fd int fd = -1;
+	FILE *spool;
 
-	if (context_open_store(context, &store, err) < 0)
-		return -1;
-	return store_pool_dump(store, args_has(context->args, "metadata-snap"), &sink, err);
+	if (fdio_open_nameless(store_spool_dir(store), &fd, err) < 0)
+		return NULL;
+	spool = fdopen(fd, "w+");
+	if (spool)
+		steal_fd(&fd);
+	else
+		error_sys(err, "temporary file");
+	return spool;
 }
 
-int cmd_pool_dump(const struct context *context, struct error *err)
+static int dump(const struct context *context, struct store *store, FILE *spool, struct error *err)
 {
-	FILE *spool = tmpfile();
-	int rc;
+	const struct thin_dump_sink sink = {.begin = begin, .text = text, .context = spool};
+	int rc = store_pool_dump(store, args_has(context->args, "metadata-snap"), &sink, err);
 
-	if (!spool)
-		return error_sys(err, "pool dump: temporary file");
-	rc = dump(context, spool, err);
 	if (rc == 0 && fflush(spool) != 0)
 		rc = error_sys(err, "temporary file");
 	rewind(spool);
@@ -81,6 +85,20 @@ int cmd_pool_dump(const struct context *context, struct error *err)
 		print_xml(spool); /* also of a damaged pool, as far as it goes */
 	else if (rc == 0)
 		print_json(spool);
-	fclose(spool);
+	return rc;
+}
+
+int cmd_pool_dump(const struct context *context, struct error *err)
+{
+	cleanup(store_close_ptr) struct store *store = NULL;
+	FILE *spool = NULL;
+	int rc = context_open_store(context, &store, err);
+
+	if (rc == 0 && !(spool = open_spool(store, err)))
+		rc = -1;
+	if (rc == 0)
+		rc = dump(context, store, spool, err);
+	if (spool)
+		fclose(spool);
 	return rc < 0 ? error_wrap(err, "pool dump") : 0;
 }
