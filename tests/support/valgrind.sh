@@ -10,6 +10,7 @@ if [ "${1:-}" = -j ]; then jobs=$2; shift 2; fi
 logs=$(mktemp -d "${TMPDIR:-/tmp}/thinpull-valgrind.XXXXXX")
 trap 'rm -rf "$logs"' EXIT
 export logs
+export THINPULL_EVERY="${THINPULL_EVERY:-23}" # of the long proofs a part
 
 # Memory still reachable at the end is not lost: libraries keep tables that way. What is lost does not
 # change the exit status, or it would for children that tests end halfway; it is told nevertheless.
