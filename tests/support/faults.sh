@@ -4,6 +4,7 @@
 # shellcheck shell=bash
 
 FAULT_SO=$TOP/build/release/tests/tools/fault.so
+[ -f "$FAULT_SO" ] || fail "$FAULT_SO is not built: make tool-bin"
 start=$WORK/start
 
 # fault HOW N COMMAND...: enospc, eio, kill or term at the n-th call
