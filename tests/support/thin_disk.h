@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The disk under a pool. It stands between the engine and the kernel for the pool's two files
- * (see thin_disk_calls.h) and knows what each call overwrote. So any moment since thin_disk_watch()
- * can be put together again:
- *
- *   as a killed process leaves it    all calls before that moment, a write cut at 4096 bytes
- *   as a power cut leaves it         as above, but of each unit that was not synced, any of its
- *                                    contents since the last sync, each unit for itself
- *
- * It can also refuse calls, and answer syncs that it does not do.
+ * (see thin_disk_calls.h) and knows what each call overwrote, so that thin_cut.h can put any moment
+ * since thin_disk_watch() together again. It can also refuse calls, and answer syncs that it does
+ * not do.
  */
 #pragma once
 
@@ -19,6 +14,9 @@
 
 enum thin_disk_file { DISK_META, DISK_DATA, DISK_FILES };
 enum thin_disk_call { DISK_WRITE, DISK_LENGTH, DISK_PUNCH, DISK_SYNC, DISK_CALLS };
+
+/* The names of the two files in a pool's folder. */
+extern const char *const thin_disk_names[DISK_FILES];
 
 enum { DISK_ANY = (1 << DISK_CALLS) - 1, DISK_UNIT_BYTES = 4096, DISK_SECTOR_BYTES = 512 };
 
@@ -63,17 +61,6 @@ struct thin_disk {
 void thin_disk_watch(struct thin_disk *d, const char *folder);
 void thin_disk_release(struct thin_disk *d);
 
-struct thin_disk_cut {
-	uint64_t step;	     /* the steps before this one were made */
-	bool power;	     /* the power went, else the process */
-	uint32_t unit_bytes; /* with power: 4096, or 512 for torn blocks */
-	bool choose;	     /* units of 4096 by `bits`, for the n-th pending: 1 = it is new */
-	uint64_t bits;
-	uint64_t seed; /* else at random */
-};
-
-/* How many units a power cut before this step leaves open; what the cut decides is for 64. */
-size_t thin_disk_pending(const struct thin_disk *d, uint64_t step);
 /* Does a window end here: is the step a sync, or the end? */
 bool thin_disk_is_sync(const struct thin_disk *d, uint64_t step);
 /* Is it within a write to the data file? */
@@ -82,17 +69,13 @@ bool thin_disk_is_piece(const struct thin_disk *d, uint64_t step);
 /* Before that step, since the start. */
 bool thin_disk_length_changed(const struct thin_disk *d, uint64_t step);
 
+/* The first step of a file that is not durable before this one. */
+uint64_t thin_disk_unsynced_from(const struct thin_disk *d, enum thin_disk_file file,
+				 uint64_t step);
+
 /* How many superblocks had been written, or written and synced, before a step. */
 uint64_t thin_disk_superblocks(const struct thin_disk *d, uint64_t step, bool synced);
 
-/* Write files `meta` and `data` into a folder as they are after a cut. */
-void thin_disk_image(const struct thin_disk *d, const struct thin_disk_cut *cut,
-		     const char *folder);
-/* The same, where the files are a copy of those as they are now. */
-void thin_disk_apply(const struct thin_disk *d, const struct thin_disk_cut *cut,
-		     const char *folder);
-/* Copy `meta` and `data`, with their holes. */
-void thin_disk_copy(const char *from, const char *to);
 /* Undo everything since the start; there it starts again. */
 void thin_disk_rewind(struct thin_disk *d);
 

@@ -11,6 +11,7 @@
 
 #include "pkg/base/alloc.h"
 #include "pkg/base/cleanup.h"
+#include "tests/support/thin_held.h"
 #include "tests/support/thin_scenes.h"
 #include "tests/support/thin_tools.h"
 
@@ -32,7 +33,7 @@ void thin_power_start(struct thin_power *p, struct thin_run *r)
 void thin_power_stop(struct thin_power *p)
 {
 	thin_disk_release(&p->image);
-	thin_disk_copy(p->run->folder, p->folder);
+	thin_cut_copy(p->run->folder, p->folder);
 	thin_disk_watch(&p->image, p->folder);
 }
 
@@ -154,7 +155,7 @@ static bool judge_opened(struct image *im)
 		return false;
 	thin_model_copy(&r->model, state);
 	r->held_committed = r->held;
-	held = thin_run_sum_held(r->pool);
+	held = thin_held_sum(r->pool);
 	if (held != r->held)
 		return wrong("metadata snapshot", held, r->held, r->held);
 	good = thin_model_settle(&r->model, r->pool)
@@ -208,7 +209,7 @@ static bool judge_folder(struct image *im)
 
 /* ---- cuts ---- */
 
-static bool tell(const struct thin_power *p, const struct thin_disk_cut *cut, const char *what)
+static bool tell(const struct thin_power *p, const struct thin_cut *cut, const char *what)
 {
 	fprintf(stderr, "%s after step %llu of %llu: %s, units of %u, %s %llu\n", what,
 		(unsigned long long)cut->step, (unsigned long long)p->disk.n_steps,
@@ -219,7 +220,7 @@ static bool tell(const struct thin_power *p, const struct thin_disk_cut *cut, co
 }
 
 /* Opening cleans up; that is cut as well, once at each of its steps. */
-static bool judge_again(const struct image *im, const struct thin_disk_cut *first)
+static bool judge_again(const struct image *im, const struct thin_cut *first)
 {
 	struct thin_power *p = im->power;
 	struct thin_disk opening = {0};
@@ -227,7 +228,7 @@ static bool judge_again(const struct image *im, const struct thin_disk_cut *firs
 	bool good;
 
 	second.folder = p->opened;
-	thin_disk_image(&p->disk, first, p->opened);
+	thin_cut_image(&p->disk, first, p->opened);
 	set_owner(&second);
 	thin_disk_watch(&opening, p->opened);
 	good = open_image(&second, THIN_FILE_WRITE);
@@ -236,12 +237,12 @@ static bool judge_again(const struct image *im, const struct thin_disk_cut *firs
 	second.folder = p->cut_again;
 	second.go_on = true;
 	for (uint64_t step = 0; good && step <= opening.n_steps; step++) {
-		struct thin_disk_cut cut = {.step = step,
-					    .power = step % 3 == 2,
-					    .unit_bytes = DISK_UNIT_BYTES,
-					    .seed = p->images};
+		struct thin_cut cut = {.step = step,
+				       .power = step % 3 == 2,
+				       .unit_bytes = DISK_UNIT_BYTES,
+				       .seed = p->images};
 
-		thin_disk_image(&opening, &cut, p->cut_again);
+		thin_cut_image(&opening, &cut, p->cut_again);
 		p->images++;
 		good = judge_folder(&second) || tell(p, &cut, "while opening, cut");
 	}
@@ -254,8 +255,7 @@ static bool is_turn(const struct thin_power *p, unsigned every)
 	return every && p->images % every == 0;
 }
 
-static struct image image_of(struct thin_power *p, const struct thin_disk_cut *cut,
-			     const char *folder)
+static struct image image_of(struct thin_power *p, const struct thin_cut *cut, const char *folder)
 {
 	return (struct image){
 		.power = p,
@@ -270,20 +270,20 @@ static struct image image_of(struct thin_power *p, const struct thin_disk_cut *c
 	};
 }
 
-bool thin_power_judge(struct thin_power *p, const struct thin_disk_cut *cut)
+bool thin_power_judge(struct thin_power *p, const struct thin_cut *cut)
 {
 	struct image im = image_of(p, cut, p->folder);
 
 	bool again = is_turn(p, p->again_every), good;
 
 	p->images++;
-	thin_disk_apply(&p->disk, cut, p->folder);
+	thin_cut_apply(&p->disk, cut, p->folder);
 	good = judge_folder(&im) && (!again || judge_again(&im, cut));
 	thin_disk_rewind(&p->image);
 	return good || tell(p, cut, "an image");
 }
 
-bool thin_power_adopt(struct thin_power *p, const struct thin_disk_cut *cut)
+bool thin_power_adopt(struct thin_power *p, const struct thin_cut *cut)
 {
 	struct thin_run *r = p->run;
 	struct image im = image_of(p, cut, r->folder);
@@ -292,10 +292,10 @@ bool thin_power_adopt(struct thin_power *p, const struct thin_disk_cut *cut)
 	uint64_t held = 0;
 
 	p->images++;
-	thin_disk_image(&p->disk, cut, p->folder);
+	thin_cut_image(&p->disk, cut, p->folder);
 	thin_run_close(r);
 	thin_disk_release(&p->disk);
-	thin_disk_copy(p->folder, r->folder);
+	thin_cut_copy(p->folder, r->folder);
 	set_owner(&im);
 	if (open_image(&im, THIN_FILE_WRITE))
 		state = find_state(&im, &held);
@@ -316,12 +316,12 @@ bool thin_power_adopt(struct thin_power *p, const struct thin_disk_cut *cut)
 
 static bool judge_window(struct thin_power *p, uint64_t step, uint64_t images_max, uint64_t seed)
 {
-	size_t pending = thin_disk_pending(&p->disk, step);
+	size_t pending = thin_cut_pending(&p->disk, step);
 	bool all = pending < 60 && UINT64_C(1) << pending <= images_max;
 	uint64_t n = all ? UINT64_C(1) << pending : images_max;
 
 	for (uint64_t i = 0; i < n; i++) {
-		struct thin_disk_cut cut = {
+		struct thin_cut cut = {
 			.step = step,
 			.power = true,
 			.unit_bytes = all || i % 2 ? DISK_UNIT_BYTES : DISK_SECTOR_BYTES,
@@ -340,7 +340,7 @@ bool thin_power_judge_all(struct thin_power *p, uint64_t images_max, uint64_t se
 {
 	thin_power_stop(p);
 	for (uint64_t step = 0; step <= p->disk.n_steps; step++) {
-		struct thin_disk_cut killed = {.step = step};
+		struct thin_cut killed = {.step = step};
 
 		/* Pieces of large writes are many and much the same: some of them. */
 		if ((!thin_disk_is_piece(&p->disk, step) || step % 16 == 0)

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "tests/support/thin_disk.h"
+#include "tests/support/thin_cut.h"
 #include "tests/support/thin_run.h"
 
 struct thin_power {
@@ -35,11 +35,11 @@ void thin_power_end(struct thin_power *p);
 void thin_power_stop(struct thin_power *p);
 
 /* Make and judge one image. False, and said on stderr why. */
-bool thin_power_judge(struct thin_power *p, const struct thin_disk_cut *cut);
+bool thin_power_judge(struct thin_power *p, const struct thin_cut *cut);
 
 /* Make one image and go on with it: it becomes the run's pool, and the state that is in it the
  * run's model. */
-bool thin_power_adopt(struct thin_power *p, const struct thin_disk_cut *cut);
+bool thin_power_adopt(struct thin_power *p, const struct thin_cut *cut);
 
 /*
  * All of them: the process killed at every step; the power cut at every sync and at the end, in

@@ -15,8 +15,8 @@
 #include "pkg/base/fdio.h"
 #include "pkg/thin/file/format.h"
 #include "pkg/thin/file/fsck.h"
-#include "pkg/thin/file/pool_internal.h"
 #include "pkg/thin/volume.h"
+#include "tests/support/thin_held.h"
 #include "tests/support/thin_tools.h"
 
 /* ---- standing between the engine and its files ---- */
@@ -187,74 +187,9 @@ void thin_run_end(struct thin_run *r)
 
 /* ---- the metadata snapshot ---- */
 
-static uint64_t mix(uint64_t sum, uint64_t v)
-{
-	return (sum ^ v) * 0x100000001b3u;
-}
-
-static uint64_t sum_tree(struct tf_tx *tx, const struct tf_tree *tree, uint64_t root, uint64_t sum)
-{
-	struct error err = {0};
-	struct tf_leaf leaf;
-	uint64_t key = 0;
-	int rc;
-
-	while ((rc = tf_btree_seek(tx, tree, root, key, &leaf, &err)) == 0) {
-		const uint8_t *node = leaf.node;
-
-		for (; leaf.i < leaf.n; leaf.i++) {
-			key = tf_node_key(node, leaf.i);
-			sum = mix(sum, key);
-			for (uint32_t b = 0; b < tree->value_size; b += 8)
-				sum = mix(sum, get_le64(tf_node_value_const(node, leaf.i) + b));
-		}
-		key++;
-	}
-	assert_ok(rc < 0 ? -1 : 0, &err);
-	return sum;
-}
-
-/* Over details, mappings and where they are in the data: all that thin_dump would print. */
-static uint64_t sum_metadata(struct tf_tx *tx, const struct tf_superblock *sb)
-{
-	uint64_t sum = sum_tree(tx, &tf_tree_details, sb->details_root, sb->transaction_id + 1);
-	struct error err = {0};
-	struct tf_leaf leaf;
-	uint64_t id = 0;
-	int rc;
-
-	while ((rc = tf_btree_seek(tx, &tf_tree_devices, sb->mapping_root, id, &leaf, &err)) == 0) {
-		id = tf_node_key(leaf.node, leaf.i);
-		sum = sum_tree(tx, &tf_tree_mappings, tf_node_value64(leaf.node, leaf.i),
-			       mix(sum, id));
-		id++;
-	}
-	assert_ok(rc < 0 ? -1 : 0, &err);
-	return sum;
-}
-
-static uint64_t sum_held(struct tf_pool *p)
-{
-	struct error err = {0};
-	struct tf_superblock sb;
-	const uint8_t *copy;
-
-	if (!p->sb.held_root)
-		return 0;
-	copy = tf_cache_read(&p->tx.cache, p->sb.held_root, TF_SUPERBLOCK, &err);
-	assert_ok(copy ? 0 : -1, &err);
-	tf_superblock_unpack(copy, &sb);
-	return sum_metadata(&p->tx, &sb);
-}
-
 void thin_run_learn_held(struct thin_run *r)
 {
-	r->held = r->held_committed = sum_held(tf_pool_of(r->pool));
-}
-
-uint64_t thin_run_sum_held(struct thin_pool *pool)
-{
-	return sum_held(tf_pool_of(pool));
+	r->held = r->held_committed = thin_held_sum(r->pool);
 }
 
 static void check_held(struct thin_run *r)
@@ -265,7 +200,7 @@ static void check_held(struct thin_run *r)
 	uint64_t sum;
 
 	assert_ok(thin_file_open(r->folder, &how, &reader, &err), &err);
-	sum = thin_run_sum_held(reader);
+	sum = thin_held_sum(reader);
 	thin_pool_close(reader);
 	if (sum != r->held_committed)
 		fail_msg("the metadata snapshot is not what it was");
@@ -472,7 +407,6 @@ int thin_run_commit(struct thin_run *r)
 /* It commits first, and may fail before that or after. */
 static int reserve(struct thin_run *r)
 {
-	struct tf_pool *p = tf_pool_of(r->pool);
 	struct error err = {0};
 	int rc;
 
@@ -484,8 +418,8 @@ static int reserve(struct thin_run *r)
 		note_commit(r, r->model.now.transaction_id);
 	if (rc < 0)
 		return thin_run_failed(r, &err);
-	r->held = sum_metadata(&p->tx, &p->sb);
-	assert_true(r->held == sum_held(p));
+	r->held = thin_held_sum_now(r->pool);
+	assert_true(r->held == thin_held_sum(r->pool));
 	assert_int_equal(thin_pool_reserve_metadata_snap(r->pool, &err), -1);
 	assert_int_equal(err.kind, ERR_BUSY);
 	return 0;

@@ -79,7 +79,6 @@ int thin_run_hold_or_release(struct thin_run *r);
 
 /* Of a pool that came from elsewhere. */
 void thin_run_learn_held(struct thin_run *r);
-uint64_t thin_run_sum_held(struct thin_pool *pool);
 
 /* Pool and model; 0, or -1 as thin_run_failed(). Bytes are random, and zeros at times. */
 int thin_run_create(struct thin_run *r, uint32_t id);

@@ -5,6 +5,8 @@
 #include "tests/support/cmocka.h"
 
 #include "pkg/base/alloc.h"
+#include "tests/support/thin_cut.h"
+#include "tests/support/thin_held.h"
 #include "tests/support/thin_tools.h"
 
 enum {
@@ -400,7 +402,7 @@ void thin_stage_init(struct thin_stage *s, void (*make)(struct thin_run *r))
 	thin_run_close(&s->run);
 	thin_model_copy(&s->model, &s->run.model);
 	s->folder = thin_tools_folder();
-	thin_disk_copy(s->run.folder, s->folder);
+	thin_cut_copy(s->run.folder, s->folder);
 }
 
 void thin_stage_release(struct thin_stage *s)
@@ -415,7 +417,7 @@ void thin_stage_set(struct thin_stage *s)
 {
 	struct thin_run *r = &s->run;
 
-	thin_disk_copy(s->folder, r->folder);
+	thin_cut_copy(s->folder, r->folder);
 	thin_model_release(&r->model);
 	thin_model_copy(&r->model, &s->model);
 	thin_run_forget_past(r);
@@ -432,5 +434,5 @@ void thin_stage_check(struct thin_stage *s)
 
 	assert_true(thin_model_settle(&r->model, r->pool));
 	assert_true(thin_model_equals(&r->model, r->pool, thin_run_random(r, 4), 4));
-	assert_true(thin_run_sum_held(r->pool) == r->held);
+	assert_true(thin_held_sum(r->pool) == r->held);
 }

@@ -5,7 +5,6 @@
  */
 #pragma once
 
-#include "tests/support/thin_disk.h"
 #include "tests/support/thin_run.h"
 
 /*

@@ -210,7 +210,7 @@ static void die_somewhere(struct thin_run *r)
 static void lose_power_somewhere(struct thin_run *r)
 {
 	static struct thin_power p = {.stride = 16};
-	struct thin_disk_cut cut = {.power = true};
+	struct thin_cut cut = {.power = true};
 	int rc = 0;
 
 	assert_int_equal(thin_run_commit(r), 0);
