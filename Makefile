@@ -182,7 +182,7 @@ lab: ## a shell in a kernel with device-mapper
 	@bash tests/kernel/boot.sh --shell
 
 SOAK_BIN := $(patsubst %,$(OUT)/tests/unit/pkg/%_test,\
-	$(addprefix thin/file/,model crowd power refuse exhaust big) \
+	$(addprefix thin/file/,model crowd power repair_cut refuse exhaust big) \
 	$(addprefix ext4/,writer_model directory_edit writer_dir_put))
 .PHONY: soak soak-bin
 soak-bin: $(SOAK_BIN)
