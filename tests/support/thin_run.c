@@ -465,8 +465,15 @@ void thin_run_abort(struct thin_run *r)
 uint64_t thin_run_environment(const char *name, uint64_t otherwise)
 {
 	const char *text = getenv(name);
+	uint64_t value;
+	char *end;
 
-	return text ? strtoull(text, NULL, 10) : otherwise;
+	if (!text)
+		return otherwise;
+	value = strtoull(text, &end, 10);
+	if (end == text || *end)
+		fail_msg("%s=%s is no number", name, text);
+	return value;
 }
 
 unsigned thin_run_every(void)

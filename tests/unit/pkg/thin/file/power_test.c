@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Each kind of change, with the process killed at every write and sync, and the power cut with any
- * part of what was not synced on the disk, of each file for itself. THINPULL_IMAGES: how many power
+ * part of what was not synced on the disk, of each file for itself. THINPULL_CUTS: how many power
  * cuts of each window between two syncs; THINPULL_SEED: other ones; THINPULL_EVERY=1: all kills.
  */
 #include <errno.h>
@@ -55,7 +55,7 @@ static void small_changes_survive_any_cut(void **state)
 
 	(void)state;
 	p.killed_every = thin_run_every();
-	cut_everywhere(&p, thin_scenes_small, 0, thin_run_environment("THINPULL_IMAGES", 2));
+	cut_everywhere(&p, thin_scenes_small, 0, thin_run_environment("THINPULL_CUTS", 2));
 }
 
 static void changes_of_large_trees_survive_any_cut(void **state)
@@ -68,7 +68,7 @@ static void changes_of_large_trees_survive_any_cut(void **state)
 	(void)state;
 	p.killed_every = 4 * thin_run_every();
 	cut_everywhere(&p, thin_scenes_wide, SCENE_WHOLE_BLOCKS,
-		       (thin_run_environment("THINPULL_IMAGES", 1) + 3) / 4);
+		       (thin_run_environment("THINPULL_CUTS", 1) + 3) / 4);
 }
 
 /* ---- that a missing sync would be found ---- */

@@ -2,7 +2,7 @@
 /*
  * A repair cut at every write and sync, by a kill or by the power with any part of what was not
  * synced on the disk: the damage is as it was or gone, another repair ends it, and no byte of a
- * device has changed. THINPULL_IMAGES, THINPULL_SEED as in power_test.c.
+ * device has changed. THINPULL_CUTS, THINPULL_SEED as in power_test.c.
  */
 #include <fcntl.h>
 #include <unistd.h>
@@ -98,7 +98,7 @@ static void judge(struct thin_stage *s, const char *image)
 static uint64_t judge_cuts(struct thin_stage *s, const struct thin_disk *disk, char *image)
 {
 	uint64_t seed = thin_run_environment("THINPULL_SEED", 1), done = 0;
-	uint64_t powers = thin_run_environment("THINPULL_IMAGES", 20);
+	uint64_t powers = thin_run_environment("THINPULL_CUTS", 20);
 
 	for (uint64_t step = 0; step <= disk->n_steps; step++) {
 		struct thin_cut cut = {.step = step};
