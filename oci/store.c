@@ -85,6 +85,7 @@ int store_open(const struct store_options *o, struct store **ret, struct error *
 		return -1;
 	s->pool = xstrdup(o->pool);
 	s->verb = xstrdup(o->verb);
+	s->engine = o->engine;
 	s->pools_dir = xasprintf("%s/pools", s->root);
 	s->pool_dir = xasprintf("%s/%s", s->pools_dir, s->pool);
 	s->spool_dir = xasprintf("%s/spool", s->root);
@@ -143,6 +144,11 @@ const char *store_spool_dir(const struct store *s)
 const char *store_run_dir(const struct store *s)
 {
 	return s->run_dir;
+}
+
+int store_engine(const struct store *s, struct thin_engine_choice *ret, struct error *err)
+{
+	return thin_engine_choose(store_pool_exists(s) ? s->pool_dir : NULL, s->engine, ret, err);
 }
 
 int store_content(struct store *s, struct content **ret, struct error *err)
@@ -275,16 +281,16 @@ int store_pool_create(struct store *s, const struct store_pool_params *params, s
 
 /* --- sessions --------------------------------------------------------------------------------- */
 
-int store_open_pool(struct store *s, enum thin_file_mode mode, struct thin_pool **ret,
-		    struct error *err)
+int store_open_pool(struct store *s, enum thin_mode mode, struct thin_pool **ret, struct error *err)
 {
-	struct thin_file_open how = {.mode = mode,
-				     .verb = s->verb,
-				     .lock_timeout_ms = s->lock_timeout_ms};
+	struct thin_open how = {.engine = s->engine,
+				.mode = mode,
+				.verb = s->verb,
+				.lock_timeout_ms = s->lock_timeout_ms};
 
 	if (!store_pool_exists(s))
 		return error_set(err, ERR_NOT_FOUND, "there is no pool %s in %s", s->pool, s->root);
-	if (thin_file_open(s->pool_dir, &how, ret, err) < 0)
+	if (thin_open(s->pool_dir, &how, ret, err) < 0)
 		return error_wrap(err, "pool %s", s->pool);
 	return 0;
 }
@@ -293,7 +299,7 @@ int store_pool_status(struct store *s, struct thin_pool_status *ret, struct erro
 {
 	cleanup(thin_pool_close_ptr) struct thin_pool *pool = NULL;
 
-	if (store_open_pool(s, THIN_FILE_READ, &pool, err) < 0)
+	if (store_open_pool(s, THIN_READ, &pool, err) < 0)
 		return -1;
 	return thin_pool_status(pool, ret, err);
 }
@@ -302,7 +308,7 @@ int store_read(struct store *s, struct snapshots **ret, struct error *err)
 {
 	struct thin_pool *pool = NULL;
 
-	if (store_open_pool(s, THIN_FILE_READ, &pool, err) < 0)
+	if (store_open_pool(s, THIN_READ, &pool, err) < 0)
 		return -1;
 	if (snapshots_open(&pool, ret, err) < 0)
 		return error_wrap(err, "pool %s", s->pool);
@@ -314,7 +320,7 @@ int store_write(struct store *s, struct snapshots **ret, struct error *err)
 	struct thin_pool *pool = NULL;
 
 	remove_leftovers(s);
-	if (store_open_pool(s, THIN_FILE_WRITE, &pool, err) < 0)
+	if (store_open_pool(s, THIN_WRITE, &pool, err) < 0)
 		return -1;
 	if (snapshots_open_writable(&pool, store_layer_wanted, s, ret, err) < 0)
 		return error_wrap(err, "pool %s", s->pool);
@@ -478,7 +484,7 @@ int store_pool_dump(struct store *s, bool held, const struct thin_dump_sink *sin
 {
 	cleanup(thin_pool_close_ptr) struct thin_pool *pool = NULL;
 
-	if (store_open_pool(s, THIN_FILE_READ, &pool, err) < 0)
+	if (store_open_pool(s, THIN_READ, &pool, err) < 0)
 		return -1;
 	return thin_file_dump(pool, held, sink, err);
 }

@@ -19,6 +19,7 @@
 #include "pkg/catalog/catalog.h"
 #include "pkg/snapshot/snapshot.h"
 #include "pkg/thin/file/repair.h"
+#include "pkg/thin/open.h"
 
 struct store;
 
@@ -30,7 +31,8 @@ struct store_options {
 	const char *root;    /* made when missing */
 	const char *run_dir; /* mount points; made when needed. NULL: <root>/run */
 	const char *pool;    /* name: [a-zA-Z0-9][a-zA-Z0-9_.-]* */
-	const char *verb;    /* what is being done, shown to others who wait for the pool */
+	enum thin_engine engine;
+	const char *verb; /* what is being done, shown to others who wait for the pool */
 	unsigned lock_timeout_ms;
 	unsigned min_free_data_percent, min_free_metadata_percent; /* the guard */
 };
@@ -50,6 +52,9 @@ const char *store_spool_dir(const struct store *s);
  * roots can have one run folder. May not exist.
  */
 const char *store_run_dir(const struct store *s);
+/* Who runs the pool, or would run one that is not made yet. Errors: as thin_engine_choose(). */
+MUST_CHECK int store_engine(const struct store *s, struct thin_engine_choice *ret,
+			    struct error *err);
 /* Opened when first asked for; borrowed. */
 MUST_CHECK int store_content(struct store *s, struct content **ret, struct error *err);
 

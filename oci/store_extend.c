@@ -50,7 +50,7 @@ int store_pool_extend(struct store *s, const struct store_pool_size *data,
 {
 	cleanup(thin_pool_close_ptr) struct thin_pool *pool = NULL;
 
-	if (store_open_pool(s, THIN_FILE_WRITE, &pool, err) < 0)
+	if (store_open_pool(s, THIN_WRITE, &pool, err) < 0)
 		return -1;
 	if (extend(pool, data, metadata, err) < 0)
 		return error_wrap(err, "pool %s", s->pool);

@@ -9,6 +9,7 @@ struct store {
 	char *root, *pool, *pool_dir, *pools_dir, *spool_dir;
 	char *run_dir, *containers_dir; /* of this pool */
 	char *verb;
+	enum thin_engine engine;
 	unsigned lock_timeout_ms;
 	unsigned min_free_data_percent, min_free_metadata_percent;
 	struct content *content; /* opened when first needed */
@@ -17,8 +18,8 @@ struct store {
 	int volume_lock_fd; /* see store_open_volume(); -1: none */
 };
 
-/* The pool without its record. Errors: ERR_NOT_FOUND, as thin_file_open(). */
-MUST_CHECK int store_open_pool(struct store *s, enum thin_file_mode mode, struct thin_pool **ret,
+/* The pool without its record. Errors: ERR_NOT_FOUND, as thin_open(). */
+MUST_CHECK int store_open_pool(struct store *s, enum thin_mode mode, struct thin_pool **ret,
 			       struct error *err);
 /* Room for so much in the file system of a folder of the store. Errors: ERR_NO_SPACE. */
 MUST_CHECK int store_guard_host(const char *dir, uint64_t need_bytes, struct error *err);

@@ -392,12 +392,13 @@ static int sum_up(struct survey *v, struct store *s, struct error *err)
 /* With writers kept out, if there is none just now: ERR_BUSY otherwise. */
 static int read_still(struct store *s, struct snapshots **ret, struct error *err)
 {
-	struct thin_file_open how = {.mode = THIN_FILE_STILL,
-				     .verb = s->verb,
-				     .lock_timeout_ms = USAGE_LOCK_MS};
+	struct thin_open how = {.engine = s->engine,
+				.mode = THIN_STILL,
+				.verb = s->verb,
+				.lock_timeout_ms = USAGE_LOCK_MS};
 	struct thin_pool *pool = NULL;
 
-	if (thin_file_open(s->pool_dir, &how, &pool, err) < 0)
+	if (thin_open(s->pool_dir, &how, &pool, err) < 0)
 		return -1;
 	return snapshots_open(&pool, ret, err);
 }

@@ -3,13 +3,12 @@
 #include "cmd/thinpull/command.h"
 
 #include "cmd/thinpull/context.h"
-#include "cmd/thinpull/engine.h"
 #include "cmd/thinpull/output.h"
 #include "cmd/thinpull/report.h"
 #include "cmd/thinpull/version.h"
 
 struct info {
-	struct engine_choice engine;
+	struct thin_engine_choice engine;
 	bool has_pool;
 	struct thin_pool_status pool;
 	uint64_t base_bytes;
@@ -59,7 +58,7 @@ static void print_json(const struct context *context, struct store *store, const
 
 	jout_object(&o, NULL);
 	version_json(&o);
-	jout_string(&o, "engine", info->engine.engine);
+	jout_string(&o, "engine", thin_engine_name(info->engine.engine));
 	jout_string(&o, "engine_reason", info->engine.reason);
 	jout_string(&o, "root", store_root(store));
 	jout_string(&o, "pool_dir", store_pool_dir(store));
@@ -84,7 +83,8 @@ static void print_text(const struct context *context, struct store *store, const
 
 	report_fact("thinpull", "%s", THINPULL_VERSION);
 	version_text();
-	report_fact("Engine choice", "%s: %s", info->engine.engine, info->engine.reason);
+	report_fact("Engine choice", "%s: %s", thin_engine_name(info->engine.engine),
+		    info->engine.reason);
 	report_fact("Root", "%s", store_root(store));
 	report_fact("Images", "%zu", info->n_images);
 	report_fact("Layers", "%zu", info->n_layers);
@@ -102,8 +102,8 @@ int cmd_info(const struct context *context, struct error *err)
 	cleanup(store_close_ptr) struct store *store = NULL;
 	struct info info = {0};
 
-	if (engine_choose(context->settings->engine, &info.engine, err) < 0
-	    || context_open_store(context, &store, err) < 0 || count_images(store, &info, err) < 0
+	if (context_open_store(context, &store, err) < 0
+	    || store_engine(store, &info.engine, err) < 0 || count_images(store, &info, err) < 0
 	    || read_pool(store, &info, err) < 0)
 		return error_wrap(err, "info");
 	if (context->settings->json)

@@ -2,7 +2,6 @@
 /* From settings and options to the things the libraries want. */
 #include "cmd/thinpull/context.h"
 
-#include "cmd/thinpull/engine.h"
 #include "oci/container.h"
 
 int context_open_store(const struct context *context, struct store **ret, struct error *err)
@@ -12,15 +11,16 @@ int context_open_store(const struct context *context, struct store **ret, struct
 		.root = s->root,
 		.run_dir = s->run_dir,
 		.pool = s->pool,
+		.engine = s->engine,
 		.verb = context->verb,
 		.lock_timeout_ms = s->lock_timeout_ms,
 		.min_free_data_percent = s->min_free_data_percent,
 		.min_free_metadata_percent = s->min_free_metadata_percent,
 	};
 	cleanup(store_close_ptr) struct store *store = NULL;
-	struct engine_choice choice;
+	struct thin_engine_choice choice;
 
-	if (engine_choose(s->engine, &choice, err) < 0 || store_open(&options, &store, err) < 0
+	if (store_open(&options, &store, err) < 0 || store_engine(store, &choice, err) < 0
 	    || containers_mend(store, err) < 0)
 		return -1;
 	*ret = steal(&store);

@@ -81,12 +81,15 @@ static int set_pool(struct settings *s, const char *text, const char *what, stru
 
 static int set_engine(struct settings *s, const char *text, const char *what, struct error *err)
 {
-	if (strcmp(text, "auto") && strcmp(text, "kernel") && strcmp(text, "file"))
-		return error_set(err, ERR_USAGE, "%s: '%.40s' is none of auto, kernel, file", what,
-				 text);
-	free(s->engine);
-	s->engine = xstrdup(text);
-	return 0;
+	static const enum thin_engine engines[] = {THIN_ENGINE_AUTO, THIN_ENGINE_KERNEL,
+						   THIN_ENGINE_FILE};
+
+	for (size_t i = 0; i < ARRAY_SIZE(engines); i++)
+		if (strcmp(text, thin_engine_name(engines[i])) == 0) {
+			s->engine = engines[i];
+			return 0;
+		}
+	return error_set(err, ERR_USAGE, "%s: '%.40s' is none of auto, kernel, file", what, text);
 }
 
 static int set_progress(struct settings *s, const char *text, const char *what, struct error *err)
@@ -302,7 +305,7 @@ int settings_load(const struct args *args, const char *config_path, struct setti
 	const char *given = args_value(args, "config");
 	struct settings s = {
 		.pool = xstrdup("default"),
-		.engine = xstrdup("auto"),
+		.engine = THIN_ENGINE_AUTO,
 		.lock_timeout_ms = SETTINGS_LOCK_TIMEOUT_MS,
 		.min_free_data_percent = SETTINGS_MIN_FREE_PERCENT,
 		.min_free_metadata_percent = SETTINGS_MIN_FREE_PERCENT,
@@ -324,6 +327,5 @@ void settings_release(struct settings *s)
 	free(s->root);
 	free(s->run_dir);
 	free(s->pool);
-	free(s->engine);
 	memset(s, 0, sizeof(*s));
 }

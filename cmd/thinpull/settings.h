@@ -9,13 +9,14 @@
 
 #include "cmd/thinpull/options.h"
 #include "pkg/base/error.h"
+#include "pkg/thin/open.h"
 
 enum progress_mode { PROGRESS_AUTO, PROGRESS_PLAIN, PROGRESS_JSON, PROGRESS_NONE };
 
 struct settings {
 	char *root, *run_dir; /* absolute */
 	char *pool;
-	char *engine; /* "auto", "kernel" or "file" */
+	enum thin_engine engine;
 	bool json, quiet, debug;
 	enum progress_mode progress;
 	unsigned lock_timeout_ms;

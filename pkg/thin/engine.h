@@ -28,7 +28,16 @@ struct thin_pool_ops {
 			    uint64_t *ret_blocks, struct error *err);
 	int (*diff)(struct thin_pool *pool, uint32_t a, uint32_t b, struct thin_diff_range **ret,
 		    size_t *ret_n, struct error *err);
+	/* NULL: ERR_UNSUPPORTED, nothing to do, none. */
+	int (*activate)(struct thin_pool *pool, uint32_t id, uint64_t size_bytes, bool read_only,
+			char **ret_path, struct error *err);
+	int (*deactivate)(struct thin_pool *pool, uint32_t id, struct error *err);
+	int (*find_device)(struct thin_pool *pool, uint32_t id, char **ret_path, struct error *err);
+	/* NULL: the lock is kept. */
+	int (*pause)(struct thin_pool *pool, struct error *err);
+	int (*go_on)(struct thin_pool *pool, struct error *err);
 	void (*close)(struct thin_pool *pool);
+	bool atomic; /* thin_pool_is_atomic() */
 };
 
 struct thin_volume_ops {

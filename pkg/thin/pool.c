@@ -112,6 +112,42 @@ int thin_pool_diff(struct thin_pool *pool, uint32_t a, uint32_t b, struct thin_d
 	return pool->ops->diff(pool, a, b, ret, ret_n, err);
 }
 
+bool thin_pool_is_atomic(const struct thin_pool *pool)
+{
+	return pool->ops->atomic;
+}
+
+int thin_pool_activate(struct thin_pool *pool, uint32_t id, uint64_t size_bytes, bool read_only,
+		       char **ret_path, struct error *err)
+{
+	if (check_id(id, err) < 0)
+		return -1;
+	if (!pool->ops->activate)
+		return error_set(err, ERR_UNSUPPORTED,
+				 "the file engine has no block devices for its volumes");
+	return pool->ops->activate(pool, id, size_bytes, read_only, ret_path, err);
+}
+
+int thin_pool_deactivate(struct thin_pool *pool, uint32_t id, struct error *err)
+{
+	return pool->ops->deactivate ? pool->ops->deactivate(pool, id, err) : 0;
+}
+
+int thin_pool_find_device(struct thin_pool *pool, uint32_t id, char **ret_path, struct error *err)
+{
+	return pool->ops->find_device ? pool->ops->find_device(pool, id, ret_path, err) : 1;
+}
+
+int thin_pool_pause(struct thin_pool *pool, struct error *err)
+{
+	return pool->ops->pause ? pool->ops->pause(pool, err) : 0;
+}
+
+int thin_pool_go_on(struct thin_pool *pool, struct error *err)
+{
+	return pool->ops->go_on ? pool->ops->go_on(pool, err) : 0;
+}
+
 void thin_pool_close(struct thin_pool *pool)
 {
 	if (pool)

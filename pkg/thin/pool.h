@@ -26,7 +26,8 @@ enum { THIN_ID_MAX = 0xffffff, THIN_UUID_BYTES = 16 };
 
 struct thin_pool_status {
 	const char *engine;   /* "file" or "kernel" */
-	const char *mode;     /* "rw", "ro", "out_of_data_space", "needs_check" */
+	const char *mode;     /* "rw", "ro", "out_of_data_space", "out_of_metadata_space",
+			       * "needs_check", "fail" */
 	uint32_t block_bytes; /* size of a data block */
 	uint64_t data_used_blocks, data_total_blocks;
 	uint64_t metadata_used_blocks, metadata_total_blocks; /* 4096-byte blocks */
@@ -136,6 +137,35 @@ struct thin_diff_range {
  */
 MUST_CHECK int thin_pool_diff(struct thin_pool *pool, uint32_t a, uint32_t b,
 			      struct thin_diff_range **ret, size_t *ret_n, struct error *err);
+
+/*
+ * Is everything up to a commit one change, which a kill or an abort takes back as a whole? If not
+ * (kernel), each change above is durable at once, and only what volumes hold and the transaction id
+ * wait for the commit: then an intent has to be on disk before the change, see pkg/snapshot.
+ */
+bool thin_pool_is_atomic(const struct thin_pool *pool);
+
+/*
+ * A thin device as a block device of its own, for as long as somebody wants it: the handle may be
+ * closed. There already: nothing to do, but for one whose read_only differs (ERR_BUSY).
+ * @ret_path: owned. Errors: ERR_UNSUPPORTED (file engine), ERR_NOT_FOUND.
+ */
+MUST_CHECK int thin_pool_activate(struct thin_pool *pool, uint32_t id, uint64_t size_bytes,
+				  bool read_only, char **ret_path, struct error *err);
+
+/* Not there: fine. Errors: ERR_BUSY (open). */
+MUST_CHECK int thin_pool_deactivate(struct thin_pool *pool, uint32_t id, struct error *err);
+
+/* 0, 1 = it is none now, -1. @ret_path: owned. */
+MUST_CHECK int thin_pool_find_device(struct thin_pool *pool, uint32_t id, char **ret_path,
+				     struct error *err);
+
+/*
+ * While a volume is written others may have the pool: let go of the lock, and take it again. What
+ * was known of the pool may have changed then. The file engine keeps it.
+ */
+MUST_CHECK int thin_pool_pause(struct thin_pool *pool, struct error *err);
+MUST_CHECK int thin_pool_go_on(struct thin_pool *pool, struct error *err);
 
 /* End the session; what was not committed is forgotten. NULL is fine. */
 void thin_pool_close(struct thin_pool *pool);

@@ -32,6 +32,7 @@ const struct thin_pool_ops tf_pool_ops = {
 	.count_blocks = tf_usage_count,
 	.diff = tf_diff_ranges,
 	.close = tf_pool_close,
+	.atomic = true,
 };
 
 void tf_pool_set_fault_hook(struct thin_pool *pool, struct tf_fault_hook hook)

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The kernel engine: a pool that device-mapper runs. A handle is a session, as with the file
+ * engine, but the pool itself outlives it: it is active from the first command that needs it until
+ * thin_kernel_deactivate(), and so is thin device 0. Each change is the kernel's at once; what makes
+ * several of them one is the record (pkg/snapshot) and the transaction id, a compare-and-swap.
+ *
+ *   DIR/place.json   see pkg/thin/place.h
+ *   DIR/lock         flock()ed by the writer; DIR/owner says who
+ *   DIR/claims       byte ID is locked (OFD) by whoever has thin ID open, so that a device that was
+ *                    left by a kill is told from one in use
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "pkg/thin/open.h"
+#include "pkg/thin/place.h"
+#include "pkg/thin/pool.h"
+
+/* Can this process drive dm-thin? Errors: ERR_UNSUPPORTED (why not, and what would help). */
+MUST_CHECK int thin_kernel_check(struct error *err);
+
+/* Activates when needed. Errors: as thin_open(). */
+MUST_CHECK int thin_kernel_open(const char *dir, const struct thin_open *how,
+				struct thin_pool **ret, struct error *err);
+
+/* Does the kernel have this pool now? Never an error: who cannot tell is told no. */
+bool thin_kernel_is_active(const char *dir, const struct thin_place *place);
+
+/*
+ * Loop devices, linear devices or LVM, then the pool, then thin device 0, where one of them is
+ * missing; what a killed command left (a suspended pool, half of these) is put right. Undone on
+ * failure. Errors: ERR_BUSY (the file engine has it), ERR_NOT_FOUND (a device is not there),
+ * ERR_INCONSISTENT (the kernel refuses the metadata).
+ */
+MUST_CHECK int thin_kernel_activate(const char *dir, unsigned lock_timeout_ms, struct error *err);
+
+/* All of these go. Errors: ERR_BUSY (names a device that is open); then what went is back. */
+MUST_CHECK int thin_kernel_deactivate(const char *dir, unsigned lock_timeout_ms, struct error *err);
+
+/*
+ * More room, while everything is in use: files and loop devices, linear devices, or LVM, then the
+ * pool's table. Totals in bytes, rounded down to whole blocks; 0 = leave.
+ * Errors: ERR_USAGE (smaller), ERR_NO_SPACE (host, device, volume group), ERR_UNSUPPORTED.
+ */
+MUST_CHECK int thin_kernel_grow(struct thin_pool *pool, uint64_t data_bytes,
+				uint64_t metadata_bytes, struct error *err);
+
+/*
+ * The pool's whole metadata as it is at one instant, copied to a file: the pool is suspended while
+ * it is read, and resumed whatever happens; after a kill the next command resumes it.
+ */
+MUST_CHECK int thin_kernel_copy_metadata(struct thin_pool *pool, const char *to, struct error *err);
+
+/* What a session has cost so far. */
+struct thin_kernel_counts {
+	uint64_t ioctls, flushes, messages, activations;
+};
+void thin_kernel_counts(struct thin_pool *pool, struct thin_kernel_counts *ret);
+
+/* For `info` and `pool status`. Strings are owned or NULL. */
+struct thin_kernel_setup {
+	char *pool_device;		     /* /dev/mapper/... */
+	char *data_device, *metadata_device; /* what the pool stands on */
+	char *data_file, *metadata_file;     /* behind loop devices */
+	bool zeroing, discard, discard_passdown, error_if_no_space;
+	bool udev;
+	uint64_t low_water_blocks, metadata_low_water_blocks;
+	unsigned deferred; /* thin devices that go with their last user */
+	char library[64], driver[64];
+};
+MUST_CHECK int thin_kernel_setup(struct thin_pool *pool, struct thin_kernel_setup *ret,
+				 struct error *err);
+void thin_kernel_setup_release(struct thin_kernel_setup *setup);
+
+/* Wait for an event of the pool (low water, a change of mode): 0, 1 = time over, -1. Not under its
+ * lock: @dir. */
+MUST_CHECK int thin_kernel_wait(const char *dir, int timeout_ms, struct error *err);
