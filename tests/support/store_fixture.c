@@ -20,7 +20,10 @@ static struct error err;
 
 void store_fixture_init(struct store_fixture *f)
 {
-	struct store_options options = {.pool = "default", .verb = "test", .lock_timeout_ms = 1000};
+	struct store_options options = {.pool = "default",
+					.engine = THIN_ENGINE_FILE,
+					.verb = "test",
+					.lock_timeout_ms = 1000};
 	struct store_pool_params params = {.data_bytes = 256 << 20, .base_bytes = BASE_BYTES};
 
 	f->root = make_folder();

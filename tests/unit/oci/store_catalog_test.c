@@ -31,7 +31,10 @@ static int end(void **state)
 
 static struct store *open_again(const char *pool)
 {
-	struct store_options options = {.root = f.root, .pool = pool, .verb = "again"};
+	struct store_options options = {.root = f.root,
+					.pool = pool,
+					.engine = THIN_ENGINE_FILE,
+					.verb = "again"};
 	struct store *s;
 
 	assert_ok(store_open(&options, &s, &err), &err);

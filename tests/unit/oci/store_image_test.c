@@ -224,6 +224,7 @@ static void no_container_is_made_below_the_guard(void **state)
 {
 	struct store_options options = {.root = f.root,
 					.pool = "default",
+					.engine = THIN_ENGINE_FILE,
 					.verb = "test",
 					.min_free_data_percent = 100};
 	struct store_container_options o = {.name = "box"};
@@ -242,7 +243,10 @@ static void no_container_is_made_below_the_guard(void **state)
 
 static void another_pool_has_images_of_its_own(void **state)
 {
-	struct store_options options = {.root = f.root, .pool = "second", .verb = "test"};
+	struct store_options options = {.root = f.root,
+					.pool = "second",
+					.engine = THIN_ENGINE_FILE,
+					.verb = "test"};
 	struct store_pool_params params = {.data_bytes = 64 << 20, .base_bytes = 16 << 20};
 	struct store_fixture other = {.root = f.root};
 	struct content_image *image;

@@ -30,7 +30,10 @@ static int end(void **state)
 /* Another pool of the same root, which is not there. */
 static struct store *open_none(void)
 {
-	struct store_options options = {.root = f.root, .pool = "none", .verb = "test"};
+	struct store_options options = {.root = f.root,
+					.pool = "none",
+					.engine = THIN_ENGINE_FILE,
+					.verb = "test"};
 	struct store *s;
 
 	assert_ok(store_open(&options, &s, &err), &err);

@@ -39,6 +39,7 @@ static struct store *open_again(const char *pool, unsigned data_percent, unsigne
 {
 	struct store_options options = {.root = f.root,
 					.pool = pool,
+					.engine = THIN_ENGINE_FILE,
 					.verb = "again",
 					.lock_timeout_ms = 100,
 					.min_free_data_percent = data_percent,
@@ -80,7 +81,10 @@ static void names_start_with_a_letter_or_digit(void **state)
 
 static void a_pool_with_a_strange_name_is_refused(void **state)
 {
-	struct store_options options = {.root = f.root, .pool = "../x", .verb = "test"};
+	struct store_options options = {.root = f.root,
+					.pool = "../x",
+					.engine = THIN_ENGINE_FILE,
+					.verb = "test"};
 	struct store *s = NULL;
 
 	(void)state;
@@ -92,7 +96,10 @@ static void a_pool_with_a_strange_name_is_refused(void **state)
 static void a_relative_root_stays_where_it_was_opened(void **state)
 {
 	cleanup_free char *before = getcwd(NULL, 0);
-	struct store_options options = {.root = "deep/er", .pool = "p", .verb = "test"};
+	struct store_options options = {.root = "deep/er",
+					.pool = "p",
+					.engine = THIN_ENGINE_FILE,
+					.verb = "test"};
 	struct store_pool_params params = {.data_bytes = 64 * MIB, .base_bytes = 16 * MIB};
 	cleanup(store_close_ptr) struct store *s = NULL;
 

@@ -114,6 +114,7 @@ static struct store *open_store(unsigned guard_percent)
 	cleanup_free char *root = xasprintf("%s/root", folder);
 	struct store_options options = {.root = root,
 					.pool = "default",
+					.engine = THIN_ENGINE_FILE,
 					.verb = "test",
 					.lock_timeout_ms = 1000,
 					.min_free_data_percent = guard_percent};

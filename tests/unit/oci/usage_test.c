@@ -95,7 +95,10 @@ static void an_empty_pool_belongs_to_itself(void **state)
 
 static void no_pool_is_not_found(void **state)
 {
-	struct store_options options = {.root = f.root, .pool = "none", .verb = "test"};
+	struct store_options options = {.root = f.root,
+					.pool = "none",
+					.engine = THIN_ENGINE_FILE,
+					.verb = "test"};
 	cleanup(store_close_ptr) struct store *store = NULL;
 
 	(void)state;
@@ -267,6 +270,7 @@ static pid_t start_writer(void)
 	static const struct store_container_options options = {.name = "busy"};
 	struct store_options own = {.root = f.root,
 				    .pool = "default",
+				    .engine = THIN_ENGINE_FILE,
 				    .verb = "test",
 				    .lock_timeout_ms = 60000};
 	pid_t pid = fork();
