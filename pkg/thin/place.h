@@ -29,9 +29,11 @@ struct thin_place {
 	uint64_t metadata_start, metadata_bytes; /* on that device, bytes */
 	uint64_t data_start, data_bytes;
 	uint32_t block_bytes;
-	/* THIN_PLACE_LVM */
-	char *vg, *lv;
-	bool adopted; /* was there before us: LVM keeps it at our end */
+	/* THIN_PLACE_LVM; data_device is then what we made the volume group on, NULL when adopted */
+	char *vg, *lv;	/* as they were at the making: names may change */
+	char *lvm_uuid; /* device-mapper's UUID of the thin-pool device; NULL: not made yet */
+	bool adopted;	/* was there before us: LVM keeps it at our end */
+	bool was_queueing, was_zeroing; /* what an adopted one is set back to */
 	/* all */
 	bool queue_when_full; /* else I/O fails at once */
 	bool no_zero;	      /* blocks are not zeroed before the first write to them */

@@ -10,8 +10,8 @@ rank() {
     pkg/base/*) echo 0 ;;
     pkg/digest/*) echo 10 ;;
     pkg/json/*) echo 11 ;;
-    pkg/host/*) echo 12 ;;
     pkg/stream/*) echo 20 ;;
+    pkg/host/*) echo 21 ;;
     pkg/tar/*) echo 30 ;;
     pkg/thin/*) echo 31 ;;
     pkg/ext4/*) echo 40 ;;
