@@ -59,30 +59,12 @@ static bool all_zero(const void *data, size_t len)
 	return len == 0 || (p[0] == 0 && memcmp(p, p + 1, len - 1) == 0);
 }
 
-/* Nothing is mapped in a range, so it reads as zeros. */
-static int is_unmapped(struct thin_volume *v, uint64_t offset, size_t len, bool *ret,
-		       struct error *err)
-{
-	uint64_t start, mapped;
-	int rc = thin_volume_next_mapped(v, offset, &start, &mapped, err);
-
-	if (rc < 0)
-		return -1;
-	*ret = rc == 1 || start >= offset + len;
-	return 0;
-}
-
+/* Zeros to where there are zeros map nothing: bitmaps, tables and journals are mostly that. */
 static int write_at(struct thin_volume *v, const void *data, size_t len, uint64_t offset,
 		    struct error *err)
 {
-	bool unmapped;
-
-	if (all_zero(data, len)) {
-		if (is_unmapped(v, offset, len, &unmapped, err) < 0)
-			return -1;
-		if (unmapped)
-			return 0;
-	}
+	if (all_zero(data, len))
+		return thin_volume_zero(v, offset, len, err);
 	return thin_volume_write(v, data, len, offset, err);
 }
 

@@ -45,6 +45,8 @@ struct thin_volume_ops {
 		    struct error *err);
 	int (*write)(struct thin_volume *v, const void *buf, size_t len, uint64_t offset,
 		     struct error *err);
+	/* NULL: zeros are written over what is mapped. */
+	int (*zero)(struct thin_volume *v, uint64_t offset, uint64_t len, struct error *err);
 	/* Whole blocks, but for the last one of the volume. */
 	int (*discard)(struct thin_volume *v, uint64_t offset, uint64_t len, struct error *err);
 	int (*next_mapped)(struct thin_volume *v, uint64_t offset, uint64_t *ret_offset,

@@ -34,6 +34,45 @@ int thin_volume_write(struct thin_volume *v, const void *buf, size_t len, uint64
 	return v->ops->write(v, buf, len, offset, err);
 }
 
+static int write_zeros(struct thin_volume *v, uint64_t offset, uint64_t len, struct error *err)
+{
+	static const uint8_t zeros[64 << 10];
+
+	while (len) {
+		size_t n = len < sizeof(zeros) ? (size_t)len : sizeof(zeros);
+
+		if (v->ops->write(v, zeros, n, offset, err) < 0)
+			return -1;
+		offset += n;
+		len -= n;
+	}
+	return 0;
+}
+
+static int zero_mapped(struct thin_volume *v, uint64_t offset, uint64_t len, struct error *err)
+{
+	uint64_t end = offset + len, start, n;
+	int status;
+
+	while ((status = thin_volume_next_mapped(v, offset, &start, &n, err)) == 0 && start < end) {
+		if (n > end - start)
+			n = end - start;
+		if (write_zeros(v, start, n, err) < 0)
+			return -1;
+		offset = start + n;
+	}
+	return status < 0 ? -1 : 0;
+}
+
+int thin_volume_zero(struct thin_volume *v, uint64_t offset, uint64_t len, struct error *err)
+{
+	if (check_range(v, len, offset, err) < 0)
+		return -1;
+	if (!v->writable)
+		return error_set(err, ERR_INVALID, "the volume is read-only");
+	return v->ops->zero ? v->ops->zero(v, offset, len, err) : zero_mapped(v, offset, len, err);
+}
+
 int thin_volume_discard(struct thin_volume *v, uint64_t offset, uint64_t len, struct error *err)
 {
 	uint64_t end = offset + len, head;

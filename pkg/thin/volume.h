@@ -24,6 +24,13 @@ MUST_CHECK int thin_volume_write(struct thin_volume *v, const void *buf, size_t 
 				 uint64_t offset, struct error *err);
 
 /*
+ * The range reads as zeros afterwards; what is not mapped stays so. For what mostly is not: asking
+ * costs less than writing. Errors as above.
+ */
+MUST_CHECK int thin_volume_zero(struct thin_volume *v, uint64_t offset, uint64_t len,
+				struct error *err);
+
+/*
  * Unmap all pool blocks that lie wholly in a range; they read as zeros then. Parts of blocks at its
  * ends stay as they are; the volume's last block is whole for a range that goes to the end. Blocks
  * that nobody else holds become free with the pool's commit.

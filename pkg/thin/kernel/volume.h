@@ -18,6 +18,9 @@
 #include "pkg/base/error.h"
 #include "pkg/thin/volume.h"
 
+/* Larger pool blocks are written in parts: only a pool that zeroes new ones may have them. */
+enum { KERNEL_VOLUME_WHOLE_BYTES = 16 << 20 };
+
 struct kernel_range {
 	uint64_t first_block, nr_blocks; /* of the pool's block size */
 };

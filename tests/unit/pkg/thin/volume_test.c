@@ -168,6 +168,36 @@ static void closing_nothing_is_fine(void **state)
 	thin_volume_close(NULL);
 }
 
+static void zeros_are_written_only_over_what_is_mapped(void **state)
+{
+	uint32_t block = thin_volume_block_bytes(&v->volume);
+	uint8_t data[3] = {1, 1, 1};
+
+	(void)state;
+	assert_ok(thin_volume_write(&v->volume, data, 3, 3 * block - 1, &err), &err);
+	assert_ok(thin_volume_write(&v->volume, data, 1, BYTES - 1, &err), &err);
+	assert_int_equal(v->counts.mapped_blocks, 3);
+	assert_ok(thin_volume_zero(&v->volume, 100, 3 * block - 100, &err), &err);
+	assert_ok(thin_volume_zero(&v->volume, 5 * block, BYTES - 5 * block, &err), &err);
+	assert_int_equal(v->counts.mapped_blocks, 3);
+	assert_ok(thin_volume_read(&v->volume, data, 3, 3 * block - 1, &err), &err);
+	assert_memory_equal(data, "\0\1\1", 3);
+	assert_ok(thin_volume_read(&v->volume, data, 1, BYTES - 1, &err), &err);
+	assert_int_equal(data[0], 0);
+	assert_ok(thin_volume_zero(&v->volume, BYTES, 0, &err), &err);
+	assert_int_equal(thin_volume_zero(&v->volume, BYTES, 1, &err), -1);
+	assert_error(&err, ERR_INVALID, "outside the volume");
+	v->fail_read = 1;
+	assert_int_equal(thin_volume_zero(&v->volume, 0, BYTES, &err), -1);
+	v->fail_read = 0;
+	v->fail_write = 1;
+	assert_int_equal(thin_volume_zero(&v->volume, 0, BYTES, &err), -1);
+	v->fail_write = 0;
+	v->volume.writable = false;
+	assert_int_equal(thin_volume_zero(&v->volume, 0, 1, &err), -1);
+	assert_error(&err, ERR_INVALID, "read-only");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -179,6 +209,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(nothing_is_mapped_at_the_end, begin, end),
 		cmocka_unit_test_setup_teardown(without_sharing_bytes_are_copied_and_holes_stay,
 						begin, end),
+		cmocka_unit_test_setup_teardown(zeros_are_written_only_over_what_is_mapped, begin,
+						end),
 		cmocka_unit_test_setup_teardown(closing_nothing_is_fine, begin, end),
 	};
 

@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Units of a device in memory: found by a hash, thrown out by age. */
+#include "pkg/thin/kernel/volume_cache.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "pkg/base/alloc.h"
+#include "pkg/thin/kernel/volume_cache_internal.h"
+
+enum {
+	LEAST_UNITS = 4,
+	BYPASS_BYTES = 256 << 10, /* whole units that come or go at once so many are not copied */
+};
+
+/* ---- finding units ---- */
+
+static struct kernel_unit **slot_of(const struct kernel_cache *c, uint64_t index)
+{
+	return &c->slots[index % c->max_units];
+}
+
+struct kernel_unit *kernel_cache_find(const struct kernel_cache *c, uint64_t index)
+{
+	struct kernel_unit *u = *slot_of(c, index);
+
+	while (u && u->index != index)
+		u = u->next_in_slot;
+	return u;
+}
+
+size_t kernel_cache_unit_len(const struct kernel_cache *c, uint64_t index)
+{
+	uint64_t left = c->size_bytes - index * c->unit_bytes;
+
+	return left < c->unit_bytes ? (size_t)left : c->unit_bytes;
+}
+
+static void unlink_age(struct kernel_unit *u)
+{
+	u->older->newer = u->newer;
+	u->newer->older = u->older;
+}
+
+static void link_newest(struct kernel_cache *c, struct kernel_unit *u)
+{
+	u->newer = &c->ages;
+	u->older = c->ages.older;
+	u->older->newer = u;
+	c->ages.older = u;
+}
+
+static void touch(struct kernel_cache *c, struct kernel_unit *u)
+{
+	unlink_age(u);
+	link_newest(c, u);
+}
+
+void kernel_cache_drop(struct kernel_cache *c, struct kernel_unit *u)
+{
+	struct kernel_unit **link = slot_of(c, u->index);
+
+	while (*link != u)
+		link = &(*link)->next_in_slot;
+	*link = u->next_in_slot;
+	unlink_age(u);
+	u->next_in_slot = c->spare;
+	c->spare = u;
+}
+
+static size_t map_words(const struct kernel_cache *c)
+{
+	return (c->unit_bytes / NODE_ALIGN + 63) / 64;
+}
+
+static struct kernel_unit *new_unit(struct kernel_cache *c)
+{
+	struct kernel_unit *u = xcalloc(1, sizeof(*u));
+
+	u->data = xaligned(NODE_ALIGN, c->unit_bytes);
+	u->valid = xcalloc(map_words(c), sizeof(*u->valid));
+	c->n_units++;
+	return u;
+}
+
+struct kernel_unit *kernel_cache_add(struct kernel_cache *c, uint64_t index, struct error *err)
+{
+	struct kernel_unit *u, *oldest = c->ages.newer;
+
+	if (!c->spare && c->n_units == c->max_units) {
+		if (oldest->dirty && kernel_cache_write_around(c, oldest, err) < 0)
+			return NULL;
+		kernel_cache_drop(c, oldest);
+	}
+	u = c->spare;
+	if (u)
+		c->spare = u->next_in_slot;
+	else
+		u = new_unit(c);
+	u->index = index;
+	u->dirty = false;
+	u->pages = u->missing =
+		(uint32_t)((kernel_cache_unit_len(c, index) + NODE_ALIGN - 1) / NODE_ALIGN);
+	memset(u->valid, 0, map_words(c) * sizeof(*u->valid));
+	u->next_in_slot = *slot_of(c, index);
+	*slot_of(c, index) = u;
+	link_newest(c, u);
+	return u;
+}
+
+/* ---- pages ---- */
+
+static bool has_page(const struct kernel_unit *u, uint32_t page)
+{
+	return u->valid[page / 64] >> page % 64 & 1;
+}
+
+void kernel_cache_add_page(struct kernel_unit *u, uint32_t page)
+{
+	if (has_page(u, page))
+		return;
+	u->valid[page / 64] |= UINT64_C(1) << page % 64;
+	u->missing--;
+}
+
+bool kernel_cache_has_bytes(const struct kernel_unit *u, size_t at, size_t len)
+{
+	if (!u->missing)
+		return true;
+	for (size_t page = at / NODE_ALIGN; page <= (at + len - 1) / NODE_ALIGN; page++)
+		if (!has_page(u, (uint32_t)page))
+			return false;
+	return true;
+}
+
+/* A page of which only a part is written has to be known. */
+static bool ends_are_known(const struct kernel_cache *c, const struct kernel_unit *u, size_t at,
+			   size_t len)
+{
+	size_t end = at + len;
+
+	if (at % NODE_ALIGN && !kernel_cache_has_bytes(u, at, 1))
+		return false;
+	return end % NODE_ALIGN == 0 || end == kernel_cache_unit_len(c, u->index)
+	       || kernel_cache_has_bytes(u, end - 1, 1);
+}
+
+int kernel_cache_read_unit(struct kernel_cache *c, uint64_t index, uint8_t *buf, struct error *err)
+{
+	struct iovec piece = {buf, kernel_cache_unit_len(c, index)};
+
+	return kernel_node_read(c->node, &piece, 1, index * c->unit_bytes, err);
+}
+
+int kernel_cache_fill(struct kernel_cache *c, struct kernel_unit *u, struct error *err)
+{
+	size_t len = kernel_cache_unit_len(c, u->index);
+	bool some = u->missing < u->pages;
+
+	if (!u->missing)
+		return 0;
+	if (kernel_cache_read_unit(c, u->index, some ? c->scratch : u->data, err) < 0)
+		return -1;
+	for (uint32_t page = 0; page < u->pages; page++) {
+		size_t at = (size_t)page * NODE_ALIGN;
+
+		if (some && !has_page(u, page))
+			memcpy(u->data + at, c->scratch + at,
+			       len - at < NODE_ALIGN ? len - at : NODE_ALIGN);
+		kernel_cache_add_page(u, page);
+	}
+	return 0;
+}
+
+/* ---- reading ---- */
+
+/* How many units from this one on, n at most, are not in memory. */
+static size_t absent(const struct kernel_cache *c, uint64_t index, size_t n)
+{
+	size_t len = 0;
+
+	while (len < n && !kernel_cache_find(c, index + len))
+		len++;
+	return len;
+}
+
+/* Who reads one unit after the other gets twice as many each time. */
+static size_t plan_ahead(struct kernel_cache *c, uint64_t index, size_t wanted)
+{
+	size_t most = NODE_MOST_BYTES / c->unit_bytes;
+	uint64_t left = (c->size_bytes - 1) / c->unit_bytes - index + 1;
+
+	if (most > c->max_units / 2)
+		most = c->max_units / 2;
+	if (most > NODE_MOST_PIECES)
+		most = NODE_MOST_PIECES;
+	c->ahead = index == c->next_index ? 2 * c->ahead : 0;
+	if (c->ahead < wanted)
+		c->ahead = wanted;
+	if (c->ahead > most)
+		c->ahead = most ? most : 1;
+	return c->ahead < left ? c->ahead : (size_t)left;
+}
+
+/* Read units that are absent, this one and some behind it. */
+static int load(struct kernel_cache *c, uint64_t index, size_t wanted, struct error *err)
+{
+	struct kernel_unit *units[NODE_MOST_PIECES];
+	struct iovec pieces[NODE_MOST_PIECES];
+	size_t n = absent(c, index, plan_ahead(c, index, wanted)), got = 0;
+	int status = 0;
+
+	/* Room is made before anything is read: that may write, and age others out. */
+	while (status == 0 && got < n) {
+		struct kernel_unit *u = kernel_cache_add(c, index + got, err);
+
+		if (!u) {
+			status = -1;
+			break;
+		}
+		units[got] = u;
+		pieces[got++] = (struct iovec){u->data, kernel_cache_unit_len(c, u->index)};
+	}
+	if (status == 0)
+		status = kernel_node_read(c->node, pieces, (int)n, index * c->unit_bytes, err);
+	for (size_t i = 0; i < got; i++) {
+		if (status < 0)
+			kernel_cache_drop(c, units[i]);
+		for (uint32_t page = 0; status == 0 && page < units[i]->pages; page++)
+			kernel_cache_add_page(units[i], page);
+	}
+	c->next_index = index + n;
+	return status;
+}
+
+static int read_part(struct kernel_cache *c, uint8_t *buf, size_t len, uint64_t index, size_t at,
+		     size_t wanted, struct error *err)
+{
+	struct kernel_unit *u = kernel_cache_find(c, index);
+
+	if (!u) {
+		if (load(c, index, wanted, err) < 0)
+			return -1;
+		u = kernel_cache_find(c, index);
+	}
+	if (!kernel_cache_has_bytes(u, at, len) && kernel_cache_fill(c, u, err) < 0)
+		return -1;
+	touch(c, u);
+	memcpy(buf, u->data + at, len);
+	return 0;
+}
+
+/* How many whole units can go past the memory here: none of them is in it. */
+static size_t bypass_units(const struct kernel_cache *c, const void *buf, size_t len,
+			   uint64_t offset)
+{
+	size_t n = len / c->unit_bytes;
+
+	if (offset % c->unit_bytes || (uintptr_t)buf % NODE_ALIGN || len < BYPASS_BYTES)
+		return 0;
+	if (n > NODE_MOST_BYTES / c->unit_bytes)
+		n = NODE_MOST_BYTES / c->unit_bytes ? NODE_MOST_BYTES / c->unit_bytes : 1;
+	return n;
+}
+
+int kernel_cache_read(struct kernel_cache *c, void *buf, size_t len, uint64_t offset,
+		      struct error *err)
+{
+	uint8_t *to = buf;
+
+	while (len) {
+		uint64_t index = offset / c->unit_bytes;
+		size_t at = (size_t)(offset % c->unit_bytes), n = c->unit_bytes - at;
+		size_t whole = absent(c, index, bypass_units(c, to, len, offset));
+
+		if (whole) {
+			struct iovec piece = {to, n = whole * c->unit_bytes};
+
+			if (kernel_node_read(c->node, &piece, 1, offset, err) < 0)
+				return -1;
+		} else {
+			size_t wanted = (at + len + c->unit_bytes - 1) / c->unit_bytes;
+
+			n = n < len ? n : len;
+			if (read_part(c, to, n, index, at, wanted, err) < 0)
+				return -1;
+		}
+		to += n;
+		offset += n;
+		len -= n;
+	}
+	return 0;
+}
+
+/* ---- writing ---- */
+
+static int write_part(struct kernel_cache *c, const uint8_t *data, size_t len, uint64_t index,
+		      size_t at, struct error *err)
+{
+	struct kernel_unit *u = kernel_cache_find(c, index);
+
+	if (u)
+		touch(c, u);
+	else
+		u = kernel_cache_add(c, index, err);
+	if (!u || (!ends_are_known(c, u, at, len) && kernel_cache_fill(c, u, err) < 0))
+		return -1;
+	memcpy(u->data + at, data, len);
+	for (size_t page = at / NODE_ALIGN; page <= (at + len - 1) / NODE_ALIGN; page++)
+		kernel_cache_add_page(u, (uint32_t)page);
+	u->dirty = true;
+	return 0;
+}
+
+/* Whole units straight from the caller's memory, up to one of zeros. */
+static int write_past(struct kernel_cache *c, const uint8_t *data, uint64_t index, size_t n,
+		      size_t *ret_done, struct error *err)
+{
+	struct iovec piece = {(void *)(uintptr_t)data, 0};
+	size_t done = 0;
+
+	while (done < n && !kernel_cache_is_zero(data + done * c->unit_bytes, c->unit_bytes)) {
+		struct kernel_unit *u = kernel_cache_find(c, index + done);
+
+		if (u)
+			kernel_cache_drop(c, u);
+		done++;
+	}
+	*ret_done = done;
+	if (!done)
+		return 0;
+	piece.iov_len = done * c->unit_bytes;
+	if (kernel_node_write(c->node, &piece, 1, index * c->unit_bytes, err) < 0)
+		return kernel_cache_fail(c, err);
+	return 0;
+}
+
+int kernel_cache_write(struct kernel_cache *c, const void *buf, size_t len, uint64_t offset,
+		       struct error *err)
+{
+	const uint8_t *from = buf;
+
+	while (len) {
+		uint64_t index = offset / c->unit_bytes;
+		size_t at = (size_t)(offset % c->unit_bytes), n = c->unit_bytes - at;
+		size_t whole = bypass_units(c, from, len, offset);
+
+		if (kernel_cache_check(c, err) < 0)
+			return -1;
+		if (whole && write_past(c, from, index, whole, &whole, err) < 0)
+			return -1;
+		if (whole) {
+			n = whole * c->unit_bytes;
+		} else {
+			n = n < len ? n : len;
+			if (write_part(c, from, n, index, at, err) < 0)
+				return -1;
+		}
+		from += n;
+		offset += n;
+		len -= n;
+	}
+	return 0;
+}
+
+/* ---- from birth to death ---- */
+
+struct kernel_cache *kernel_cache_new(struct kernel_node *node, uint64_t size_bytes,
+				      uint32_t unit_bytes, uint64_t most_bytes)
+{
+	struct kernel_cache *c = xcalloc(1, sizeof(*c));
+	uint64_t units = most_bytes / unit_bytes;
+
+	c->node = node;
+	c->size_bytes = size_bytes;
+	c->unit_bytes = unit_bytes;
+	c->max_units = units < LEAST_UNITS ? LEAST_UNITS : (size_t)units;
+	c->slots = xcalloc(c->max_units, sizeof(struct kernel_unit *));
+	c->scratch = xaligned(NODE_ALIGN, unit_bytes);
+	c->ages.newer = c->ages.older = &c->ages;
+	c->next_index = UINT64_MAX;
+	return c;
+}
+
+static void free_unit(struct kernel_unit *u)
+{
+	free(u->data);
+	free(u->valid);
+	free(u);
+}
+
+void kernel_cache_free(struct kernel_cache *c)
+{
+	if (!c)
+		return;
+	while (c->ages.newer != &c->ages)
+		kernel_cache_drop(c, c->ages.newer);
+	while (c->spare) {
+		struct kernel_unit *u = c->spare;
+
+		c->spare = u->next_in_slot;
+		free_unit(u);
+	}
+	free(c->slots);
+	free(c->scratch);
+	free(c);
+}
