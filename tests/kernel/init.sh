@@ -4,7 +4,7 @@
 # is the host's, so everything that is written goes to tmpfs mounts or to the job's own folder.
 
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-export HOME=/root LANG=C.UTF-8 DM_DISABLE_UDEV=1
+export HOME=/root LANG=C.UTF-8 DM_DISABLE_UDEV=1 THINPULL_LAB=1
 
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys

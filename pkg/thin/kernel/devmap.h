@@ -52,7 +52,8 @@ enum devmap_create_flags {
 };
 
 /*
- * Make a device with its table, and its node in /dev/mapper. Undone on failure.
+ * Make a device with its table, and its node in /dev/mapper. Undone on failure; what a kill leaves
+ * of it has no live table, and can be removed.
  * Errors: ERR_BUSY (the name or the UUID is taken), ERR_UNSUPPORTED (udevd does not answer; target
  * unknown), ERR_SYSTEM (sys = what the kernel said of the table).
  */
@@ -60,7 +61,10 @@ MUST_CHECK int devmap_create(const char *name, const char *uuid,
 			     const struct devmap_target *targets, size_t n,
 			     enum devmap_create_flags flags, struct error *err);
 
-/* A new table, which devmap_resume() makes the active one. */
+/*
+ * A new table, which devmap_resume() makes the active one. Errors of all that follow: ERR_NOT_FOUND
+ * (no such device), ERR_BUSY, ERR_NO_SPACE, ERR_SYSTEM; err->sys is what the kernel said.
+ */
 MUST_CHECK int devmap_reload(const char *uuid, const struct devmap_target *targets, size_t n,
 			     enum devmap_create_flags flags, struct error *err);
 
@@ -72,7 +76,9 @@ MUST_CHECK int devmap_suspend(const char *uuid, enum devmap_suspend_flags flags,
 MUST_CHECK int devmap_resume(const char *uuid, struct error *err);
 
 enum devmap_remove_flags {
-	DEVMAP_DEFERRED = 1, /* when it is in use it goes with its last user; see devmap_info */
+	/* When it is in use it goes with its last user, see devmap_info; its node goes at once where
+	 * no udevd would see to that. */
+	DEVMAP_DEFERRED = 1,
 };
 
 /*
@@ -85,7 +91,7 @@ MUST_CHECK int devmap_remove(const char *uuid, enum devmap_remove_flags flags, s
 /*
  * Send a message to the device's target at sector 0. err->sys is what the kernel said, so that the
  * caller can tell EEXIST, ENODATA, EBUSY, EINVAL, EOPNOTSUPP apart; the kind is ERR_SYSTEM but for
- * ERR_BUSY (EBUSY) and ERR_NO_SPACE (ENOSPC).
+ * ERR_BUSY (EBUSY), ERR_NO_SPACE (ENOSPC) and ERR_NOT_FOUND (ENXIO: no such device).
  */
 MUST_CHECK int devmap_message(const char *uuid, struct error *err, const char *fmt, ...)
 	PRINTF_LIKE(3, 4);
@@ -115,6 +121,13 @@ MUST_CHECK int devmap_wait(const char *uuid, uint32_t event_nr, int timeout_ms, 
 
 /* "/dev/mapper/NAME". Owned. */
 char *devmap_path(const char *name);
+
+/*
+ * Make its node where that is missing: for a device that was found, since who made it may have been
+ * killed before, or had no udevd. There already: one stat().
+ * Errors: ERR_UNSUPPORTED (not allowed to make nodes).
+ */
+MUST_CHECK int devmap_make_node(const struct devmap_info *device, struct error *err);
 
 /* How many ioctls this process has made of device-mapper. */
 uint64_t devmap_ioctls(void);

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Nodes in /dev/mapper; knows nothing of ioctls. */
+#include "pkg/thin/kernel/devnode.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "pkg/base/alloc.h"
+#include "pkg/base/cleanup.h"
+
+char *devnode_path(const char *name)
+{
+	return xasprintf("/dev/mapper/%s", name);
+}
+
+static bool is_device(const char *path, dev_t device)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISBLK(st.st_mode) && st.st_rdev == device;
+}
+
+bool devnode_is(const char *name, unsigned major, unsigned minor)
+{
+	cleanup_free char *path = devnode_path(name);
+
+	return is_device(path, makedev(major, minor));
+}
+
+int devnode_make(const char *name, unsigned major, unsigned minor, struct error *err)
+{
+	cleanup_free char *path = devnode_path(name);
+	cleanup_free char *kernels = xasprintf("/dev/dm-%u", minor);
+	cleanup_free char *link = xasprintf("../dm-%u", minor);
+	dev_t device = makedev(major, minor);
+	int r;
+
+	if (is_device(path, device))
+		return 0;
+	if (mkdir("/dev/mapper", 0755) < 0 && errno != EEXIST)
+		return error_sys(err, "mkdir /dev/mapper");
+	if (unlink(path) < 0 && errno != ENOENT)
+		return error_sys(err, "remove the old %s", path);
+	/* A link to a device that went dangles; a node would be the next one's with this number. */
+	r = is_device(kernels, device) ? symlink(link, path) : mknod(path, S_IFBLK | 0600, device);
+	/* udevd may have come to it after all */
+	if (r < 0 && !(errno == EEXIST && is_device(path, device)))
+		return error_sys(err, "make %s", path);
+	return 0;
+}
+
+/* The name that the kernel has for a device. Without sysfs: none. */
+static bool device_is_called(dev_t device, const char *name)
+{
+	char path[64], text[256] = "";
+	ssize_t len;
+	cleanup_fd int fd = -1;
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/dm/name", major(device), minor(device));
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	len = read(fd, text, sizeof(text) - 1);
+	text[len > 0 ? len : 0] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+	return strcmp(text, name) == 0;
+}
+
+void devnode_remove(const char *name)
+{
+	cleanup_free char *path = devnode_path(name);
+	struct stat st;
+
+	if (stat(path, &st) == 0 && S_ISBLK(st.st_mode) && device_is_called(st.st_rdev, name))
+		return;
+	unlink(path);
+}
+
+void devnode_remove_now(const char *name)
+{
+	cleanup_free char *path = devnode_path(name);
+
+	unlink(path);
+}
