@@ -27,6 +27,8 @@ def entry(nr, text):
 LAYERS = [descriptor(OCI + "layer.v1.tar+gzip", 1), descriptor(OCI + "layer.v1.tar+zstd", 2)]
 ATTESTATION = descriptor(OCI + "manifest.v1+json", 9, platform=platform("unknown/unknown"),
                          annotations={"vnd.docker.reference.type": "attestation-manifest"})
+LVM_GROUP = {"vg_name": "vg", "vg_size": "1069547520", "vg_free": "746586112",
+             "vg_extent_size": "4194304", "lv_count": "1"}
 
 SEEDS = {
     "manifest": {
@@ -109,9 +111,20 @@ SEEDS = {
                  "31 20 7:1 / /a\\040b\\134 rw,nodev shared:1 - ext4 /dev/loop1 rw\n",
         "cut": "31 20 7:1 / /a\\04",
     },
+    "lvm_report": {
+        "pool": json.dumps({"report": [{"lv": [dict(
+            LVM_GROUP, lv_name="pool", vg_uuid="nB6KJg-x5Qm-Uydi-Sb02-zYuL-Nkfp-X5b9ll",
+            lv_uuid="LWFPEf-Hl45-pX3D-h6Tt-AueT-Qg4o-wrvdGl", segtype="thin-pool",
+            lv_active="active", lv_size="314572800", lv_metadata_size="4194304",
+            chunk_size="524288", transaction_id="0", thin_count="0", zero="zero",
+            lv_when_full="queue", seg_monitor="monitored", lv_profile="", vg_partial="")]}]}),
+        "group": json.dumps({"report": [{"vg": [LVM_GROUP]}]}),
+        "disk": json.dumps({"report": [{"pv": [dict(LVM_GROUP, pv_name="/dev/sdx")]}]}),
+        "settings": 'monitoring=1\nprofile_dir="/etc/lvm/profile"\n',
+    },
 }
 
-PLAIN = {"reference", "challenge", "realm", "mounts", "user"}  # all others are JSON
+PLAIN = {"reference", "challenge", "realm", "mounts", "user", "lvm_report"}  # all others are JSON
 
 for kind, seeds in SEEDS.items():
     folder = os.path.join(TOP, "testdata/fuzz", kind)
