@@ -73,7 +73,8 @@ static int try_free_device(int control, int file_fd, enum loop_flags flags, int 
 	if (fd < 0)
 		return refused(err, path);
 	config.info.lo_flags = (flags & LOOP_READ_ONLY ? LO_FLAGS_READ_ONLY : 0U)
-			       | (flags & LOOP_AUTOCLEAR ? LO_FLAGS_AUTOCLEAR : 0U);
+			       | (flags & LOOP_AUTOCLEAR ? LO_FLAGS_AUTOCLEAR : 0U)
+			       | (flags & LOOP_DIRECT ? LO_FLAGS_DIRECT_IO : 0U);
 	if (ioctl(fd, LOOP_CONFIGURE, &config) < 0)
 		return errno == EBUSY ? 1 : refused(err, path);
 	*ret_fd = steal_fd(&fd);

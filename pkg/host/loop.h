@@ -12,6 +12,7 @@ enum { LOOP_PATH_BYTES = 32 };
 enum loop_flags {
 	LOOP_READ_ONLY = 1,
 	LOOP_AUTOCLEAR = 2, /* gone with its last user */
+	LOOP_DIRECT = 4,    /* past the host's page cache, where the file system can */
 };
 
 /* Are there loop devices for this process? Errors: ERR_UNSUPPORTED. */

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "pkg/base/buffer.h"
 #include "pkg/base/cleanup.h"
 #include "pkg/base/error.h"
 #include "pkg/thin/pool.h"
@@ -20,9 +21,8 @@ enum thin_place_kind { THIN_PLACE_FILES, THIN_PLACE_DEVICE, THIN_PLACE_LVM };
 
 struct thin_place {
 	enum thin_place_kind kind;
-	uint8_t uuid
-		[THIN_UUID_BYTES]; /* in the names of its devices; all zero in a place without file:
-					* then that of the superblock */
+	/* In the names of its devices; all zero in a place without file: then the superblock's. */
+	uint8_t uuid[THIN_UUID_BYTES];
 	/* THIN_PLACE_DEVICE: stable names (/dev/disk/by-id/... where there is one). Without a device
 	 * of its own the metadata has the front of the data device. */
 	char *data_device, *metadata_device;
@@ -44,6 +44,11 @@ MUST_CHECK int thin_place_load(const char *dir, struct thin_place *ret, struct e
 /* Written beside, synced, renamed. */
 MUST_CHECK int thin_place_store(const char *dir, const struct thin_place *place, struct error *err);
 void thin_place_release(struct thin_place *place);
+
+/* The text of place.json. Errors: ERR_INCONSISTENT, ERR_UNSUPPORTED (version). */
+MUST_CHECK int thin_place_parse(const void *text, size_t len, struct thin_place *ret,
+				struct error *err);
+void thin_place_format(const struct thin_place *place, struct buffer *ret);
 
 /* "files", "device", "lvm" */
 const char *thin_place_kind_name(enum thin_place_kind kind);

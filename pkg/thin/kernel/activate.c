@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From a place to an active pool and back:
+ *
+ *   what it stands on (loop devices, linear devices, LVM) ─▶ thin-pool ─▶ thin devices
+ *
+ * All is found again by UUID or by file, so what a killed command left half done is completed, and
+ * nothing is made twice.
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "pkg/base/alloc.h"
+#include "pkg/base/cleanup.h"
+#include "pkg/base/log.h"
+#include "pkg/thin/file/lock.h"
+#include "pkg/thin/kernel/activate.h"
+#include "pkg/thin/kernel/engine.h"
+#include "pkg/thin/kernel/table.h"
+
+/* Percent of the data that are free when the kernel sends its event. */
+enum { LOW_WATER_PERCENT = 20 };
+
+/* --- the lock --------------------------------------------------------------------------------- */
+
+int kernel_lock_take(const char *dir, const char *verb, unsigned timeout_ms, int *ret_fd,
+		     struct error *err)
+{
+	cleanup_free char *path = xasprintf("%s/lock", dir);
+	cleanup_fd int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	bool dead_owner;
+
+	if (fd < 0)
+		return error_sys(err, "open %s", path);
+	if (tf_lock_take(dir, fd, timeout_ms, err) < 0
+	    || tf_lock_set_owner(dir, verb, &dead_owner, err) < 0)
+		return -1;
+	*ret_fd = steal_fd(&fd);
+	return 0;
+}
+
+void kernel_lock_drop(const char *dir, int *fd)
+{
+	tf_lock_forget_owner(dir);
+	cleanup_fd_ptr(fd);
+}
+
+/* --- finding ---------------------------------------------------------------------------------- */
+
+static bool is_zero(const uint8_t uuid[THIN_UUID_BYTES])
+{
+	static const uint8_t zero[THIN_UUID_BYTES];
+
+	return memcmp(uuid, zero, sizeof(zero)) == 0;
+}
+
+int kernel_place_load(const char *dir, struct thin_place *ret, struct error *err)
+{
+	if (thin_place_load(dir, ret, err) < 0)
+		return -1;
+	if (ret->kind != THIN_PLACE_FILES || !is_zero(ret->uuid))
+		return 0;
+	if (kernel_loop_uuid(dir, ret->uuid, err) == 0)
+		return 0;
+	thin_place_release(ret);
+	return -1;
+}
+
+static int no_lvm(struct error *err)
+{
+	return error_set(err, ERR_UNSUPPORTED, "pools of LVM are not there yet");
+}
+
+int kernel_pool_find(const struct thin_place *place, struct devmap_info *ret, struct error *err)
+{
+	struct kernel_names names;
+
+	if (place->kind == THIN_PLACE_LVM)
+		return no_lvm(err);
+	kernel_names_part(place->uuid, "pool", &names);
+	return devmap_info(names.uuid, ret, err);
+}
+
+bool thin_kernel_is_active(const char *dir, const struct thin_place *place)
+{
+	cleanup(thin_place_release) struct thin_place own = {0};
+	struct error ignored = {0};
+	struct devmap_info info;
+
+	if (is_zero(place->uuid) && kernel_place_load(dir, &own, &ignored) < 0)
+		return false;
+	return kernel_pool_find(is_zero(place->uuid) ? &own : place, &info, &ignored) == 0
+	       && info.exists && info.live;
+}
+
+/* --- activate --------------------------------------------------------------------------------- */
+
+static int attach_parts(const char *dir, const struct thin_place *place, unsigned lock_timeout_ms,
+			struct kernel_parts *ret, struct error *err)
+{
+	if (place->kind == THIN_PLACE_FILES)
+		return kernel_loop_attach(dir, lock_timeout_ms, ret, err);
+	return kernel_device_attach(place, ret, err);
+}
+
+static int detach_parts(const char *dir, const struct thin_place *place, struct error *err)
+{
+	switch (place->kind) {
+	case THIN_PLACE_FILES:
+		return kernel_loop_detach(dir, err);
+	case THIN_PLACE_DEVICE:
+		return kernel_device_detach(place, err);
+	case THIN_PLACE_LVM:
+		break;
+	}
+	return no_lvm(err);
+}
+
+static int create_pool(const struct thin_place *place, const struct kernel_parts *parts,
+		       struct error *err)
+{
+	uint64_t blocks = parts->data_bytes / parts->block_bytes;
+	uint64_t block_sectors = parts->block_bytes / DEVMAP_SECTOR_BYTES;
+	struct kernel_pool_table table = {.block_sectors = (uint32_t)block_sectors,
+					  .low_water_blocks = blocks * LOW_WATER_PERCENT / 100,
+					  .skip_zeroing = place->no_zero,
+					  .error_if_no_space = !place->queue_when_full};
+	cleanup_free char *params = NULL;
+	struct devmap_target target = {.length = blocks * block_sectors, .type = "thin-pool"};
+	struct kernel_names names;
+
+	memcpy(table.metadata, parts->metadata, sizeof(table.metadata));
+	memcpy(table.data, parts->data, sizeof(table.data));
+	params = kernel_pool_table_format(&table);
+	target.params = params;
+	kernel_names_part(place->uuid, "pool", &names);
+	return devmap_create(names.name, names.uuid, &target, 1, 0, err);
+}
+
+static int make_pool(const char *dir, const struct thin_place *place, unsigned lock_timeout_ms,
+		     struct error *err)
+{
+	struct error ignored = {0};
+	struct kernel_parts parts;
+
+	if (place->kind == THIN_PLACE_LVM)
+		return no_lvm(err);
+	if (attach_parts(dir, place, lock_timeout_ms, &parts, err) < 0)
+		return -1;
+	if (create_pool(place, &parts, err) == 0)
+		return 0;
+	if (detach_parts(dir, place, &ignored) < 0)
+		log_debug("%s", ignored.cause);
+	return -1;
+}
+
+/* One that a killed command left suspended, or without a table. */
+static int mend_pool(struct devmap_info *info, struct error *err)
+{
+	if (info->exists && !info->live) {
+		if (devmap_remove(info->uuid, 0, err) < 0)
+			return -1;
+		info->exists = false;
+	}
+	return info->exists && info->suspended ? devmap_resume(info->uuid, err) : 0;
+}
+
+int kernel_pool_activate(const char *dir, const struct thin_place *place, unsigned lock_timeout_ms,
+			 struct devmap_info *ret, struct error *err)
+{
+	if (kernel_pool_find(place, ret, err) < 0 || mend_pool(ret, err) < 0)
+		return -1;
+	if (ret->exists)
+		return devmap_make_node(ret, err);
+	if (make_pool(dir, place, lock_timeout_ms, err) < 0)
+		return error_wrap(err, "activate pool %s", dir);
+	log_debug("pool %s is active now", dir);
+	return kernel_pool_find(place, ret, err);
+}
+
+int thin_kernel_activate(const char *dir, unsigned lock_timeout_ms, struct error *err)
+{
+	cleanup(thin_place_release) struct thin_place place = {0};
+	struct devmap_info info;
+	int status, lock = -1;
+
+	if (kernel_place_load(dir, &place, err) < 0
+	    || kernel_lock_take(dir, "activate", lock_timeout_ms, &lock, err) < 0)
+		return -1;
+	status = kernel_pool_activate(dir, &place, lock_timeout_ms, &info, err);
+	kernel_lock_drop(dir, &lock);
+	return status;
+}
+
+/* --- deactivate ------------------------------------------------------------------------------- */
+
+static int check_closed(const char *uuid, struct error *err)
+{
+	struct devmap_info info;
+
+	if (devmap_info(uuid, &info, err) < 0)
+		return -1;
+	if (info.exists && info.open_count > 0)
+		return error_set(err, ERR_BUSY, "%s is in use", info.name);
+	return 0;
+}
+
+/* Nothing is taken away before it is known that all of it can be. */
+static int remove_thins(const struct thin_place *place, struct error *err)
+{
+	cleanup(devmap_list_release) struct devmap_list list = {0};
+	char prefix[DEVMAP_UUID_BYTES];
+	uint32_t id;
+
+	kernel_names_prefix(place->uuid, prefix);
+	if (devmap_list(prefix, &list, err) < 0)
+		return -1;
+	for (size_t i = 0; i < list.n; i++)
+		if (kernel_names_parse_thin(list.items[i].uuid, &id)
+		    && check_closed(list.items[i].uuid, err) < 0)
+			return -1;
+	for (size_t i = 0; i < list.n; i++)
+		if (kernel_names_parse_thin(list.items[i].uuid, &id)
+		    && devmap_remove(list.items[i].uuid, 0, err) < 0)
+			return -1;
+	return 0;
+}
+
+static int take_down(const char *dir, const struct thin_place *place, struct error *err)
+{
+	struct devmap_info info;
+
+	if (kernel_pool_find(place, &info, err) < 0 || mend_pool(&info, err) < 0
+	    || remove_thins(place, err) < 0)
+		return -1;
+	if (place->kind != THIN_PLACE_LVM && info.exists && devmap_remove(info.uuid, 0, err) < 0)
+		return -1;
+	return detach_parts(dir, place, err);
+}
+
+int thin_kernel_deactivate(const char *dir, unsigned lock_timeout_ms, struct error *err)
+{
+	cleanup(thin_place_release) struct thin_place place = {0};
+	int status, lock = -1;
+
+	if (kernel_place_load(dir, &place, err) < 0
+	    || kernel_lock_take(dir, "deactivate", lock_timeout_ms, &lock, err) < 0)
+		return -1;
+	status = take_down(dir, &place, err);
+	kernel_lock_drop(dir, &lock);
+	return status < 0 ? error_wrap(err, "deactivate pool %s", dir) : 0;
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A pool on block devices of its own: a linear device for the metadata and one for the data, so that
+ * both are ours by name and UUID, whatever they stand on.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "pkg/base/alloc.h"
+#include "pkg/base/cleanup.h"
+#include "pkg/base/log.h"
+#include "pkg/thin/kernel/activate.h"
+#include "pkg/thin/kernel/table.h"
+
+static int find_below(const char *device, struct stat *ret, struct error *err)
+{
+	if (stat(device, ret) < 0) {
+		if (errno == ENOENT)
+			return error_set(err, ERR_NOT_FOUND,
+					 "%s, which the pool is on, is not there", device);
+		return error_sys(err, "stat %s", device);
+	}
+	if (!S_ISBLK(ret->st_mode))
+		return error_set(err, ERR_NOT_FOUND, "%s, which the pool is on, is no block device",
+				 device);
+	return 0;
+}
+
+static int make_linear(const struct kernel_names *names, const char *device, uint64_t start,
+		       uint64_t bytes, struct error *err)
+{
+	struct devmap_target target = {.length = bytes / DEVMAP_SECTOR_BYTES, .type = "linear"};
+	cleanup_free char *params = NULL;
+	struct stat st;
+
+	if (find_below(device, &st, err) < 0)
+		return -1;
+	params = xasprintf("%u:%u %llu", major(st.st_rdev), minor(st.st_rdev),
+			   (unsigned long long)(start / DEVMAP_SECTOR_BYTES));
+	target.params = params;
+	return devmap_create(names->name, names->uuid, &target, 1, 0, err);
+}
+
+/* There already, also without a table: made by a command that was killed. */
+static int attach_linear(const struct thin_place *place, const char *part, const char *device,
+			 uint64_t start, uint64_t bytes, char ret_number[32], struct error *err)
+{
+	struct kernel_names names;
+	struct devmap_info info;
+
+	kernel_names_part(place->uuid, part, &names);
+	if (devmap_info(names.uuid, &info, err) < 0)
+		return -1;
+	if (info.exists && !info.live) {
+		if (devmap_remove(names.uuid, 0, err) < 0)
+			return -1;
+		info.exists = false;
+	}
+	if (!info.exists
+	    && (make_linear(&names, device, start, bytes, err) < 0
+		|| devmap_info(names.uuid, &info, err) < 0))
+		return -1;
+	if (info.suspended && devmap_resume(names.uuid, err) < 0)
+		return -1;
+	snprintf(ret_number, 32, "%u:%u", info.major, info.minor);
+	return 0;
+}
+
+int kernel_device_attach(const struct thin_place *place, struct kernel_parts *ret,
+			 struct error *err)
+{
+	const char *metadata = place->metadata_device ? place->metadata_device : place->data_device;
+	struct error ignored = {0};
+
+	ret->block_bytes = place->block_bytes;
+	ret->data_bytes = place->data_bytes;
+	if (attach_linear(place, "meta", metadata, place->metadata_start, place->metadata_bytes,
+			  ret->metadata, err)
+		    == 0
+	    && attach_linear(place, "data", place->data_device, place->data_start,
+			     place->data_bytes, ret->data, err)
+		       == 0)
+		return 0;
+	if (kernel_device_detach(place, &ignored) < 0)
+		log_debug("%s", ignored.cause);
+	return -1;
+}
+
+int kernel_device_detach(const struct thin_place *place, struct error *err)
+{
+	struct kernel_names names;
+
+	kernel_names_part(place->uuid, "data", &names);
+	if (devmap_remove(names.uuid, 0, err) < 0)
+		return -1;
+	kernel_names_part(place->uuid, "meta", &names);
+	return devmap_remove(names.uuid, 0, err);
+}

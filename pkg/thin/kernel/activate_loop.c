@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A pool in files: loop devices under it, and the way from and to the file engine. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "pkg/base/alloc.h"
+#include "pkg/base/cleanup.h"
+#include "pkg/base/fdio.h"
+#include "pkg/base/log.h"
+#include "pkg/host/loop.h"
+#include "pkg/thin/file/engine.h"
+#include "pkg/thin/file/format.h"
+#include "pkg/thin/file/lock.h"
+#include "pkg/thin/kernel/activate.h"
+
+/* --- the superblock --------------------------------------------------------------------------- */
+
+static int read_superblock(int fd, const char *name, struct tf_superblock *ret, struct error *err)
+{
+	uint8_t raw[TF_BLOCK_BYTES];
+
+	if (fdio_pread(fd, raw, sizeof(raw), 0, name, err) < 0)
+		return -1;
+	if (tf_block_verify(raw, TF_SUPERBLOCK, 0, err) < 0)
+		return error_wrap(err, "%s", name);
+	tf_superblock_unpack(raw, ret);
+	if (tf_superblock_validate(ret, false, err) < 0)
+		return error_wrap(err, "%s", name);
+	return 0;
+}
+
+static int open_meta(const char *name, int *ret, struct error *err)
+{
+	*ret = open(name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	return *ret < 0 ? error_sys(err, "open %s", name) : 0;
+}
+
+int kernel_loop_uuid(const char *dir, uint8_t ret[THIN_UUID_BYTES], struct error *err)
+{
+	cleanup_free char *name = xasprintf("%s/meta", dir);
+	struct tf_superblock sb;
+	cleanup_fd int fd = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0)
+		return error_sys(err, "open %s", name);
+	if (read_superblock(fd, name, &sb, err) < 0)
+		return -1;
+	memcpy(ret, sb.uuid, THIN_UUID_BYTES);
+	return 0;
+}
+
+/* --- attach ----------------------------------------------------------------------------------- */
+
+/*
+ * What a killed writer of the file engine left in free blocks and beyond the pool's end goes, as
+ * its next writer would have it.
+ */
+static int end_dead_owner(const char *dir, unsigned lock_timeout_ms, struct error *err)
+{
+	struct thin_file_open how = {.mode = THIN_FILE_WRITE,
+				     .verb = "activate",
+				     .lock_timeout_ms = lock_timeout_ms};
+	struct thin_pool *pool;
+
+	if (thin_file_open(dir, &how, &pool, err) < 0) {
+		/* The kernel takes a damaged pool read-only, and says so. */
+		if (err->detail != ERR_DETAIL_NEEDS_CHECK)
+			return -1;
+		error_clear(err);
+		return 0;
+	}
+	thin_pool_close(pool);
+	return 0;
+}
+
+static int number_of(const char *device, char ret[32], struct error *err)
+{
+	struct stat st;
+
+	if (stat(device, &st) < 0)
+		return error_sys(err, "stat %s", device);
+	snprintf(ret, 32, "%u:%u", major(st.st_rdev), minor(st.st_rdev));
+	return 0;
+}
+
+/* @ret_new: it was on none before. */
+static int attach(const char *file, char ret_number[32], bool *ret_new, struct error *err)
+{
+	char device[LOOP_PATH_BYTES];
+	cleanup_fd int fd = -1;
+	int status = loop_find(file, device, err);
+
+	*ret_new = status == 1;
+	if (status < 0 || (status == 1 && loop_attach(file, LOOP_DIRECT, &fd, device, err) < 0))
+		return -1;
+	return number_of(device, ret_number, err);
+}
+
+static void let_go(const char *file)
+{
+	char device[LOOP_PATH_BYTES];
+	struct error ignored = {0};
+
+	if (loop_find(file, device, &ignored) == 0 && loop_detach(device, &ignored) < 0)
+		log_debug("%s stays: %s", device, ignored.cause);
+}
+
+static int attach_both(const char *meta, const char *data, struct kernel_parts *ret,
+		       struct error *err)
+{
+	bool new_meta, new_data;
+
+	if (attach(meta, ret->metadata, &new_meta, err) < 0)
+		return -1;
+	if (attach(data, ret->data, &new_data, err) == 0)
+		return 0;
+	if (new_meta)
+		let_go(meta);
+	return -1;
+}
+
+/* Once there is a loop device under one of the files they are the kernel's. */
+static int hand_over(const char *dir, const char *meta, const char *data, unsigned lock_timeout_ms,
+		     struct error *err)
+{
+	char device[LOOP_PATH_BYTES];
+	int status = loop_find(meta, device, err);
+
+	if (status == 1)
+		status = loop_find(data, device, err);
+	if (status <= 0)
+		return status;
+	return end_dead_owner(dir, lock_timeout_ms, err);
+}
+
+int kernel_loop_attach(const char *dir, unsigned lock_timeout_ms, struct kernel_parts *ret,
+		       struct error *err)
+{
+	cleanup_free char *meta = xasprintf("%s/meta", dir);
+	cleanup_free char *data = xasprintf("%s/data", dir);
+	cleanup_fd int fd = -1;
+	struct tf_superblock sb;
+
+	if (loop_check(err) < 0 || hand_over(dir, meta, data, lock_timeout_ms, err) < 0
+	    || open_meta(meta, &fd, err) < 0 || tf_lock_take(dir, fd, lock_timeout_ms, err) < 0
+	    || read_superblock(fd, meta, &sb, err) < 0)
+		return -1;
+	ret->block_bytes = sb.data_block_sectors * TF_SECTOR_BYTES;
+	ret->data_bytes = sb.data_sm.nr_blocks * ret->block_bytes;
+	return attach_both(meta, data, ret, err);
+}
+
+/* --- detach ----------------------------------------------------------------------------------- */
+
+static int detach(const char *file, struct error *err)
+{
+	char device[LOOP_PATH_BYTES];
+	int status = loop_find(file, device, err);
+
+	if (status < 0)
+		return -1;
+	if (status == 0 && (loop_flush(device, err) < 0 || loop_detach(device, err) < 0))
+		return -1;
+	/* It may go a moment later, with its last user. */
+	if (!loop_wait_gone(file))
+		return error_set(err, ERR_BUSY, "%s is still in use by %s", file, device);
+	return 0;
+}
+
+int kernel_loop_detach(const char *dir, struct error *err)
+{
+	cleanup_free char *meta = xasprintf("%s/meta", dir);
+	cleanup_free char *data = xasprintf("%s/data", dir);
+
+	if (detach(data, err) < 0)
+		return -1;
+	return detach(meta, err);
+}
