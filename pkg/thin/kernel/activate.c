@@ -17,6 +17,7 @@
 #include "pkg/base/log.h"
 #include "pkg/thin/file/lock.h"
 #include "pkg/thin/kernel/activate.h"
+#include "pkg/thin/kernel/activate_lvm.h"
 #include "pkg/thin/kernel/engine.h"
 #include "pkg/thin/kernel/table.h"
 
@@ -68,17 +69,12 @@ int kernel_place_load(const char *dir, struct thin_place *ret, struct error *err
 	return -1;
 }
 
-static int no_lvm(struct error *err)
-{
-	return error_set(err, ERR_UNSUPPORTED, "pools of LVM are not there yet");
-}
-
 int kernel_pool_find(const struct thin_place *place, struct devmap_info *ret, struct error *err)
 {
 	struct kernel_names names;
 
 	if (place->kind == THIN_PLACE_LVM)
-		return no_lvm(err);
+		return kernel_lvm_find(place, ret, err);
 	kernel_names_part(place->uuid, "pool", &names);
 	return devmap_info(names.uuid, ret, err);
 }
@@ -115,7 +111,7 @@ static int detach_parts(const char *dir, const struct thin_place *place, struct 
 	case THIN_PLACE_LVM:
 		break;
 	}
-	return no_lvm(err);
+	return kernel_lvm_deactivate(dir, place, err);
 }
 
 static int create_pool(const struct thin_place *place, const struct kernel_parts *parts,
@@ -145,8 +141,10 @@ static int make_pool(const char *dir, const struct thin_place *place, unsigned l
 	struct error ignored = {0};
 	struct kernel_parts parts;
 
+	/* Nobody expects a program to be run by whatever comes first after a boot. */
 	if (place->kind == THIN_PLACE_LVM)
-		return no_lvm(err);
+		return error_set(err, ERR_NOT_FOUND, "LVM has not activated %s/%s", place->vg,
+				 place->lv);
 	if (attach_parts(dir, place, lock_timeout_ms, &parts, err) < 0)
 		return -1;
 	if (create_pool(place, &parts, err) == 0)
@@ -157,8 +155,12 @@ static int make_pool(const char *dir, const struct thin_place *place, unsigned l
 }
 
 /* One that a killed command left suspended, or without a table. */
-static int mend_pool(struct devmap_info *info, struct error *err)
+static int mend_pool(const struct thin_place *place, struct devmap_info *info, struct error *err)
 {
+	if (place->kind == THIN_PLACE_LVM && info->exists && !info->live) {
+		info->exists = false; /* LVM's to mend */
+		return 0;
+	}
 	if (info->exists && !info->live) {
 		if (devmap_remove(info->uuid, 0, err) < 0)
 			return -1;
@@ -170,7 +172,7 @@ static int mend_pool(struct devmap_info *info, struct error *err)
 int kernel_pool_activate(const char *dir, const struct thin_place *place, unsigned lock_timeout_ms,
 			 struct devmap_info *ret, struct error *err)
 {
-	if (kernel_pool_find(place, ret, err) < 0 || mend_pool(ret, err) < 0)
+	if (kernel_pool_find(place, ret, err) < 0 || mend_pool(place, ret, err) < 0)
 		return -1;
 	if (ret->exists)
 		return devmap_make_node(ret, err);
@@ -189,7 +191,9 @@ int thin_kernel_activate(const char *dir, unsigned lock_timeout_ms, struct error
 	if (kernel_place_load(dir, &place, err) < 0
 	    || kernel_lock_take(dir, "activate", lock_timeout_ms, &lock, err) < 0)
 		return -1;
-	status = kernel_pool_activate(dir, &place, lock_timeout_ms, &info, err);
+	status = place.kind == THIN_PLACE_LVM ? kernel_lvm_activate(dir, &place, err) : 0;
+	if (status == 0)
+		status = kernel_pool_activate(dir, &place, lock_timeout_ms, &info, err);
 	kernel_lock_drop(dir, &lock);
 	return status;
 }
@@ -232,7 +236,7 @@ static int take_down(const char *dir, const struct thin_place *place, struct err
 {
 	struct devmap_info info;
 
-	if (kernel_pool_find(place, &info, err) < 0 || mend_pool(&info, err) < 0
+	if (kernel_pool_find(place, &info, err) < 0 || mend_pool(place, &info, err) < 0
 	    || remove_thins(place, err) < 0)
 		return -1;
 	if (place->kind != THIN_PLACE_LVM && info.exists && devmap_remove(info.uuid, 0, err) < 0)
