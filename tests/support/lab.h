@@ -6,10 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/*
- * Skips the calling test where device-mapper has no such target for this process; in the lab that
- * is a failure.
- */
+/* Skips the calling test where this process may not drive dm-thin; in the lab that is a failure. */
 void lab_need(const char *target);
 
 /* A file of that size in memory on a loop device, "/dev/loop7" (owned), and nothing left after. */

@@ -19,8 +19,14 @@
 #include "pkg/thin/place.h"
 #include "pkg/thin/pool.h"
 
-/* Can this process drive dm-thin? Errors: ERR_UNSUPPORTED (why not, and what would help). */
+/*
+ * Can this process drive dm-thin? Modules are loaded by the kernel itself when it is asked.
+ * Errors: ERR_UNSUPPORTED (why not, and what would help).
+ */
 MUST_CHECK int thin_kernel_check(struct error *err);
+
+/* The same as a few constant words, "not root"; NULL: it can. */
+const char *thin_kernel_obstacle(void);
 
 /* Activates when needed. Errors: as thin_open(). */
 MUST_CHECK int thin_kernel_open(const char *dir, const struct thin_open *how,

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Can this process drive dm-thin, and if not, what is it that is missing? */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "pkg/base/cleanup.h"
+#include "pkg/base/log.h"
+#include "pkg/thin/kernel/devmap.h"
+#include "pkg/thin/kernel/engine.h"
+
+/* /proc/misc lists the driver also where nobody made the node in /dev. */
+static bool is_listed(void)
+{
+	char line[128];
+	bool found = false;
+	FILE *misc = fopen("/proc/misc", "re");
+
+	if (!misc)
+		return false;
+	while (!found && fgets(line, sizeof(line), misc))
+		found = strstr(line, " device-mapper\n") != NULL;
+	fclose(misc);
+	return found;
+}
+
+/* Opening the node loads the module where there is one. The library would make the node to do so. */
+static bool kernel_has_device_mapper(void)
+{
+	cleanup_fd int fd = open("/dev/mapper/control", O_RDWR | O_CLOEXEC);
+
+	if (fd >= 0)
+		return true;
+	if (errno == ENODEV || errno == ENXIO)
+		return false;
+	return errno != ENOENT || is_listed();
+}
+
+/* In the user namespace that we are in; whether that is the machine's, its ioctls tell. */
+static bool may_administer(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {0};
+
+	return syscall(SYS_capget, &header, sets) == 0
+	       && (sets[0].effective & (1U << CAP_SYS_ADMIN)) != 0;
+}
+
+static const struct obstacle {
+	const char *reason, *help;
+} no_driver = {"no device-mapper in this kernel",
+	       "modprobe dm_mod, where the kernel has it as a module"},
+  not_root = {"not root", "run it as root"},
+  not_ours = {"device-mapper does not let us in",
+	      "a container needs /dev/mapper/control and CAP_SYS_ADMIN of the machine itself"},
+  no_thin = {"no dm-thin in this kernel",
+	     "modprobe dm_thin_pool, where the kernel has it as a module"};
+
+static const struct obstacle *find_obstacle(void)
+{
+	struct error err = {0};
+	char library[64], driver[64];
+
+	if (!kernel_has_device_mapper())
+		return &no_driver;
+	if (!may_administer())
+		return &not_root;
+	if (devmap_check("thin-pool", &err) == 0)
+		return NULL;
+	log_debug("%s", err.cause);
+	devmap_versions(library, sizeof(library), driver, sizeof(driver));
+	return driver[0] ? &no_thin : &not_ours;
+}
+
+const char *thin_kernel_obstacle(void)
+{
+	const struct obstacle *o = find_obstacle();
+
+	return o ? o->reason : NULL;
+}
+
+int thin_kernel_check(struct error *err)
+{
+	const struct obstacle *o = find_obstacle();
+
+	if (!o)
+		return 0;
+	return error_set(err, ERR_UNSUPPORTED, "no kernel engine here: %s (%s)", o->reason,
+			 o->help);
+}
