@@ -161,6 +161,7 @@ valgrind: ## unit tests under valgrind's memcheck: make valgrind ONLY=pkg/ext4
 coverage: ## lines that the unit tests reach, by file and folder; fails below the floor
 	@mkdir -p build/coverage && find build/coverage -name '*.gcda' -delete
 	@$(MAKE) --no-print-directory -j$(JOBS) CC=gcc FLAVOUR=coverage unit
+	@THINPULL_FLAVOUR=coverage bash tests/kernel/boot.sh tests/kernel/05_unit.sh
 	@echo 'coverage of pkg, oci and registry by the unit tests alone:'
 	@python3 tests/support/coverage.py --floor $(COVERAGE_FLOOR) $(if $(MISSING),--missing) build/coverage
 

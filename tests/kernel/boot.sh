@@ -6,7 +6,8 @@
 #   boot.sh --shell [DISK...]    a shell instead
 #
 # The guest sees the machine's files, this source tree at /run/src, where the script starts, and at
-# /run/lab a folder of its own. LAB_MEMORY says how much RAM it has (2G).
+# /run/lab a folder of its own. LAB_MEMORY says how much RAM it has (2G); the variables below reach
+# the script.
 set -euo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -40,10 +41,15 @@ for disk; do
     disks+=("ubd$(printf "\\x$(printf %x $((97 + ${#disks[@]})))")=$disk")
 done
 
+variables=()
+for variable in THINPULL_ROUNDS THINPULL_SEED THINPULL_EVERY THINPULL_FLAVOUR; do
+    [ -z "${!variable:-}" ] || variables+=("$variable=${!variable}")
+done
+
 boot() {
     HOME=$dir/home "$kernel" mem="${LAB_MEMORY:-2G}" rootfstype=hostfs rootflags=/ rw \
         init="$top/tests/kernel/init.sh" con=null quiet loglevel=3 umid="$name" \
-        "${disks[@]}" LAB_SRC="$top" LAB_DIR="$dir" LAB_MODULES="$modules" "$@"
+        "${disks[@]}" LAB_SRC="$top" LAB_DIR="$dir" LAB_MODULES="$modules" "${variables[@]}" "$@"
 }
 
 if [ "$script" = --shell ]; then

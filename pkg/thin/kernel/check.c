@@ -50,45 +50,48 @@ static bool may_administer(void)
 	       && (sets[0].effective & (1U << CAP_SYS_ADMIN)) != 0;
 }
 
-static const struct obstacle {
-	const char *reason, *help;
-} no_driver = {"no device-mapper in this kernel",
-	       "modprobe dm_mod, where the kernel has it as a module"},
-  not_root = {"not root", "run it as root"},
-  not_ours = {"device-mapper does not let us in",
-	      "a container needs /dev/mapper/control and CAP_SYS_ADMIN of the machine itself"},
-  no_thin = {"no dm-thin in this kernel",
-	     "modprobe dm_thin_pool, where the kernel has it as a module"};
+enum obstacle { NOTHING, NO_DRIVER, NOT_ROOT, NOT_LET_IN, NO_THIN };
 
-static const struct obstacle *find_obstacle(void)
+static const struct {
+	const char *reason, *help;
+} texts[] = {
+	[NO_DRIVER] = {"no device-mapper in this kernel",
+		       "modprobe dm_mod, where the kernel has it as a module"},
+	[NOT_ROOT] = {"not root", "run it as root"},
+	[NOT_LET_IN] =
+		{"device-mapper does not let us in",
+		 "a container needs /dev/mapper/control and CAP_SYS_ADMIN of the machine itself"},
+	[NO_THIN] = {"no dm-thin in this kernel",
+		     "modprobe dm_thin_pool, where the kernel has it as a module"},
+};
+
+static enum obstacle find_obstacle(void)
 {
 	struct error err = {0};
 	char library[64], driver[64];
 
 	if (!kernel_has_device_mapper())
-		return &no_driver;
+		return NO_DRIVER;
 	if (!may_administer())
-		return &not_root;
+		return NOT_ROOT;
 	if (devmap_check("thin-pool", &err) == 0)
-		return NULL;
+		return NOTHING;
 	log_debug("%s", err.cause);
 	devmap_versions(library, sizeof(library), driver, sizeof(driver));
-	return driver[0] ? &no_thin : &not_ours;
+	return driver[0] ? NO_THIN : NOT_LET_IN;
 }
 
 const char *thin_kernel_obstacle(void)
 {
-	const struct obstacle *o = find_obstacle();
-
-	return o ? o->reason : NULL;
+	return texts[find_obstacle()].reason;
 }
 
 int thin_kernel_check(struct error *err)
 {
-	const struct obstacle *o = find_obstacle();
+	enum obstacle o = find_obstacle();
 
-	if (!o)
+	if (o == NOTHING)
 		return 0;
-	return error_set(err, ERR_UNSUPPORTED, "no kernel engine here: %s (%s)", o->reason,
-			 o->help);
+	return error_set(err, ERR_UNSUPPORTED, "no kernel engine here: %s (%s)", texts[o].reason,
+			 texts[o].help);
 }
