@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "pkg/base/cleanup.h"
+#include "pkg/thin/kernel/devnode.h"
 #include "tests/support/cmocka.h"
 #include "tests/support/lab.h"
 
@@ -290,6 +291,36 @@ static void missing_node_is_made_stale_one_replaced(void **state)
 	take_away();
 }
 
+static void node_of_a_living_device_is_not_taken_away(void **state)
+{
+	struct devmap_info i;
+
+	(void)state;
+	lab_need("error");
+	make();
+	i = look();
+	devnode_remove(NAME);
+	assert_true(devnode_is(NAME, i.major, i.minor));
+	take_away();
+}
+
+static void versions_and_targets(void **state)
+{
+	char library[64], driver[64], cut[4] = "abc";
+
+	(void)state;
+	lab_need("thin-pool");
+	devmap_versions(library, sizeof(library), driver, sizeof(driver));
+	assert_int_equal(strncmp(library, "1.02.", 5), 0);
+	assert_int_equal(strncmp(driver, "4.", 2), 0);
+	devmap_versions(cut, sizeof(cut), driver, sizeof(driver));
+	assert_true(strlen(cut) < sizeof(cut));
+	assert_ok(devmap_check("thin", &err), &err);
+	assert_int_equal(devmap_check("no-such-target", &err), -1);
+	assert_error(&err, ERR_UNSUPPORTED, "no-such-target");
+	assert_false(devmap_has_udev()); /* the lab says DM_DISABLE_UDEV */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -305,6 +336,8 @@ int main(void)
 		cmocka_unit_test(what_is_not_there_is_not_found),
 		cmocka_unit_test(lists_by_prefix),
 		cmocka_unit_test(missing_node_is_made_stale_one_replaced),
+		cmocka_unit_test(node_of_a_living_device_is_not_taken_away),
+		cmocka_unit_test(versions_and_targets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
