@@ -26,15 +26,32 @@ enum { LOW_WATER_PERCENT = 20 };
 
 /* --- the lock --------------------------------------------------------------------------------- */
 
+static int open_lock(const char *dir, int *ret, struct error *err)
+{
+	cleanup_free char *path = xasprintf("%s/lock", dir);
+
+	*ret = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	return *ret < 0 ? error_sys(err, "open %s", path) : 0;
+}
+
+int kernel_lock_take_shared(const char *dir, unsigned timeout_ms, int *ret_fd, struct error *err)
+{
+	cleanup_fd int fd = -1;
+
+	if (open_lock(dir, &fd, err) < 0 || tf_lock_take_shared(dir, fd, timeout_ms, err) < 0)
+		return -1;
+	*ret_fd = steal_fd(&fd);
+	return 0;
+}
+
 int kernel_lock_take(const char *dir, const char *verb, unsigned timeout_ms, int *ret_fd,
 		     struct error *err)
 {
-	cleanup_free char *path = xasprintf("%s/lock", dir);
-	cleanup_fd int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	cleanup_fd int fd = -1;
 	bool dead_owner;
 
-	if (fd < 0)
-		return error_sys(err, "open %s", path);
+	if (open_lock(dir, &fd, err) < 0)
+		return -1;
 	if (tf_lock_take(dir, fd, timeout_ms, err) < 0
 	    || tf_lock_set_owner(dir, verb, &dead_owner, err) < 0)
 		return -1;

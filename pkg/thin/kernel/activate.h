@@ -24,6 +24,8 @@ MUST_CHECK int kernel_pool_activate(const char *dir, const struct thin_place *pl
 /* DIR/lock, made when missing, with DIR/owner naming the verb; let go by kernel_lock_drop(). */
 MUST_CHECK int kernel_lock_take(const char *dir, const char *verb, unsigned timeout_ms, int *ret_fd,
 				struct error *err);
+MUST_CHECK int kernel_lock_take_shared(const char *dir, unsigned timeout_ms, int *ret_fd,
+				       struct error *err);
 void kernel_lock_drop(const char *dir, int *fd);
 
 /* --- activate_loop.c: a pool in files --------------------------------------------------------- */

@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The kernel engine's session: opened, looked at, committed, ended. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "pkg/base/alloc.h"
+#include "pkg/base/cleanup.h"
+#include "pkg/base/log.h"
+#include "pkg/thin/kernel/activate.h"
+#include "pkg/thin/kernel/claim.h"
+#include "pkg/thin/kernel/pool_internal.h"
+#include "pkg/thin/kernel/table.h"
+
+/* --- what the kernel says --------------------------------------------------------------------- */
+
+int tk_pool_read_status(struct tk_pool *p, struct kernel_pool_status *ret, struct error *err)
+{
+	cleanup_free char *type = NULL, *params = NULL;
+
+	if (devmap_status(p->device.uuid, false, &type, &params, err) < 0)
+		return -1;
+	if (strcmp(type, "thin-pool") != 0)
+		return error_set(err, ERR_INCONSISTENT, "%s is no thin-pool but %s", p->device.name,
+				 type);
+	return kernel_pool_status_parse(params, ret, err);
+}
+
+static bool is_out_of_metadata(const struct kernel_pool_status *st)
+{
+	return st->metadata_used >= st->metadata_total;
+}
+
+static const char *mode_name(const struct kernel_pool_status *st)
+{
+	switch (st->mode) {
+	case KERNEL_POOL_FAIL:
+	case KERNEL_POOL_ERROR:
+		return "fail";
+	case KERNEL_POOL_OUT_OF_DATA:
+		return st->needs_check ? "needs_check" : "out_of_data_space";
+	case KERNEL_POOL_READ_ONLY:
+		if (st->needs_check)
+			return "needs_check";
+		return is_out_of_metadata(st) ? "out_of_metadata_space" : "ro";
+	case KERNEL_POOL_WRITE:
+		break;
+	}
+	return st->needs_check ? "needs_check" : "rw";
+}
+
+/* What a mode is as an error; ERR_NONE: it explains nothing. */
+static enum error_kind kind_of_mode(const struct kernel_pool_status *st, enum error_detail *ret)
+{
+	*ret = ERR_DETAIL_NONE;
+	if (st->mode == KERNEL_POOL_FAIL || st->mode == KERNEL_POOL_ERROR)
+		return ERR_INCONSISTENT;
+	if (st->needs_check) {
+		*ret = ERR_DETAIL_NEEDS_CHECK;
+		return ERR_INCONSISTENT;
+	}
+	if (st->mode == KERNEL_POOL_WRITE)
+		return ERR_NONE;
+	if (st->mode == KERNEL_POOL_READ_ONLY && !is_out_of_metadata(st))
+		return ERR_INCONSISTENT;
+	*ret = ERR_DETAIL_POOL_FULL;
+	return ERR_NO_SPACE;
+}
+
+void tk_pool_explain(void *arg, struct error *err)
+{
+	struct tk_pool *p = arg;
+	struct kernel_pool_status st;
+	struct error ignored = {0};
+	enum error_detail detail;
+	enum error_kind kind;
+
+	if (tk_pool_read_status(p, &st, &ignored) < 0)
+		return;
+	kind = kind_of_mode(&st, &detail);
+	if (kind == ERR_NONE)
+		return;
+	error_wrap(err, "pool %s is in mode %s", p->device.name, mode_name(&st));
+	err->kind = kind;
+	if (detail != ERR_DETAIL_NONE)
+		(void)error_set_detail(err, detail);
+}
+
+int tk_pool_message(struct tk_pool *p, struct error *err, const char *fmt, ...)
+{
+	cleanup_free char *text = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	text = xvasprintf(fmt, ap);
+	va_end(ap);
+	p->counts.messages++;
+	if (devmap_message(p->device.uuid, err, "%s", text) == 0)
+		return 0;
+	/* These say something of the pool, the others of what was asked for. */
+	if (err->sys == EOPNOTSUPP || err->sys == EIO || err->sys == EINVAL || err->sys == ENOSPC)
+		tk_pool_explain(p, err);
+	return error_wrap(err, "pool message \"%s\"", text);
+}
+
+int tk_pool_check_writable(const struct tk_pool *p, struct error *err)
+{
+	if (p->mode != THIN_WRITE)
+		return error_set(err, ERR_BUSY, "the pool is open for reading");
+	if (p->failure.kind != ERR_NONE) {
+		*err = p->failure;
+		return -1;
+	}
+	return 0;
+}
+
+/* --- transactions ----------------------------------------------------------------------------- */
+
+/* Any thin device's flush is the pool's: thin device 0 is always there once there was a commit. */
+static int flush(struct tk_pool *p, struct error *err)
+{
+	struct kernel_names names;
+	cleanup_free char *path = NULL;
+	cleanup_fd int fd = -1;
+
+	if (!p->unflushed)
+		return 0;
+	kernel_names_thin(p->place.uuid, 0, &names);
+	path = devmap_path(names.name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return error_sys(err, "open %s", path);
+	p->counts.flushes++;
+	if (fsync(fd) < 0) {
+		error_sys(err, "flush %s", path);
+		tk_pool_explain(p, err);
+		return -1;
+	}
+	p->unflushed = false;
+	return 0;
+}
+
+static int set_transaction_id(struct tk_pool *p, uint64_t id, struct error *err)
+{
+	if (id == p->transaction_id)
+		return 0;
+	if (tk_pool_message(p, err, "set_transaction_id %llu %llu",
+			    (unsigned long long)p->transaction_id, (unsigned long long)id)
+	    == 0) {
+		p->transaction_id = id;
+		return 0;
+	}
+	if (err->kind == ERR_SYSTEM && err->sys == EINVAL)
+		err->kind = ERR_INCONSISTENT;
+	return -1;
+}
+
+static int commit(struct thin_pool *pool, uint64_t transaction_id, struct error *err)
+{
+	struct tk_pool *p = tk_pool_of(pool);
+
+	if (tk_pool_check_writable(p, err) < 0)
+		return -1;
+	if (flush(p, err) == 0 && set_transaction_id(p, transaction_id, err) == 0)
+		return 0;
+	error_wrap(err, "commit");
+	p->failure = *err;
+	return -1;
+}
+
+/* What was done was done at once, and the record tells what of it is to be undone. */
+static int abort_changes(struct thin_pool *pool, struct error *err)
+{
+	struct tk_pool *p = tk_pool_of(pool);
+	struct kernel_pool_status st;
+
+	if (tk_pool_read_status(p, &st, err) < 0)
+		return -1;
+	p->transaction_id = st.transaction_id;
+	p->failure = (struct error){0};
+	return 0;
+}
+
+static int reserve(struct thin_pool *pool, struct error *err)
+{
+	struct tk_pool *p = tk_pool_of(pool);
+
+	return tk_pool_message(p, err, "reserve_metadata_snap");
+}
+
+static int release(struct thin_pool *pool, struct error *err)
+{
+	struct tk_pool *p = tk_pool_of(pool);
+
+	if (tk_pool_message(p, err, "release_metadata_snap") == 0)
+		return 0;
+	if (err->sys == ENODATA || err->sys == EINVAL)
+		err->kind = ERR_NOT_FOUND;
+	return -1;
+}
+
+/* --- looking ---------------------------------------------------------------------------------- */
+
+static int status(struct thin_pool *pool, struct thin_pool_status *ret, struct error *err)
+{
+	struct tk_pool *p = tk_pool_of(pool);
+	struct kernel_pool_status st;
+
+	if (tk_pool_read_status(p, &st, err) < 0)
+		return -1;
+	*ret = (struct thin_pool_status){
+		.engine = "kernel",
+		.mode = mode_name(&st),
+		.block_bytes = p->block_bytes,
+		.data_used_blocks = st.data_used,
+		.data_total_blocks = st.data_total,
+		.metadata_used_blocks = st.metadata_used,
+		.metadata_total_blocks = st.metadata_total,
+		.transaction_id = st.transaction_id,
+		.held_root = st.held_root,
+		.needs_check = st.needs_check,
+	};
+	memcpy(ret->uuid, p->place.uuid, sizeof(ret->uuid));
+	return 0;
+}
+
+void thin_kernel_counts(struct thin_pool *pool, struct thin_kernel_counts *ret)
+{
+	const struct tk_pool *p = tk_pool_of(pool);
+
+	*ret = p->counts;
+	ret->ioctls = devmap_ioctls() - p->ioctls_before;
+}
+
+/* --- opening ---------------------------------------------------------------------------------- */
+
+static void close_pool(struct thin_pool *pool)
+{
+	struct tk_pool *p = tk_pool_of(pool);
+
+	if (p->lock_fd >= 0 && p->mode == THIN_WRITE)
+		kernel_lock_drop(p->dir, &p->lock_fd);
+	cleanup_fd_ptr(&p->lock_fd);
+	cleanup_fd_ptr(&p->claims_fd);
+	thin_place_release(&p->place);
+	free(p->dir);
+	free(p->verb);
+	free(p);
+}
+
+/* Others may have the pool while a volume is written. */
+static int pause_session(struct thin_pool *pool, struct error *err)
+{
+	struct tk_pool *p = tk_pool_of(pool);
+
+	(void)err;
+	kernel_lock_drop(p->dir, &p->lock_fd);
+	return 0;
+}
+
+static int look(struct tk_pool *p, struct error *err)
+{
+	struct kernel_pool_status st;
+
+	if (tk_pool_read_status(p, &st, err) < 0)
+		return -1;
+	p->transaction_id = st.transaction_id;
+	return 0;
+}
+
+static int go_on(struct thin_pool *pool, struct error *err)
+{
+	struct tk_pool *p = tk_pool_of(pool);
+
+	if (p->lock_fd >= 0)
+		return 0;
+	if (kernel_lock_take(p->dir, p->verb, p->lock_timeout_ms, &p->lock_fd, err) < 0)
+		return -1;
+	return look(p, err);
+}
+
+static const struct thin_pool_ops ops = {
+	.create_thin = tk_device_create_thin,
+	.create_snap = tk_device_create_snap,
+	.delete = tk_device_delete,
+	.open_volume = tk_device_open_volume,
+	.commit = commit,
+	.abort = abort_changes,
+	.reserve_metadata_snap = reserve,
+	.release_metadata_snap = release,
+	.status = status,
+	.activate = tk_device_activate,
+	.deactivate = tk_device_deactivate,
+	.find_device = tk_device_find,
+	.pause = pause_session,
+	.go_on = go_on,
+	.close = close_pool,
+};
+
+static int read_block_size(struct tk_pool *p, struct error *err)
+{
+	cleanup_free char *type = NULL, *params = NULL;
+	struct kernel_pool_table table;
+	struct devmap_target target;
+
+	if (devmap_table(p->device.uuid, &target, &type, &params, err) < 0
+	    || kernel_pool_table_parse(params, &table, err) < 0)
+		return -1;
+	p->block_bytes = table.block_sectors * DEVMAP_SECTOR_BYTES;
+	return 0;
+}
+
+/* Whoever only reads takes the lock for a moment where the pool has to be activated first. */
+static int find_pool(struct tk_pool *p, struct error *err)
+{
+	int result, lock = -1;
+
+	if (p->mode == THIN_WRITE)
+		return kernel_pool_activate(p->dir, &p->place, p->lock_timeout_ms, &p->device, err);
+	if (kernel_pool_find(&p->place, &p->device, err) < 0)
+		return -1;
+	if (p->device.exists && p->device.live && !p->device.suspended)
+		return devmap_make_node(&p->device, err);
+	if (kernel_lock_take(p->dir, p->verb, p->lock_timeout_ms, &lock, err) < 0)
+		return -1;
+	result = kernel_pool_activate(p->dir, &p->place, p->lock_timeout_ms, &p->device, err);
+	kernel_lock_drop(p->dir, &lock);
+	return result;
+}
+
+static int take_lock(struct tk_pool *p, struct error *err)
+{
+	if (p->mode == THIN_WRITE)
+		return kernel_lock_take(p->dir, p->verb, p->lock_timeout_ms, &p->lock_fd, err);
+	if (p->mode == THIN_STILL)
+		return kernel_lock_take_shared(p->dir, p->lock_timeout_ms, &p->lock_fd, err);
+	return 0;
+}
+
+static int open_pool(struct tk_pool *p, struct error *err)
+{
+	if (thin_kernel_check(err) < 0 || kernel_place_load(p->dir, &p->place, err) < 0
+	    || take_lock(p, err) < 0 || find_pool(p, err) < 0 || read_block_size(p, err) < 0
+	    || claim_open(p->dir, &p->claims_fd, err) < 0)
+		return -1;
+	return look(p, err);
+}
+
+int thin_kernel_open(const char *dir, const struct thin_open *how, struct thin_pool **ret,
+		     struct error *err)
+{
+	struct tk_pool *p = xcalloc(1, sizeof(*p));
+
+	p->base.ops = &ops;
+	p->dir = xstrdup(dir);
+	p->verb = xstrdup(how->verb ? how->verb : "-");
+	p->mode = how->mode;
+	p->lock_timeout_ms = how->lock_timeout_ms;
+	p->lock_fd = p->claims_fd = -1;
+	p->ioctls_before = devmap_ioctls();
+	if (open_pool(p, err) < 0) {
+		close_pool(&p->base);
+		return -1;
+	}
+	*ret = &p->base;
+	return 0;
+}

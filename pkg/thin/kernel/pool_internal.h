@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The kernel engine's session, as its parts see it: pool.c opens, commits and looks, device.c makes
+ * and ends thin devices and their nodes, open_volume is there too, held.c reads metadata.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "pkg/thin/engine.h"
+#include "pkg/thin/kernel/devmap.h"
+#include "pkg/thin/kernel/engine.h"
+#include "pkg/thin/kernel/status.h"
+
+struct tk_pool {
+	struct thin_pool base; /* first */
+	char *dir, *verb;
+	struct thin_place place;
+	struct devmap_info device; /* the thin-pool */
+	enum thin_mode mode;
+	unsigned lock_timeout_ms;
+	int lock_fd;   /* DIR/lock; -1: none, or let go for a while */
+	int claims_fd; /* DIR/claims */
+	uint32_t block_bytes;
+	uint64_t transaction_id; /* as of our last look or commit */
+	bool unflushed;		 /* a volume that is closed wrote something */
+	struct error failure;	 /* what was written is not all there: no commit */
+	struct thin_kernel_counts counts;
+	uint64_t ioctls_before; /* of this process, at the session's start */
+};
+
+static inline struct tk_pool *tk_pool_of(struct thin_pool *pool)
+{
+	return (struct tk_pool *)pool;
+}
+
+/* ---- pool.c ---- */
+
+MUST_CHECK int tk_pool_read_status(struct tk_pool *p, struct kernel_pool_status *ret,
+				   struct error *err);
+
+/* A message to the pool, with what the kernel says of it as one of our errors. */
+MUST_CHECK int tk_pool_message(struct tk_pool *p, struct error *err, const char *fmt, ...)
+	PRINTF_LIKE(3, 4);
+
+/* The session may change the pool. */
+MUST_CHECK int tk_pool_check_writable(const struct tk_pool *p, struct error *err);
+
+/* The pool's mode as the reason of an error that the kernel gave without one. */
+void tk_pool_explain(void *arg, struct error *err);
+
+/* ---- device.c ---- */
+
+int tk_device_create_thin(struct thin_pool *pool, uint32_t id, struct error *err);
+int tk_device_create_snap(struct thin_pool *pool, uint32_t id, uint32_t origin, struct error *err);
+int tk_device_delete(struct thin_pool *pool, uint32_t id, struct error *err);
+int tk_device_activate(struct thin_pool *pool, uint32_t id, uint64_t size_bytes, bool read_only,
+		       char **ret_path, struct error *err);
+int tk_device_deactivate(struct thin_pool *pool, uint32_t id, struct error *err);
+int tk_device_find(struct thin_pool *pool, uint32_t id, char **ret_path, struct error *err);
+int tk_device_open_volume(struct thin_pool *pool, uint32_t id, uint64_t size_bytes, bool writable,
+			  struct thin_volume **ret, struct error *err);
