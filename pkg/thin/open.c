@@ -2,47 +2,60 @@
 /* Chooses the engine of a pool and opens it. */
 #include "pkg/thin/open.h"
 
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
-
 #include "pkg/base/cleanup.h"
 #include "pkg/thin/file/engine.h"
+#include "pkg/thin/kernel/engine.h"
+#include "pkg/thin/place.h"
 
-/* /proc/misc lists the driver also where nobody made the node in /dev. */
-static bool kernel_has_device_mapper(void)
+/* A place that only the kernel can reach, or one that it has just now. @dir: NULL = neither. */
+static int look_at_place(const char *dir, bool *ret_needs_kernel, bool *ret_active,
+			 struct error *err)
 {
-	char line[128];
-	FILE *misc;
-	bool found = false;
+	cleanup(thin_place_release) struct thin_place place = {0};
 
-	if (access("/dev/mapper/control", F_OK) == 0)
-		return true;
-	misc = fopen("/proc/misc", "re");
-	if (!misc)
-		return false;
-	while (!found && fgets(line, sizeof(line), misc))
-		found = strstr(line, "device-mapper") != NULL;
-	fclose(misc);
-	return found;
+	*ret_needs_kernel = *ret_active = false;
+	if (!dir)
+		return 0;
+	if (thin_place_load(dir, &place, err) < 0)
+		return -1;
+	*ret_needs_kernel = place.kind != THIN_PLACE_FILES;
+	*ret_active = thin_kernel_is_active(dir, &place);
+	return 0;
+}
+
+static int choose_kernel(const char *reason, struct thin_engine_choice *ret, struct error *err)
+{
+	*ret = (struct thin_engine_choice){.engine = THIN_ENGINE_KERNEL, .reason = reason};
+	return thin_kernel_check(err);
+}
+
+static int choose_file(const char *reason, struct thin_engine_choice *ret)
+{
+	*ret = (struct thin_engine_choice){.engine = THIN_ENGINE_FILE, .reason = reason};
+	return 0;
 }
 
 int thin_engine_choose(const char *dir, enum thin_engine wanted, struct thin_engine_choice *ret,
 		       struct error *err)
 {
-	(void)dir;
+	const char *obstacle = thin_kernel_obstacle();
+	bool needs_kernel, active;
+
 	if (wanted == THIN_ENGINE_KERNEL)
-		return error_set(err, ERR_UNSUPPORTED, "the kernel engine is not there yet");
-	ret->engine = THIN_ENGINE_FILE;
+		return choose_kernel("asked for", ret, err);
+	if (look_at_place(dir, &needs_kernel, &active, err) < 0)
+		return -1;
+	if (wanted == THIN_ENGINE_FILE && needs_kernel)
+		return error_set(err, ERR_UNSUPPORTED,
+				 "the pool is on block devices, which only the kernel engine uses");
 	if (wanted == THIN_ENGINE_FILE)
-		ret->reason = "asked for";
-	else if (!kernel_has_device_mapper())
-		ret->reason = "no device-mapper in this kernel";
-	else if (geteuid() != 0)
-		ret->reason = "not root";
-	else
-		ret->reason = "the kernel engine is not there yet";
-	return 0;
+		return choose_file("asked for", ret);
+	if (needs_kernel)
+		return choose_kernel("the pool is on block devices", ret, err);
+	if (active && !obstacle)
+		return choose_kernel("the kernel has the pool", ret, err);
+	return obstacle ? choose_file(obstacle, ret)
+			: choose_kernel("root, and dm-thin is there", ret, err);
 }
 
 const char *thin_engine_name(enum thin_engine engine)
@@ -78,5 +91,7 @@ int thin_open(const char *dir, const struct thin_open *how, struct thin_pool **r
 
 	if (thin_engine_choose(dir, how->engine, &choice, err) < 0)
 		return -1;
+	if (choice.engine == THIN_ENGINE_KERNEL)
+		return thin_kernel_open(dir, how, ret, err);
 	return open_file(dir, how, ret, err);
 }
