@@ -193,7 +193,7 @@ soak: ## engine and ext4 writer with new seeds, release and asan, and fuzzed: ma
 	@$(MAKE) --no-print-directory -s -j$(JOBS) CC=clang FLAVOUR=fuzz fuzz-bin
 	@tests/soak --jobs $(JOBS) --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
-.PHONY: bench bench-pull bench-thin bench-ext4
+.PHONY: bench bench-pull bench-thin bench-ext4 bench-kernel
 bench: bench-pull bench-thin bench-ext4 ## everything below: medians, beside what others take on the same machine
 bench-pull: deps ## pull a large image beside skopeo and umoci
 	@$(MAKE) --no-print-directory -s -j$(JOBS) all
@@ -204,6 +204,11 @@ bench-thin: deps ## the file engine: writes, commits, opening, checking, diff, m
 bench-ext4: deps ## the ext4 writer: speed, and fragmentation beside a kernel and mke2fs
 	@$(MAKE) --no-print-directory -s -j$(JOBS) all tool-bin $(OUT)/tests/bench/ext4_bench
 	@bash tests/bench/ext4.sh
+# Not a part of `bench`: a quarter of an hour, and Debian's containerd is installed for it.
+bench-kernel: deps ## pull and one more snapshot in the lab kernel, beside containerd's devmapper snapshotter
+	@sh tests/support/deps.sh tests/bench/packages.txt
+	@$(MAKE) --no-print-directory -s -j$(JOBS) all
+	@bash tests/bench/kernel.sh
 
 .PHONY: demo
 demo: deps ## set up everything, pull a real image from a real registry, run a container of it

@@ -42,7 +42,7 @@ for disk; do
 done
 
 variables=()
-for variable in THINPULL_ROUNDS THINPULL_SEED THINPULL_EVERY THINPULL_FLAVOUR; do
+for variable in THINPULL_ROUNDS THINPULL_SEED THINPULL_EVERY THINPULL_FLAVOUR BENCH_RUNS; do
     [ -z "${!variable:-}" ] || variables+=("$variable=${!variable}")
 done
 

@@ -59,3 +59,24 @@ check_pool() {
     thin_check -q "$device" || { thin_check "$device"; fail 'thin_check'; }
     losetup -d "$device"
 }
+
+# start_registry LAYOUT:TAG...: a docker-registry that has these, as $REGISTRY/NAME:TAG with the last
+# part of LAYOUT. It goes with the guest.
+start_registry() {
+    local i
+    python3 "$TOP/tests/support/registry_store.py" "$WORK/registry" "$@"
+    cat >"$WORK/registry.yml" <<YML
+version: 0.1
+log: {level: warn, accesslog: {disabled: true}}
+storage: {filesystem: {rootdirectory: $WORK/registry}, maintenance: {readonly: {enabled: true}}}
+http: {addr: "127.0.0.1:5000"}
+YML
+    docker-registry serve "$WORK/registry.yml" >"$WORK/registry.log" 2>&1 &
+    registry_pid=$!
+    for i in $(seq 100); do
+        ! { : <>/dev/tcp/127.0.0.1/5000; } 2>/dev/null || break
+        sleep 0.1
+        [ "$i" -lt 100 ] || { cat "$WORK/registry.log"; fail 'the registry does not start'; }
+    done
+    REGISTRY=localhost:5000
+}

@@ -1,10 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Installs the Debian packages of packages.txt that are missing. Returns at once when none is; no
-# service is started, and none that this run brought in is left enabled.
+# Installs the Debian packages of packages.txt, or of other such lists, that are missing. Returns at
+# once when none is; no service is started, and none that this run brought in is left enabled.
+#
+# usage: deps.sh [LIST...]
 set -eu
-cd "$(dirname "$0")"
-packages=$(sed 's/#.*//' packages.txt)
+[ $# -gt 0 ] || set -- "$(dirname "$0")/packages.txt"
+packages=$(sed 's/#.*//' "$@")
 
 missing() {
     # shellcheck disable=SC2086
@@ -30,12 +32,12 @@ install_packages() {
     apt-get update -q || echo 'deps: apt-get update had errors, going on' >&2
     # shellcheck disable=SC2086
     apt-get install -q -y --no-install-recommends $todo
-    case " $todo" in
-    *' docker-registry '*)
-        if command -v systemctl >/dev/null; then
-            systemctl disable docker-registry.service >/dev/null 2>&1 || true
-        fi ;;
-    esac
+    command -v systemctl >/dev/null || return 0
+    for service in docker-registry containerd; do
+        case " $todo" in
+        *" $service "*) systemctl disable "$service.service" >/dev/null 2>&1 || true ;;
+        esac
+    done
 }
 
 command -v dpkg-query >/dev/null || { echo 'deps: this needs Debian' >&2; exit 1; }
@@ -47,7 +49,7 @@ if [ "$(id -u)" -ne 0 ]; then
     command -v sudo >/dev/null || { echo "deps: as root, run: apt-get install $todo" >&2; exit 1; }
     echo "deps: installing through sudo: $todo"
     rm -f "$have"
-    exec sudo sh ./deps.sh
+    exec sudo sh "$0" "$@"
 fi
 echo "deps: installing: $todo"
 install_packages

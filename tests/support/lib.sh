@@ -16,9 +16,9 @@ WORK=$(mktemp -d "${TMPDIR:-/tmp}/thinpull-it.XXXXXX")
 ROOT=$WORK/root
 export PYTHONDONTWRITEBYTECODE=1 LANG=C.UTF-8 TZ=UTC
 export THINPULL_RUN_DIR=$WORK/run
+unset THINPULL_ROOT THINPULL_POOL
 # The kernel engine has its tests in tests/kernel.
 export THINPULL_ENGINE=file
-unset THINPULL_ROOT THINPULL_POOL THINPULL_ENGINE
 case ":$PATH:" in *:/usr/sbin:*) ;; *) PATH=$PATH:/usr/sbin:/sbin ;; esac
 registry_pid=
 server_pid= # of other servers that a script starts
