@@ -21,6 +21,8 @@ struct store {
 /* The pool without its record. Errors: ERR_NOT_FOUND, as thin_open(). */
 MUST_CHECK int store_open_pool(struct store *s, enum thin_mode mode, struct thin_pool **ret,
 			       struct error *err);
+/* What killed makers of pools left goes, unless somebody is making one just now. */
+void store_remove_unfinished_pools(struct store *s);
 /* Room for so much in the file system of a folder of the store. Errors: ERR_NO_SPACE. */
 MUST_CHECK int store_guard_host(const char *dir, uint64_t need_bytes, struct error *err);
 /* The ChainIDs of an image, lowest first, from its manifest and config in the content. Owned. */

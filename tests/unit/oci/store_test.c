@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A root folder and its pool: names, making, what is refused, the guard, the check. */
+/* A root folder and its pool: names, sessions, what is refused, the guard, the check. */
 #include "oci/store.h"
 
-#include <dirent.h>
 #include <stdlib.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -11,7 +10,6 @@
 #include "pkg/thin/file/engine.h"
 #include "pkg/thin/file/fsck.h"
 #include "tests/support/cmocka.h"
-#include "tests/support/layout_folder.h"
 #include "tests/support/scratch.h"
 #include "tests/support/store_fixture.h"
 
@@ -114,7 +112,7 @@ static void a_relative_root_stays_where_it_was_opened(void **state)
 	assert_true(is_there("deep/er/spool"));
 }
 
-/* --- making a pool ---------------------------------------------------------------------------- */
+/* --- sessions --------------------------------------------------------------------------------- */
 
 static void what_needs_a_pool_says_that_there_is_none(void **state)
 {
@@ -133,62 +131,6 @@ static void what_needs_a_pool_says_that_there_is_none(void **state)
 	assert_error(&err, ERR_NOT_FOUND, "no pool other");
 	assert_int_equal(store_pool_check(s, &findings, &err), -1);
 	assert_error(&err, ERR_NOT_FOUND, "no pool other");
-}
-
-static void a_pool_is_made_once(void **state)
-{
-	struct store_pool_params params = {0};
-
-	(void)state;
-	assert_int_equal(store_pool_create(f.store, &params, &err), -1);
-	assert_error(&err, ERR_BUSY, "there is a pool default already");
-}
-
-static void a_pool_that_cannot_be_made_leaves_nothing(void **state)
-{
-	static const struct store_pool_params cases[] = {
-		{.data_bytes = 64 * MIB, .base_bytes = 1000},	/* too small for a file system */
-		{.data_bytes = 64 * MIB, .block_bytes = 65537}, /* no block size */
-		{.data_bytes = 1 * MIB, .base_bytes = 64 * MIB, .block_bytes = 1 << 20}, /* full */
-	};
-	cleanup(store_close_ptr) struct store *s = open_again("other", 0, 0);
-	cleanup_free char *pools = xasprintf("%s/pools", f.root);
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		DIR *dir;
-		struct dirent *entry;
-
-		assert_int_equal(store_pool_create(s, &cases[i], &err), -1);
-		assert_error(&err, err.kind, "pool other");
-		assert_false(store_pool_exists(s));
-		dir = opendir(pools);
-		while ((entry = readdir(dir)))
-			if (entry->d_name[0] != '.')
-				assert_string_equal(entry->d_name, "default");
-			else
-				assert_true(strlen(entry->d_name) <= 2);
-		closedir(dir);
-	}
-}
-
-static void what_a_killed_maker_left_is_taken_away(void **state)
-{
-	struct store_pool_params params = {.data_bytes = 64 * MIB, .base_bytes = 16 * MIB};
-	cleanup(store_close_ptr) struct store *s = open_again("other", 0, 0);
-	struct snapshots *session;
-
-	(void)state;
-	put_file(f.root, "pools/.new-third/meta", "half");
-	put_file(f.root, "pools/.new-third/data", "");
-	put_file(f.root, "pools/.new-other/owner", "");
-	assert_ok(store_pool_create(s, &params, &err), &err);
-	assert_false(is_there("pools/.new-third") || is_there("pools/.new-other"));
-	/* In passing, too. */
-	put_file(f.root, "pools/.new-third/meta.tmp", "half");
-	assert_ok(store_write(f.store, &session, &err), &err);
-	snapshots_close(session);
-	assert_false(is_there("pools/.new-third"));
 }
 
 static void a_writer_is_told_of_the_one_before_it(void **state)
@@ -369,9 +311,6 @@ int main(void)
 		CASE(a_pool_with_a_strange_name_is_refused),
 		CASE(a_relative_root_stays_where_it_was_opened),
 		CASE(what_needs_a_pool_says_that_there_is_none),
-		CASE(a_pool_is_made_once),
-		CASE(a_pool_that_cannot_be_made_leaves_nothing),
-		CASE(what_a_killed_maker_left_is_taken_away),
 		CASE(a_writer_is_told_of_the_one_before_it),
 		CASE(the_guard_keeps_a_part_of_the_data_free),
 		CASE(the_guard_keeps_a_part_of_the_metadata_free),
