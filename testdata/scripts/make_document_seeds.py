@@ -122,9 +122,19 @@ SEEDS = {
         "disk": json.dumps({"report": [{"pv": [dict(LVM_GROUP, pv_name="/dev/sdx")]}]}),
         "settings": 'monitoring=1\nprofile_dir="/etc/lvm/profile"\n',
     },
+    "dm_text": {
+        "pool": "7 18/2048 33/4096 - out_of_data_space no_discard_passdown error_if_no_space "
+                "needs_check 1024",
+        "old_pool": "18446744073709551615 18/2048 33/4096 12",
+        "fail": "Fail",
+        "thin": "131072 131071",
+        "thin_empty": "0 -",
+        "table": "254:0 254:1 128 6553 2 skip_block_zeroing error_if_no_space",
+        "uuid": "THINPULL-0123456789abcdeffedcba9876543210-16777215",
+    },
 }
 
-PLAIN = {"reference", "challenge", "realm", "mounts", "user", "lvm_report"}  # all others are JSON
+PLAIN = {"reference", "challenge", "realm", "mounts", "user", "lvm_report", "dm_text"}  # not JSON
 
 for kind, seeds in SEEDS.items():
     folder = os.path.join(TOP, "testdata/fuzz", kind)
