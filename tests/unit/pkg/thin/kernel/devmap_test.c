@@ -135,6 +135,17 @@ static void failed_create_leaves_nothing(void **state)
 	}
 }
 
+static void create_without_a_node_is_undone(void **state)
+{
+	(void)state;
+	lab_need("error");
+	assert_int_equal(mkdir("/dev/mapper/" NAME, 0700), 0); /* somebody's folder is in the way */
+	assert_int_equal(devmap_create(NAME, UUID, &nothing_there, 1, 0, &err), -1);
+	assert_error(&err, ERR_SYSTEM, "there is no udevd that makes nodes: ");
+	assert_false(look().exists);
+	assert_int_equal(rmdir("/dev/mapper/" NAME), 0);
+}
+
 static void remove_waits_for_the_last_user_a_second(void **state)
 {
 	struct timespec quarter = {0, 250000000};
@@ -329,6 +340,7 @@ int main(void)
 		cmocka_unit_test(control_node_is_not_handed_to_programs),
 		cmocka_unit_test(taken_names_are_busy_and_stay_whose_they_are),
 		cmocka_unit_test(failed_create_leaves_nothing),
+		cmocka_unit_test(create_without_a_node_is_undone),
 		cmocka_unit_test(remove_waits_for_the_last_user_a_second),
 		cmocka_unit_test(deferred_is_not_removed),
 		cmocka_unit_test(suspended_reloaded_resumed),
