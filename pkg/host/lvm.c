@@ -323,12 +323,14 @@ int lvm_group_create(const char *vg, const char *device, const uint8_t uuid[LVM_
 	return change(group, err);
 }
 
-int lvm_group_remove(const char *vg, const char *device, struct error *err)
+int lvm_group_remove(const char *vg, const char *device, bool with_volumes, struct error *err)
 {
 	const char *group[] = {"vgremove", vg, NULL};
+	const char *all[] = {"vgremove", "-y", vg, NULL};
 	const char *disk[] = {"pvremove", "-y", device, NULL};
 
-	if (*vg && (check_name(vg, err) < 0 || command(group, 0, &usual, err) < 0))
+	if (*vg
+	    && (check_name(vg, err) < 0 || command(with_volumes ? all : group, 0, &usual, err) < 0))
 		return -1;
 	return command(disk, 0, &usual, err);
 }

@@ -74,8 +74,10 @@ MUST_CHECK int lvm_policy_of(const struct lvm_pool *pool, struct lvm_policy *ret
  */
 MUST_CHECK int lvm_group_create(const char *vg, const char *device,
 				const uint8_t uuid[LVM_UUID_BYTES], struct error *err);
-/* The volume group, which must be empty, and the physical volume; vg "": only that. */
-MUST_CHECK int lvm_group_remove(const char *vg, const char *device, struct error *err);
+/* The volume group, empty unless all volumes are to go with it, and the physical volume; vg "": only
+ * that. */
+MUST_CHECK int lvm_group_remove(const char *vg, const char *device, bool with_volumes,
+				struct error *err);
 
 struct lvm_pool_params {
 	const char *vg, *lv;

@@ -227,9 +227,11 @@ static void a_group_is_made_and_taken_away(void **state)
 	assert_ok(lvm_group_create("vg", "/dev/sdx", disk, &err), &err);
 	assert_calls("pvcreate -y --uuid 012345-6789-abcd-ef10-3254-7698-badcfe --norestorefile "
 		     "/dev/sdx\nvgcreate -y vg /dev/sdx\n");
-	assert_ok(lvm_group_remove("vg", "/dev/sdx", &err), &err);
+	assert_ok(lvm_group_remove("vg", "/dev/sdx", false, &err), &err);
 	assert_calls("vgremove vg\npvremove -y /dev/sdx\n");
-	assert_ok(lvm_group_remove("", "/dev/sdx", &err), &err);
+	assert_ok(lvm_group_remove("vg", "/dev/sdx", true, &err), &err);
+	assert_calls("vgremove -y vg\npvremove -y /dev/sdx\n");
+	assert_ok(lvm_group_remove("", "/dev/sdx", false, &err), &err);
 	assert_calls("pvremove -y /dev/sdx\n");
 }
 
@@ -240,7 +242,7 @@ static void what_fails_is_the_last_thing_done(void **state)
 	fake_lvm(*state, "echo '  no' >&2; exit 5\n");
 	assert_int_equal(lvm_group_create("vg", "/dev/sdx", disk, &err), -1);
 	assert_error(&err, ERR_SYSTEM, "lvm pvcreate: no");
-	assert_int_equal(lvm_group_remove("vg", "/dev/sdx", &err), -1);
+	assert_int_equal(lvm_group_remove("vg", "/dev/sdx", false, &err), -1);
 	assert_error(&err, ERR_SYSTEM, "lvm vgremove: no");
 	assert_calls("pvcreate -y --uuid 012345-6789-abcd-ef10-3254-7698-badcfe --norestorefile "
 		     "/dev/sdx\nvgremove vg\n");
