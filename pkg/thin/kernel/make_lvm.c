@@ -131,8 +131,8 @@ int thin_lvm_create(const char *dir, const struct thin_lvm_params *p, struct err
 	place.vg = xstrdup(p->vg);
 	place.lv = xstrdup(POOL_LV);
 	memcpy(place.uuid, p->uuid, sizeof(place.uuid));
-	if (lvm_check(err) < 0 || thin_kernel_check(err) < 0
-	    || check_group_is_new(place.vg, err) < 0 || thin_place_store(dir, &place, err) < 0)
+	if (lvm_check(err) < 0 || check_group_is_new(place.vg, err) < 0
+	    || thin_place_store(dir, &place, err) < 0)
 		return -1;
 	if (make_volumes(&place, p, err) == 0 && thin_place_store(dir, &place, err) == 0)
 		return 0;
@@ -235,8 +235,7 @@ int thin_lvm_adopt(const char *dir, const struct thin_lvm_params *p, struct erro
 	};
 	cleanup_lvm_pool struct lvm_pool pool = {0};
 
-	if (lvm_check(err) < 0 || thin_kernel_check(err) < 0
-	    || lvm_pool_find(p->vg, p->lv, &pool, err) < 0)
+	if (lvm_check(err) < 0 || lvm_pool_find(p->vg, p->lv, &pool, err) < 0)
 		return -1;
 	place.vg = xstrdup(pool.vg);
 	place.lv = xstrdup(pool.lv);

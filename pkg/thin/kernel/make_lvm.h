@@ -7,6 +7,8 @@
  *
  * DIR/place.json is there before anything is changed, and says enough to take all of it back, after
  * a kill too: what we made has our UUID on its disk, what we adopted has its settings written down.
+ * Whether this process can drive dm-thin is for the caller to know (thin_kernel_check()).
+ *
  * LVM checks the pool's transaction id only while it has volumes in it: as long as it has none the
  * id is ours, and LVM makes none in a pool whose id is not its own.
  */
