@@ -7,55 +7,49 @@
 #include "pkg/thin/kernel/engine.h"
 #include "pkg/thin/place.h"
 
-/* A place that only the kernel can reach, or one that it has just now. @dir: NULL = neither. */
-static int look_at_place(const char *dir, bool *ret_needs_kernel, bool *ret_active,
-			 struct error *err)
+static int choose(enum thin_engine engine, const char *reason, struct thin_engine_choice *ret)
 {
-	cleanup(thin_place_release) struct thin_place place = {0};
-
-	*ret_needs_kernel = *ret_active = false;
-	if (!dir)
-		return 0;
-	if (thin_place_load(dir, &place, err) < 0)
-		return -1;
-	*ret_needs_kernel = place.kind != THIN_PLACE_FILES;
-	*ret_active = thin_kernel_is_active(dir, &place);
+	*ret = (struct thin_engine_choice){.engine = engine, .reason = reason};
 	return 0;
 }
 
-static int choose_kernel(const char *reason, struct thin_engine_choice *ret, struct error *err)
+static int must_be_kernel(const char *reason, struct thin_engine_choice *ret, struct error *err)
 {
-	*ret = (struct thin_engine_choice){.engine = THIN_ENGINE_KERNEL, .reason = reason};
-	return thin_kernel_check(err);
+	if (thin_kernel_check(err) < 0)
+		return error_wrap(err, "%s", reason);
+	return choose(THIN_ENGINE_KERNEL, reason, ret);
 }
 
-static int choose_file(const char *reason, struct thin_engine_choice *ret)
+/* Of a pool that both can run. @dir: NULL = it is not made yet. */
+static int choose_freely(const char *dir, const struct thin_place *place,
+			 struct thin_engine_choice *ret)
 {
-	*ret = (struct thin_engine_choice){.engine = THIN_ENGINE_FILE, .reason = reason};
-	return 0;
+	const char *obstacle = thin_kernel_obstacle();
+
+	if (obstacle)
+		return choose(THIN_ENGINE_FILE, obstacle, ret);
+	if (dir && thin_kernel_is_active(dir, place))
+		return choose(THIN_ENGINE_KERNEL, "the kernel has the pool", ret);
+	return choose(THIN_ENGINE_KERNEL, "root, and dm-thin is there", ret);
 }
 
 int thin_engine_choose(const char *dir, enum thin_engine wanted, struct thin_engine_choice *ret,
 		       struct error *err)
 {
-	const char *obstacle = thin_kernel_obstacle();
-	bool needs_kernel, active;
+	cleanup(thin_place_release) struct thin_place place = {.kind = THIN_PLACE_FILES};
 
 	if (wanted == THIN_ENGINE_KERNEL)
-		return choose_kernel("asked for", ret, err);
-	if (look_at_place(dir, &needs_kernel, &active, err) < 0)
+		return must_be_kernel("asked for", ret, err);
+	if (dir && thin_place_load(dir, &place, err) < 0)
 		return -1;
-	if (wanted == THIN_ENGINE_FILE && needs_kernel)
+	if (wanted == THIN_ENGINE_AUTO)
+		return place.kind == THIN_PLACE_FILES
+			       ? choose_freely(dir, &place, ret)
+			       : must_be_kernel("the pool is on block devices", ret, err);
+	if (place.kind != THIN_PLACE_FILES)
 		return error_set(err, ERR_UNSUPPORTED,
 				 "the pool is on block devices, which only the kernel engine uses");
-	if (wanted == THIN_ENGINE_FILE)
-		return choose_file("asked for", ret);
-	if (needs_kernel)
-		return choose_kernel("the pool is on block devices", ret, err);
-	if (active && !obstacle)
-		return choose_kernel("the kernel has the pool", ret, err);
-	return obstacle ? choose_file(obstacle, ret)
-			: choose_kernel("root, and dm-thin is there", ret, err);
+	return choose(THIN_ENGINE_FILE, "asked for", ret);
 }
 
 const char *thin_engine_name(enum thin_engine engine)

@@ -12,11 +12,16 @@
 #include "pkg/thin/kernel/engine.h"
 #include "tests/support/cmocka.h"
 
+bool lab_may_skip(void)
+{
+	return !getenv("THINPULL_LAB") && thin_kernel_obstacle();
+}
+
 void lab_need(const char *target)
 {
 	struct error err = {0};
 
-	if (!getenv("THINPULL_LAB") && thin_kernel_obstacle())
+	if (lab_may_skip())
 		skip();
 	assert_ok(devmap_check(target, &err), &err);
 }

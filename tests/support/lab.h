@@ -8,6 +8,8 @@
 
 /* Skips the calling test where this process may not drive dm-thin; in the lab that is a failure. */
 void lab_need(const char *target);
+/* For what is set up before a test, which cannot skip there. */
+bool lab_may_skip(void);
 
 /* A file of that size in memory on a loop device, "/dev/loop7" (owned), and nothing left after. */
 char *lab_loop_new(uint64_t bytes);

@@ -1,44 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Can this process drive dm-thin, and if not, what is it that is missing? */
-#include <errno.h>
-#include <fcntl.h>
 #include <linux/capability.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "pkg/base/cleanup.h"
 #include "pkg/base/log.h"
 #include "pkg/thin/kernel/devmap.h"
 #include "pkg/thin/kernel/engine.h"
-
-/* /proc/misc lists the driver also where nobody made the node in /dev. */
-static bool is_listed(void)
-{
-	char line[128];
-	bool found = false;
-	FILE *misc = fopen("/proc/misc", "re");
-
-	if (!misc)
-		return false;
-	while (!found && fgets(line, sizeof(line), misc))
-		found = strstr(line, " device-mapper\n") != NULL;
-	fclose(misc);
-	return found;
-}
-
-/* Opening the node loads the module where there is one. The library would make the node to do so. */
-static bool kernel_has_device_mapper(void)
-{
-	cleanup_fd int fd = open("/dev/mapper/control", O_RDWR | O_CLOEXEC);
-
-	if (fd >= 0)
-		return true;
-	if (errno == ENODEV || errno == ENXIO)
-		return false;
-	return errno != ENOENT || is_listed();
-}
 
 /* In the user namespace that we are in; whether that is the machine's, its ioctls tell. */
 static bool may_administer(void)
@@ -70,7 +38,7 @@ static enum obstacle find_obstacle(void)
 	struct error err = {0};
 	char library[64], driver[64];
 
-	if (!kernel_has_device_mapper())
+	if (!devmap_has_driver())
 		return NO_DRIVER;
 	if (!may_administer())
 		return NOT_ROOT;

@@ -413,7 +413,7 @@ static int event_has_come(const char *uuid, uint32_t event_nr, struct error *err
  */
 static int wait_a_while(const char *uuid, uint32_t event_nr, int ms, struct error *err)
 {
-	cleanup_fd int fd = open("/dev/mapper/control", O_RDWR | O_CLOEXEC);
+	cleanup_fd int fd = open(DEVNODE_CONTROL, O_RDWR | O_CLOEXEC);
 	struct pollfd p = {.fd = fd, .events = POLLIN};
 	int r = event_has_come(uuid, event_nr, err);
 
@@ -444,6 +444,11 @@ int devmap_wait(const char *uuid, uint32_t event_nr, int timeout_ms, struct erro
 char *devmap_path(const char *name)
 {
 	return devnode_path(name);
+}
+
+bool devmap_has_driver(void)
+{
+	return devnode_has_driver();
 }
 
 uint64_t devmap_ioctls(void)

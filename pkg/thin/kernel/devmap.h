@@ -18,6 +18,9 @@
 
 enum { DEVMAP_NAME_BYTES = 128, DEVMAP_UUID_BYTES = 129, DEVMAP_SECTOR_BYTES = 512 };
 
+/* Has the kernel a device-mapper? Where that cannot be told, for who is not root: yes. */
+bool devmap_has_driver(void);
+
 /*
  * Is device-mapper there, may we use it, does it know this target? A module that can be loaded is
  * loaded by the kernel itself when it is asked for. Errors: ERR_UNSUPPORTED (says which of these).

@@ -87,3 +87,30 @@ void devnode_remove_now(const char *name)
 
 	unlink(path);
 }
+
+/* /proc/misc lists the driver also where nobody made the node in /dev. */
+static bool is_listed(void)
+{
+	char line[128];
+	bool found = false;
+	FILE *misc = fopen("/proc/misc", "re");
+
+	if (!misc)
+		return false;
+	while (!found && fgets(line, sizeof(line), misc))
+		found = strstr(line, " device-mapper\n") != NULL;
+	fclose(misc);
+	return found;
+}
+
+/* Opening the node loads the module where there is one. */
+bool devnode_has_driver(void)
+{
+	cleanup_fd int fd = open(DEVNODE_CONTROL, O_RDWR | O_CLOEXEC);
+
+	if (fd >= 0)
+		return true;
+	if (errno == ENODEV || errno == ENXIO)
+		return false;
+	return errno != ENOENT || is_listed();
+}

@@ -9,6 +9,8 @@
 
 #include "pkg/base/error.h"
 
+#define DEVNODE_CONTROL "/dev/mapper/control"
+
 /* "/dev/mapper/NAME". Owned. */
 char *devnode_path(const char *name);
 
@@ -22,3 +24,6 @@ MUST_CHECK int devnode_make(const char *name, unsigned major, unsigned minor, st
 void devnode_remove(const char *name);
 /* Take it away from a device that is about to go. */
 void devnode_remove_now(const char *name);
+
+/* Has the kernel a device-mapper? Where that cannot be told, for who is not root: yes. */
+bool devnode_has_driver(void);

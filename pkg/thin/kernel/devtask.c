@@ -20,6 +20,7 @@
 
 #include "pkg/base/interrupt.h"
 #include "pkg/base/log.h"
+#include "pkg/thin/kernel/devnode.h"
 
 enum {
 	UDEV_WAIT_MS = 10000,
@@ -34,6 +35,7 @@ enum {
 static struct {
 	pthread_mutex_t lock;
 	bool ready;
+	bool driver;
 	bool udev; /* there, and has answered so far */
 	uint64_t ioctls;
 	char first_words[192]; /* of the library's errors since the last ioctl */
@@ -70,10 +72,11 @@ static void get_ready(void)
 	if (process.ready)
 		return;
 	process.ready = true;
+	process.driver = devnode_has_driver();
 	dm_log_with_errno_init(library_says);
 	/* Names are ours, or LVM's, which escapes what the kernel or udev could not bear. */
 	dm_set_name_mangling_mode(DM_STRING_MANGLING_NONE);
-	process.udev = dm_udev_get_sync_support() && udevd_listens();
+	process.udev = process.driver && dm_udev_get_sync_support() && udevd_listens();
 	if (!process.udev)
 		dm_udev_set_sync_support(0);
 }
@@ -83,7 +86,7 @@ static void close_control_on_exec(void)
 {
 	struct stat control, st;
 
-	if (stat("/dev/mapper/control", &control) < 0)
+	if (stat(DEVNODE_CONTROL, &control) < 0)
 		return;
 	for (int fd = 3; fd < 1024; fd++)
 		if (fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == control.st_rdev)
@@ -103,6 +106,15 @@ static struct dm_task *create(int type)
 	return task;
 }
 
+static int no_device_mapper(struct error *err)
+{
+	if (!process.driver)
+		return error_set(err, ERR_UNSUPPORTED, "no device-mapper in this kernel");
+	return error_set(err, ERR_UNSUPPORTED, "no device-mapper for this process: %s",
+			 process.first_words[0] ? process.first_words
+						: "its control node did not answer");
+}
+
 int devtask_new(int type, const char *uuid, struct dm_task **ret, struct error *err)
 {
 	struct dm_task *task;
@@ -111,18 +123,15 @@ int devtask_new(int type, const char *uuid, struct dm_task **ret, struct error *
 	pthread_mutex_lock(&process.lock);
 	get_ready();
 	process.first_words[0] = '\0';
-	task = create(type);
-	if (!task || (uuid && !dm_task_set_uuid(task, uuid))) {
-		r = error_set(err, ERR_UNSUPPORTED, "no device-mapper for this process: %s",
-			      process.first_words[0] ? process.first_words
-						     : "its control node did not answer");
-		if (task)
-			dm_task_destroy(task);
-		task = NULL;
-	}
-	pthread_mutex_unlock(&process.lock);
-	if (r == 0)
+	/* Without a driver the library makes the control node, which nobody takes away again. */
+	task = process.driver ? create(type) : NULL;
+	if (task && (!uuid || dm_task_set_uuid(task, uuid)))
 		*ret = task;
+	else
+		r = no_device_mapper(err);
+	if (r < 0 && task)
+		dm_task_destroy(task);
+	pthread_mutex_unlock(&process.lock);
 	return r;
 }
 

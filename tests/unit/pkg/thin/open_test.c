@@ -2,8 +2,13 @@
 /* Which engine a pool gets, and a pool opened by it. What the kernel has to say is tested in the lab. */
 #include "pkg/thin/open.h"
 
+#include <stdlib.h>
+
+#include "pkg/base/alloc.h"
 #include "pkg/base/cleanup.h"
 #include "pkg/thin/file/engine.h"
+#include "pkg/thin/kernel/engine.h"
+#include "pkg/thin/place.h"
 #include "tests/support/cmocka.h"
 #include "tests/support/scratch.h"
 
@@ -35,6 +40,56 @@ static void auto_always_finds_one(void **state)
 	assert_ok(thin_engine_choose(NULL, THIN_ENGINE_AUTO, &choice, &err), &err);
 	assert_int_not_equal(choice.engine, THIN_ENGINE_AUTO);
 	assert_true(choice.reason[0]);
+}
+
+/* On the machine itself most likely no, in the lab yes; the two ways to ask agree. */
+static void kernel_where_it_can_be(void **state)
+{
+	const char *obstacle = thin_kernel_obstacle();
+	struct thin_engine_choice choice;
+
+	(void)state;
+	if (getenv("THINPULL_LAB"))
+		assert_null(obstacle);
+	assert_ok(thin_engine_choose(NULL, THIN_ENGINE_AUTO, &choice, &err), &err);
+	assert_int_equal(choice.engine, obstacle ? THIN_ENGINE_FILE : THIN_ENGINE_KERNEL);
+	assert_string_equal(choice.reason, obstacle ? obstacle : "root, and dm-thin is there");
+	if (obstacle) {
+		assert_int_equal(thin_engine_choose(NULL, THIN_ENGINE_KERNEL, &choice, &err), -1);
+		assert_error(&err, ERR_UNSUPPORTED, obstacle);
+		return;
+	}
+	assert_ok(thin_engine_choose(NULL, THIN_ENGINE_KERNEL, &choice, &err), &err);
+	assert_int_equal(choice.engine, THIN_ENGINE_KERNEL);
+	assert_string_equal(choice.reason, "asked for");
+}
+
+static void devices_are_the_kernels(void **state)
+{
+	struct thin_place place = {.kind = THIN_PLACE_DEVICE,
+				   .uuid = {1},
+				   .data_device = xstrdup("/dev/none"),
+				   .metadata_bytes = 2 << 20,
+				   .data_start = 2 << 20,
+				   .data_bytes = 64 << 20,
+				   .block_bytes = 64 << 10};
+	struct thin_engine_choice choice;
+	char *dir = scratch_new();
+
+	(void)state;
+	assert_ok(thin_place_store(dir, &place, &err), &err);
+	assert_int_equal(thin_engine_choose(dir, THIN_ENGINE_FILE, &choice, &err), -1);
+	assert_error(&err, ERR_UNSUPPORTED, "only the kernel engine");
+	if (thin_kernel_obstacle()) {
+		assert_int_equal(thin_engine_choose(dir, THIN_ENGINE_AUTO, &choice, &err), -1);
+		assert_error(&err, ERR_UNSUPPORTED, thin_kernel_obstacle());
+	} else {
+		assert_ok(thin_engine_choose(dir, THIN_ENGINE_AUTO, &choice, &err), &err);
+		assert_int_equal(choice.engine, THIN_ENGINE_KERNEL);
+		assert_string_equal(choice.reason, "the pool is on block devices");
+	}
+	thin_place_release(&place);
+	scratch_free(dir);
 }
 
 static void each_mode(void **state)
@@ -104,6 +159,8 @@ int main(void)
 		cmocka_unit_test(names),
 		cmocka_unit_test(file_when_asked_for),
 		cmocka_unit_test(auto_always_finds_one),
+		cmocka_unit_test(kernel_where_it_can_be),
+		cmocka_unit_test(devices_are_the_kernels),
 		cmocka_unit_test(each_mode),
 		cmocka_unit_test(no_devices),
 		cmocka_unit_test(nothing_there),

@@ -73,11 +73,25 @@ static void without_device_mapper_says_so_each_time(void **state)
 		for (int i = 0; i < 2; i++)
 			right = right && devtask_new(DM_DEVICE_LIST, NULL, &task, &err) < 0
 				&& err.kind == ERR_UNSUPPORTED
-				&& strstr(err.cause, "no device-mapper for this process: ");
+				&& strstr(err.cause, "no device-mapper ");
 		_exit(!right);
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(status, 0);
+}
+
+static void driver_that_is_not_there_leaves_no_node(void **state)
+{
+	bool before = access("/dev/mapper/control", F_OK) == 0;
+	struct dm_task *task;
+
+	(void)state;
+	if (devmap_has_driver())
+		return;
+	assert_int_equal(devtask_new(DM_DEVICE_LIST, NULL, &task, &err), -1);
+	assert_error(&err, ERR_UNSUPPORTED, "no device-mapper in this kernel");
+	assert_false(devtask_has_udev());
+	assert_int_equal(access("/dev/mapper/control", F_OK) == 0, before);
 }
 
 static void ioctl_errors_keep_their_number(void **state)
@@ -122,6 +136,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		quietly(without_device_mapper_says_so_each_time),
+		quietly(driver_that_is_not_there_leaves_no_node),
 		quietly(ioctl_errors_keep_their_number),
 		quietly(what_never_came_to_the_ioctl_has_the_librarys_words),
 	};
