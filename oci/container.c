@@ -57,16 +57,10 @@ static bool is_running(struct store *s, uint32_t thin_id)
 	return container_lock_run(fd, thin_id) != CONTAINER_NO_RUN;
 }
 
-static int look_at_device(struct container_state *st, struct error *err)
+static int look_at_mounts(struct container_state *st, struct error *err)
 {
 	cleanup(mount_list_release) struct mount_list mounts = {0};
-	int status = container_find_device(st->file, &st->device, err);
 
-	if (status < 0)
-		return -1;
-	if (status == 1)
-		return 0;
-	st->status = CONTAINER_ATTACHED;
 	if (mounts_of_device(st->device, &mounts, err) < 0)
 		return -1;
 	if (!mounts.n)
@@ -76,8 +70,22 @@ static int look_at_device(struct container_state *st, struct error *err)
 	return 0;
 }
 
-static int look_at_file(struct store *s, const struct record_entry *e, struct container_state *st,
-			struct error *err)
+static int look_at_device(struct store *s, const struct record_entry *e, struct container_state *st,
+			  struct error *err)
+{
+	const struct container_way *way;
+	int status;
+
+	if (container_way(s, e, &way, err) < 0)
+		return -1;
+	status = way->find(s, e, &st->device, err);
+	if (status != 0)
+		return status < 0 ? -1 : 0;
+	st->status = CONTAINER_ATTACHED;
+	return look_at_mounts(st, err);
+}
+
+static void look_at_file(struct store *s, const struct record_entry *e, struct container_state *st)
 {
 	struct stat file;
 
@@ -85,7 +93,6 @@ static int look_at_file(struct store *s, const struct record_entry *e, struct co
 	st->file = container_path(s, e->thin_id, ".ext4");
 	if (lstat(st->file, &file) == 0)
 		st->used_bytes = (uint64_t)file.st_blocks * 512;
-	return look_at_device(st, err);
 }
 
 int container_state(struct store *s, const struct record_entry *e, struct container_state *ret,
@@ -97,7 +104,9 @@ int container_state(struct store *s, const struct record_entry *e, struct contai
 		st.status = CONTAINER_EXTRACTED;
 		st.folder = xstrdup(e->folder);
 	}
-	if (e->place == RECORD_IN_FILE && look_at_file(s, e, &st, err) < 0) {
+	if (e->place == RECORD_IN_FILE)
+		look_at_file(s, e, &st);
+	if (look_at_device(s, e, &st, err) < 0) {
 		container_state_release(&st);
 		return error_wrap(err, "container %s", e->name);
 	}
@@ -248,6 +257,39 @@ char *container_private_dir(const struct container *c)
 
 /* --- its file system -------------------------------------------------------------------------- */
 
+int container_way(struct store *s, const struct record_entry *e, const struct container_way **ret,
+		  struct error *err)
+{
+	struct thin_engine_choice choice;
+
+	*ret = &container_way_loop;
+	if (e->place == RECORD_IN_FILE)
+		return 0;
+	if (store_engine(s, &choice, err) < 0)
+		return -1;
+	if (choice.engine == THIN_ENGINE_KERNEL)
+		*ret = &container_way_device;
+	return 0;
+}
+
+int container_lend(struct container *c, char **ret_file, char **ret_device, struct error *err)
+{
+	const struct container_way *way;
+
+	if (container_way(c->store, &c->entry, &way, err) < 0)
+		return -1;
+	return way->lend(c, ret_file, ret_device, err);
+}
+
+int container_give_back(struct container *c, struct error *err)
+{
+	const struct container_way *way;
+
+	if (container_way(c->store, &c->entry, &way, err) < 0)
+		return -1;
+	return way->give_back(c, err);
+}
+
 int container_set_place(struct container *c, enum record_place place, const char *folder,
 			struct error *err)
 {
@@ -262,19 +304,20 @@ int container_set_place(struct container *c, enum record_place place, const char
 	return 0;
 }
 
-/* A file system that a kernel writes to is not whole; one that nobody may write to always is. */
-static int check_at_rest(const struct record_entry *e, const struct container_state *st,
-			 struct error *err)
+int container_check_at_rest(struct store *s, const struct record_entry *e, struct error *err)
 {
+	cleanup(container_state_release) struct container_state st = {0};
 	struct error flush = {0};
 
-	if (st->status == CONTAINER_RUNNING)
+	if (container_state(s, e, &st, err) < 0)
+		return -1;
+	if (st.status == CONTAINER_RUNNING)
 		return error_set(err, ERR_BUSY, "container %s is running", e->name);
-	if (st->mount_point && !e->read_only)
+	if (st.mount_point && !e->read_only)
 		return error_set(err, ERR_BUSY, "container %s is mounted on %s", e->name,
-				 st->mount_point);
+				 st.mount_point);
 	/* Who may not open the device has not written to it either. */
-	if (st->device && loop_flush(st->device, &flush) < 0 && flush.kind != ERR_UNSUPPORTED) {
+	if (st.device && loop_flush(st.device, &flush) < 0 && flush.kind != ERR_UNSUPPORTED) {
 		*err = flush;
 		return -1;
 	}
@@ -308,20 +351,52 @@ int container_open_raw(const char *file, struct thin_volume **ret, struct error 
 	return -1;
 }
 
-int container_open_file(struct store *s, const struct record_entry *e, int *ret_lock_fd,
-			struct thin_volume **ret, struct error *err)
+/* It stays as it is while the lock is open. @ret: the record's entry now, a copy. */
+static int hold_still(struct store *s, const struct record_entry *e, int *ret_lock_fd,
+		      struct record_entry *ret, struct error *err)
 {
-	cleanup(container_state_release) struct container_state st = {0};
 	cleanup(record_entry_release) struct record_entry now = {0};
 	cleanup_fd int lock_fd = -1;
 
 	if (share_lock(s, e, &lock_fd, err) < 0 || find_entry(s, e->name, &now, err) < 0)
 		return -1;
-	if (now.thin_id != e->thin_id || now.place != RECORD_IN_FILE)
+	if (now.thin_id != e->thin_id || now.place != e->place)
 		return error_set(err, ERR_NOT_FOUND, "container %s changed meanwhile", e->name);
-	if (container_state(s, &now, &st, err) < 0 || check_at_rest(&now, &st, err) < 0)
+	if (container_check_at_rest(s, &now, err) < 0)
 		return -1;
-	if (container_open_raw(st.file, ret, err) < 0)
+	*ret_lock_fd = steal_fd(&lock_fd);
+	*ret = now;
+	now = (struct record_entry){0};
+	return 0;
+}
+
+static int open_now(struct store *s, struct snapshots *session, const struct record_entry *e,
+		    struct thin_volume **ret, struct error *err)
+{
+	cleanup_free char *file = NULL;
+
+	if (e->place != RECORD_IN_FILE)
+		return thin_pool_open_volume(snapshots_pool(session), e->thin_id, e->size_bytes,
+					     false, ret, err);
+	file = container_path(s, e->thin_id, ".ext4");
+	return container_open_raw(file, ret, err);
+}
+
+int container_open_still(struct store *s, struct snapshots *session, const struct record_entry *e,
+			 int *ret_lock_fd, struct thin_volume **ret, struct error *err)
+{
+	cleanup(record_entry_release) struct record_entry now = {0};
+	const struct container_way *way;
+	cleanup_fd int lock_fd = -1;
+
+	if (container_way(s, e, &way, err) < 0)
+		return -1;
+	/* The file engine's pool has it as it was, whatever others do with it. */
+	if (way == &container_way_loop && e->place != RECORD_IN_FILE)
+		return open_now(s, session, e, ret, err);
+	if (hold_still(s, e, &lock_fd, &now, err) < 0)
+		return -1;
+	if (open_now(s, session, &now, ret, err) < 0)
 		return error_wrap(err, "container %s", e->name);
 	*ret_lock_fd = steal_fd(&lock_fd);
 	return 0;

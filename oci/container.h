@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A container between the pool and whoever uses its files. On the file engine a kernel cannot
- * mount a volume of the pool, so the first use as root checks it out: into a sparse file, from
- * then on the container's store, on a loop device. An ordinary user gets a folder.
+ * A container between the pool and whoever uses its files. In a pool that the kernel runs it is a
+ * block device as it is. On the file engine a kernel cannot mount a volume of the pool, so the first
+ * use as root checks it out: into a sparse file, from then on the container's store on whichever
+ * engine, on a loop device. An ordinary user gets a folder.
  *
  *   <root>/containers/POOL/lock      bytes of it are locked, see below
  *   <root>/containers/POOL/ID.ext4   the file of thin id ID
  *   <root>/containers/POOL/ID.new    one that is being made
+ *   <root>/containers/POOL/ID.lent   its device is that of a run
  *   <root>/containers/POOL/ID/       the bundle of `run` by an ordinary user
  *   <root>/containers/POOL/ID.bundle a bundle that is being made, see oci/bundle_dir.h
  *   <run dir>/ROOT/POOL/NAME         mount point of `mount` without a folder (store_run_dir())
  *
- *   ready ──check out──▶ checked_out ──▶ attached ──▶ mounted     (root)
+ *   ready ──check out──▶ checked_out ──▶ attached ──▶ mounted     (root, file engine)
+ *     ├──────────────────────────────────▶ attached ──▶ mounted     (root, kernel engine)
  *     └────extract─────▶ extracted                                (ordinary user)
  *
  * Byte ID of the lock file (OFD locks, fcntl(2)) is held by whoever changes what is above, byte
@@ -30,7 +33,7 @@
 enum container_status {
 	CONTAINER_READY,       /* in the pool */
 	CONTAINER_CHECKED_OUT, /* in its file */
-	CONTAINER_ATTACHED,    /* its file is on a loop device */
+	CONTAINER_ATTACHED,    /* a block device */
 	CONTAINER_MOUNTED,
 	CONTAINER_RUNNING, /* a `run` holds it */
 	CONTAINER_EXTRACTED,
@@ -41,7 +44,7 @@ const char *container_status_name(enum container_status status);
 struct container_state {
 	enum container_status status;
 	char *file;	     /* of a checked-out one */
-	char *device;	     /* /dev/loopN, when attached */
+	char *device;	     /* /dev/loopN or /dev/mapper/..., when attached */
 	char *mount_point;   /* the first */
 	char *folder;	     /* of an extracted one */
 	uint64_t used_bytes; /* of the file on the host; 0: see the pool */
@@ -101,8 +104,17 @@ MUST_CHECK int container_check_out(struct container *c, struct error *err);
 /* NULL unless it is checked out. */
 const char *container_file(const struct container *c);
 
-/* Checked out and on a loop device that stays. @ret_device: owned. Errors: ERR_UNSUPPORTED. */
+/* A block device that stays. @ret_device: owned. Errors: ERR_UNSUPPORTED. */
 MUST_CHECK int container_attach(struct container *c, char **ret_device, struct error *err);
+
+/*
+ * For the time of a run by root: its file, which then is checked out, or its device. One of the two
+ * is set, owned. What is lent to a run that is killed is taken back by the next command.
+ */
+MUST_CHECK int container_lend(struct container *c, char **ret_file, char **ret_device,
+			      struct error *err);
+/* The run has ended. Errors: ERR_BUSY; the next command tries again. */
+MUST_CHECK int container_give_back(struct container *c, struct error *err);
 
 /*
  * Where it is mounted when no folder is named. Owned, may not exist. Whoever makes this folder

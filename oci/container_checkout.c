@@ -153,13 +153,17 @@ static int check_file(const struct container *c, struct error *err)
 	return container_open_raw(c->file, &volume, err);
 }
 
+int container_is_extracted(const struct container *c, struct error *err)
+{
+	return error_set(err, ERR_UNSUPPORTED, "its files were extracted into %s", c->entry.folder);
+}
+
 int container_check_out(struct container *c, struct error *err)
 {
 	cleanup(check_out_release) struct check_out o = {.c = c, .fd = -1};
 
 	if (c->entry.place == RECORD_IN_FOLDER)
-		return error_set(err, ERR_UNSUPPORTED, "its files were extracted into %s",
-				 c->entry.folder);
+		return container_is_extracted(c, err);
 	if (c->entry.place == RECORD_IN_FILE)
 		return check_file(c, err);
 	o.path = container_path(c->store, c->entry.thin_id, ".new");

@@ -7,7 +7,6 @@
 #include "oci/container_internal.h"
 #include "oci/manifest.h"
 #include "pkg/base/log.h"
-#include "pkg/host/loop.h"
 
 /* A container's file system for reading. Closed in reverse order. */
 struct tree {
@@ -22,24 +21,6 @@ static void tree_close(struct tree *t)
 	thin_volume_close(t->volume);
 	snapshots_close(t->session);
 	*t = (struct tree){0};
-}
-
-/* What a kernel writes to is not whole. */
-static int check_at_rest(struct container *c, struct error *err)
-{
-	cleanup(container_state_release) struct container_state st = {0};
-
-	if (container_state(c->store, &c->entry, &st, err) < 0)
-		return -1;
-	if (st.mount_point && !c->entry.read_only)
-		return error_set(err, ERR_BUSY, "container %s is mounted on %s", c->entry.name,
-				 st.mount_point);
-	if (!st.device || loop_flush(st.device, err) == 0)
-		return 0;
-	if (err->kind != ERR_UNSUPPORTED)
-		return -1;
-	error_clear(err); /* who may not open the device has not written to it either */
-	return 0;
 }
 
 static int tree_open_once(struct container *c, struct tree *t, struct error *err)
@@ -62,7 +43,7 @@ static int replay_journal(struct container *c, struct error *err)
 
 static int tree_open(struct container *c, struct tree *t, struct error *err)
 {
-	if (check_at_rest(c, err) < 0)
+	if (container_check_at_rest(c->store, &c->entry, err) < 0)
 		return -1;
 	if (tree_open_once(c, t, err) == 0)
 		return 0;

@@ -81,16 +81,60 @@ MUST_CHECK int container_open_volume(struct container *c, struct snapshots **ret
 MUST_CHECK int container_open_raw(const char *file, struct thin_volume **ret, struct error *err);
 
 /*
- * The file of a checked-out container for reading, which stays as it is while *ret_lock_fd is open.
+ * The file system of a container for reading, from where it is now, which stays as it is while
+ * *ret_lock_fd is open; there it is -1 when there is no need for that.   @session: for reading, holds
+ * the volume of one in the pool.
  * Errors: ERR_BUSY (mounted, running), ERR_NOT_FOUND (it changed meanwhile, look again).
  */
-MUST_CHECK int container_open_file(struct store *s, const struct record_entry *e, int *ret_lock_fd,
-				   struct thin_volume **ret, struct error *err);
+MUST_CHECK int container_open_still(struct store *s, struct snapshots *session,
+				    const struct record_entry *e, int *ret_lock_fd,
+				    struct thin_volume **ret, struct error *err);
 
-/* --- container_mount.c ------------------------------------------------------------------------ */
+/*
+ * A file system that a kernel writes to is not whole; one that nobody may write to always is. What
+ * was written to its device is where a reader finds it then. Errors: ERR_BUSY (mounted, running).
+ */
+MUST_CHECK int container_check_at_rest(struct store *s, const struct record_entry *e,
+				       struct error *err);
 
-/* The device of a file. 0, 1 = none, -1. @ret: owned. */
-MUST_CHECK int container_find_device(const char *file, char **ret, struct error *err);
+/* --- ways to a block device ------------------------------------------------------------------- */
+
+/*
+ * How the file system of a container becomes a block device: by a file that is checked out and put
+ * on a loop device, or as what it is in a pool that the kernel runs. Who changes it holds the
+ * container.
+ */
+struct container_way {
+	/* Takes no lock. 0, 1 = it is on no device, -1. @ret: owned. */
+	int (*find)(struct store *s, const struct record_entry *e, char **ret, struct error *err);
+	/*
+	 * There already: nothing to do. @ret: owned.   @ret_new: it was not.
+	 * Errors: ERR_UNSUPPORTED (no devices for us; it was extracted).
+	 */
+	int (*attach)(struct container *c, char **ret, bool *ret_new, struct error *err);
+	/* Whoever is about to close it is waited for. Errors: ERR_BUSY. */
+	int (*detach)(struct container *c, const char *device, struct error *err);
+	/* Where a run finds its files, until they are given back; one of the two, owned. */
+	int (*lend)(struct container *c, char **ret_file, char **ret_device, struct error *err);
+	int (*give_back)(struct container *c, struct error *err);
+};
+
+/* The one of this container. Errors: as store_engine(). */
+MUST_CHECK int container_way(struct store *s, const struct record_entry *e,
+			     const struct container_way **ret, struct error *err);
+
+extern const struct container_way container_way_loop, container_way_device;
+
+/* ERR_UNSUPPORTED: its files are in a folder. Returns -1. */
+int container_is_extracted(const struct container *c, struct error *err);
+
+#define CONTAINER_LENT ".lent" /* behind the id: its device is a run's */
+
+/* What a run that was killed, or has ended, was lent: none is fine. Errors: ERR_BUSY. */
+MUST_CHECK int container_take_back(struct store *s, uint32_t thin_id, struct error *err);
+
+/* The loop device of a file. 0, 1 = none, -1. @ret: owned. */
+MUST_CHECK int container_find_loop(const char *file, char **ret, struct error *err);
 
 /* --- container_mend.c ------------------------------------------------------------------------- */
 

@@ -33,11 +33,16 @@ char *container_bundle_intent(const struct container *c)
 static int remove_file(const char *file, struct error *err)
 {
 	cleanup_free char *device = NULL;
-	int status = container_find_device(file, &device, err);
+	int status = container_find_loop(file, &device, err);
 
 	if (status < 0 || (status == 0 && loop_detach(device, err) < 0))
 		return -1;
 	return fdio_remove(file, err);
+}
+
+static bool is_container(const struct record_entry *e)
+{
+	return e && e->kind == RECORD_CONTAINER && e->state == RECORD_READY;
 }
 
 static void note(const char *path, int status, const struct error *err)
@@ -48,13 +53,15 @@ static void note(const char *path, int status, const struct error *err)
 
 void container_tidy(struct store *s, uint32_t thin_id, const struct record_entry *e)
 {
-	bool container = e && e->kind == RECORD_CONTAINER && e->state == RECORD_READY;
+	bool container = is_container(e);
 	cleanup_free char *file = container_path(s, thin_id, ".ext4");
 	cleanup_free char *new = container_path(s, thin_id, ".new");
 	cleanup_free char *folder = container_path(s, thin_id, "");
 	cleanup_free char *bundle = container_path(s, thin_id, BUNDLE_INTENT);
+	cleanup_free char *lent = container_path(s, thin_id, CONTAINER_LENT);
 	struct error err = {0};
 
+	note(lent, container_take_back(s, thin_id, &err), &err);
 	note(bundle, bundle_dir_mend(bundle, container ? e->folder : NULL, &err), &err);
 	note(new, fdio_remove(new, &err), &err);
 	if (!container || e->place != RECORD_IN_FILE)
@@ -123,7 +130,7 @@ static void ids_release(struct ids *ids)
 	free(ids->items);
 }
 
-/* "17.ext4", "17.new", "17.bundle", "17"; everything else there is none of ours. */
+/* "17.ext4", "17.new", "17.bundle", "17.lent", "17"; everything else there is none of ours. */
 static bool parse_name(const char *name, uint32_t *ret_id, const char **ret_suffix)
 {
 	char *end;
@@ -136,18 +143,24 @@ static bool parse_name(const char *name, uint32_t *ret_id, const char **ret_suff
 	*ret_suffix = end;
 	return id <= THIN_ID_MAX
 	       && (!*end || !strcmp(end, ".ext4") || !strcmp(end, ".new")
-		   || !strcmp(end, BUNDLE_INTENT));
+		   || !strcmp(end, BUNDLE_INTENT) || !strcmp(end, CONTAINER_LENT));
 }
 
 static bool is_named(const struct record *r, uint32_t id, const char *suffix)
 {
 	const struct record_entry *e = record_find_id(r, id);
 
-	if (!e || e->kind != RECORD_CONTAINER || e->state != RECORD_READY)
+	if (!is_container(e))
 		return false;
 	if (strcmp(suffix, ".ext4") == 0)
 		return e->place == RECORD_IN_FILE;
 	return !*suffix && e->place == RECORD_IN_FOLDER;
+}
+
+static void ids_add(struct ids *ids, uint32_t id)
+{
+	ALLOC_GROW(ids->items, ids->n + 1, ids->room);
+	ids->items[ids->n++] = id;
 }
 
 static void find_unnamed(const struct store *s, const struct record *r, struct ids *ret)
@@ -163,10 +176,37 @@ static void find_unnamed(const struct store *s, const struct record *r, struct i
 
 		if (!parse_name(entry->d_name, &id, &suffix) || is_named(r, id, suffix))
 			continue;
-		ALLOC_GROW(ret->items, ret->n + 1, ret->room);
-		ret->items[ret->n++] = id;
+		ids_add(ret, id);
 	}
 	closedir(dir);
+}
+
+/* Only a container in the pool is a block device for longer than a command. */
+static bool has_device(const struct record_entry *e)
+{
+	return is_container(e) && e->place == RECORD_IN_POOL;
+}
+
+static void find_strays(struct snapshots *session, struct ids *ret)
+{
+	cleanup_free uint32_t *active = NULL;
+	struct error err = {0};
+	size_t n = 0;
+
+	if (thin_pool_active(snapshots_pool(session), &active, &n, &err) < 0)
+		log_debug("mending: %s", err.cause);
+	for (size_t i = 0; i < n; i++)
+		if (!has_device(record_find_id(snapshots_record(session), active[i])))
+			ids_add(ret, active[i]);
+}
+
+static void mend_device(struct snapshots *session, uint32_t id)
+{
+	struct error err = {0};
+
+	if (!has_device(record_find_id(snapshots_record(session), id))
+	    && thin_pool_deactivate(snapshots_pool(session), id, &err) < 0)
+		log_debug("mending: %s", err.cause);
 }
 
 /* Somebody may have taken the id between the look and the lock: the record is read again. */
@@ -180,6 +220,7 @@ static void mend_id(struct store *s, int lock_fd, uint32_t id)
 	if (container_lock_wait_for_run(lock_fd, id) && store_read(s, &session, &err) == 0) {
 		log_debug("mending: what thin %u left in %s", id, s->containers_dir);
 		container_tidy(s, id, record_find_id(snapshots_record(session), id));
+		mend_device(session, id);
 	}
 	container_lock_drop(lock_fd, id);
 }
@@ -320,6 +361,7 @@ static void mend_containers(struct store *s)
 		return;
 	r = snapshots_record(session);
 	find_unnamed(s, r, &ids);
+	find_strays(session, &ids);
 	if ((!ids.n && !has_temporary(r)) || container_lock_open(s, true, &lock_fd, &err) < 0)
 		return;
 	for (size_t i = 0; i < ids.n; i++)

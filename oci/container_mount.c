@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Checked-out containers on loop devices and in the file tree. */
+/* Containers as block devices, whichever way, and mounted in the file tree. */
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -11,50 +11,26 @@
 #include "pkg/base/alloc.h"
 #include "pkg/base/fdio.h"
 #include "pkg/base/log.h"
-#include "pkg/host/loop.h"
 #include "pkg/host/mounts.h"
 
 /* How often our mount point may be removed by a command that finds it empty. */
 enum { MOUNT_TRIES = 5 };
 
-/* --- devices ---------------------------------------------------------------------------------- */
-
-int container_find_device(const char *file, char **ret, struct error *err)
+/* @ret_new: it was on no device before. */
+static int attach(struct container *c, const struct container_way **ret_way, char **ret_device,
+		  bool *ret_new, struct error *err)
 {
-	char device[LOOP_PATH_BYTES];
-	int status = loop_find(file, device, err);
-
-	if (status == 0)
-		*ret = xstrdup(device);
-	return status;
-}
-
-/* @ret_new: it was not attached before. */
-static int attach(struct container *c, char **ret_device, bool *ret_new, struct error *err)
-{
-	enum loop_flags flags = c->entry.read_only ? LOOP_READ_ONLY : 0;
-	char device[LOOP_PATH_BYTES];
-	cleanup_fd int fd = -1;
-	int status;
-
-	/* Before anything is changed: who has no devices keeps his container in the pool. */
-	if (loop_check(err) < 0 || container_check_out(c, err) < 0)
+	if (container_way(c->store, &c->entry, ret_way, err) < 0)
 		return -1;
-	status = container_find_device(c->file, ret_device, err);
-	*ret_new = status == 1;
-	if (status <= 0)
-		return status;
-	if (loop_attach(c->file, flags, &fd, device, err) < 0)
-		return -1;
-	*ret_device = xstrdup(device);
-	return 0;
+	return (*ret_way)->attach(c, ret_device, ret_new, err);
 }
 
 int container_attach(struct container *c, char **ret_device, struct error *err)
 {
+	const struct container_way *way;
 	bool is_new;
 
-	return attach(c, ret_device, &is_new, err);
+	return attach(c, &way, ret_device, &is_new, err);
 }
 
 /* --- mount ------------------------------------------------------------------------------------ */
@@ -132,18 +108,19 @@ int container_mount(struct container *c, const char *dir, char **ret_dir, struct
 	cleanup_free char *point = dir ? xstrdup(dir) : container_mount_point(c);
 	cleanup_free char *device = NULL;
 	bool made = access(point, F_OK) < 0;
+	const struct container_way *way;
 	struct error ignored = {0};
 	bool is_new;
 
 	if (geteuid() != 0)
 		return error_set(err, ERR_UNSUPPORTED, "only root can mount");
-	if (attach(c, &device, &is_new, err) < 0)
+	if (attach(c, &way, &device, &is_new, err) < 0)
 		return -1;
 	if (mount_and_again(c, device, point, ret_dir, err) == 0)
 		return 0;
 	if (made)
 		remove_mount_point(c, point);
-	if (is_new && loop_detach(device, &ignored) < 0)
+	if (is_new && way->detach(c, device, &ignored) < 0)
 		log_debug("%s stays: %s", device, ignored.cause);
 	return -1;
 }
@@ -181,14 +158,15 @@ int container_unmount(struct container *c, struct error *err)
 {
 	cleanup_free char *point = container_mount_point(c);
 	cleanup_free char *device = NULL;
+	const struct container_way *way;
 	int status;
 
-	if (c->entry.place != RECORD_IN_FILE)
-		return 0;
-	status = container_find_device(c->file, &device, err);
+	if (container_way(c->store, &c->entry, &way, err) < 0)
+		return -1;
+	status = way->find(c->store, &c->entry, &device, err);
 	if (status < 0)
 		return -1;
-	if (status == 0 && (unmount_all(device, err) < 0 || loop_detach(device, err) < 0))
+	if (status == 0 && (unmount_all(device, err) < 0 || way->detach(c, device, err) < 0))
 		return -1;
 	remove_mount_point(c, point);
 	return 0;
@@ -201,13 +179,15 @@ static int is_mounted_on(struct store *s, const struct record_entry *e, const ch
 			 struct error *err)
 {
 	cleanup(mount_list_release) struct mount_list mounts = {0};
-	cleanup_free char *file = NULL, *device = NULL;
+	const struct container_way *way;
+	cleanup_free char *device = NULL;
 	int status;
 
-	if (e->kind != RECORD_CONTAINER || e->state != RECORD_READY || e->place != RECORD_IN_FILE)
+	if (e->kind != RECORD_CONTAINER || e->state != RECORD_READY)
 		return 0;
-	file = container_path(s, e->thin_id, ".ext4");
-	status = container_find_device(file, &device, err);
+	if (container_way(s, e, &way, err) < 0)
+		return -1;
+	status = way->find(s, e, &device, err);
 	if (status != 0)
 		return status < 0 ? -1 : 0;
 	if (mounts_of_device(device, &mounts, err) < 0)

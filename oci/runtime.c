@@ -83,7 +83,7 @@ static void tidy(const struct runtime_options *options)
 	if (options->file && !loop_wait_gone(options->file))
 		log_warning("%s is still on a loop device", options->file);
 	/* An ordinary user's runtime makes none. */
-	if (options->file && cgroup_remove(options->id, &err) < 0)
+	if (!options->folder && cgroup_remove(options->id, &err) < 0)
 		log_warning("%s: %s", err.context, err.cause);
 }
 
@@ -147,7 +147,7 @@ int runtime_run(const struct runtime_options *options, int *ret_status, struct e
 	struct relay relay;
 	int failed;
 
-	assert(!options->file != !options->folder);
+	assert(!!options->file + !!options->device + !!options->folder == 1);
 	terminal_save(&terminal);
 	relay_start(&relay);
 	failed = run_in_namespaces(options, &relay, ret_status, err);

@@ -22,7 +22,9 @@ struct runtime_options {
 	const struct buffer *config; /* config.json; its root.path is "rootfs" */
 	const char *run_dir;	     /* an existing folder, covered by a tmpfs in the namespaces */
 	/* One of them. */
-	const char *file;   /* with an ext4 file system, mounted by way of a loop device */
+	const char *file; /* with an ext4 file system, mounted by way of a loop device */
+	const char *
+		device; /* with one; its kin have the same name but for what follows the last '-' */
 	const char *folder; /* with a root file system: a user namespace is made as well */
 	/*
 	 * Kept open by the first process until it ends, -1: nothing. All other files of this process

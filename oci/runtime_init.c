@@ -57,13 +57,8 @@ static void places_name(const char *run_dir, struct places *ret)
 
 /* --- mounts ----------------------------------------------------------------------------------- */
 
-/*
- * Containers that are mounted on the host are so here, too, and could not be let go of there where
- * mounts are not shared, until this run ends.
- */
-static void leave_others(const char *file)
+static void leave_loops_in(const char *folder)
 {
-	cleanup_free char *folder = xstrndup(file, (size_t)(strrchr(file, '/') - file));
 	cleanup(loop_list_release) struct loop_list devices = {0};
 	struct error err = {0};
 
@@ -72,6 +67,28 @@ static void leave_others(const char *file)
 	for (size_t i = 0; i < devices.n; i++)
 		if (mounts_leave(devices.paths[i], &err) < 0)
 			log_debug("%s", err.cause);
+}
+
+/*
+ * Containers that are mounted on the host are so here, too, and could not be let go of there where
+ * mounts are not shared, until this run ends.
+ */
+static void leave_others(const struct runtime_options *options)
+{
+	cleanup_free char *kin = NULL;
+	struct error err = {0};
+
+	if (options->file) {
+		kin = xstrndup(options->file,
+			       (size_t)(strrchr(options->file, '/') - options->file));
+		leave_loops_in(kin);
+	}
+	if (options->device) {
+		kin = xstrndup(options->device,
+			       (size_t)(strrchr(options->device, '-') + 1 - options->device));
+		if (mounts_leave_named(kin, &err) < 0)
+			log_debug("%s", err.cause);
+	}
 }
 
 static int make_places(const struct runtime_options *options, const struct places *p,
@@ -101,6 +118,8 @@ static int mount_rootfs(const struct runtime_options *options, const struct plac
 {
 	if (options->file)
 		return mount_file(options->file, p->rootfs, err);
+	if (options->device)
+		return mounts_add(options->device, p->rootfs, false, err);
 	if (mount(options->folder, p->rootfs, NULL, MS_BIND, NULL) < 0)
 		return error_sys(err, "bind %s", options->folder);
 	return 0;
@@ -202,8 +221,7 @@ static int run(const struct runtime_plan *plan, const struct places *p, struct e
 	int status;
 	pid_t pid;
 
-	if (plan->options->file)
-		leave_others(plan->options->file);
+	leave_others(plan->options);
 	if (make_places(plan->options, p, err) < 0 || mount_rootfs(plan->options, p, err) < 0
 	    || start_runtime(plan->options, p, &pid, err) < 0)
 		return -1;

@@ -351,17 +351,16 @@ static int find_entry(struct store *s, struct snapshots *snapshots, const char *
 static int open_entry(struct store *s, struct snapshots *snapshots, const struct record_entry *e,
 		      struct thin_volume **ret, struct error *err)
 {
-	if (e->place == RECORD_IN_FILE) {
-		cleanup_fd_ptr(&s->volume_lock_fd);
-		s->volume_lock_fd = -1;
-		return container_open_file(s, e, &s->volume_lock_fd, ret, err);
-	}
 	if (e->place == RECORD_IN_FOLDER)
 		log_warning("container %s was extracted into %s: what was written there is not in "
 			    "its volume",
 			    e->name, e->folder);
-	return thin_pool_open_volume(snapshots_pool(snapshots), e->thin_id, e->size_bytes, false,
-				     ret, err);
+	if (e->kind != RECORD_CONTAINER)
+		return thin_pool_open_volume(snapshots_pool(snapshots), e->thin_id, e->size_bytes,
+					     false, ret, err);
+	cleanup_fd_ptr(&s->volume_lock_fd);
+	s->volume_lock_fd = -1;
+	return container_open_still(s, snapshots, e, &s->volume_lock_fd, ret, err);
 }
 
 static int open_volume(struct store *s, const char *name, struct snapshots **ret_session,

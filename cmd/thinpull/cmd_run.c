@@ -90,7 +90,8 @@ static int read_request(const struct args *args, struct request *ret, struct err
 /* What a run needs that lives as long as it does; all owned. */
 struct prepared {
 	char *id, *cgroups_path, *run_dir;
-	char *folder; /* of an ordinary user */
+	char *file, *device; /* root's: one of them */
+	char *folder;	     /* of an ordinary user */
 	struct buffer config;
 };
 
@@ -99,22 +100,24 @@ static void prepared_release(struct prepared *p)
 	free(p->id);
 	free(p->cgroups_path);
 	free(p->run_dir);
+	free(p->file);
+	free(p->device);
 	free(p->folder);
 	buffer_release(&p->config);
 }
 
-/* Its files where the runtime can use them. @ret_folder: of an ordinary user, owned. */
-static int take_out(struct container *c, char **ret_folder, struct error *err)
+/* Its files where the runtime can use them. */
+static int take_out(struct container *c, struct prepared *p, struct error *err)
 {
 	cleanup_free char *dir = NULL, *folder = NULL;
 
 	if (geteuid() == 0)
-		return container_check_out(c, err);
+		return container_lend(c, &p->file, &p->device, err);
 	dir = container_private_dir(c);
 	folder = xasprintf("%s/rootfs", dir);
 	if (fdio_mkdirs(folder, err) < 0 || container_extract(c, folder, err) < 0)
 		return -1;
-	*ret_folder = steal(&folder);
+	p->folder = steal(&folder);
 	return 0;
 }
 
@@ -136,19 +139,37 @@ static int prepare(struct store *store, struct container *c, struct bundle_optio
 		p->cgroups_path = xasprintf("/%s", p->id);
 		bundle->cgroups_path = p->cgroups_path;
 	}
-	if (container_config(c, bundle, &p->config, err) < 0 || take_out(c, &p->folder, err) < 0
+	if (container_config(c, bundle, &p->config, err) < 0 || take_out(c, p, err) < 0
 	    || container_set_running(c, err) < 0
 	    || container_make_mount_point(c, &p->run_dir, err) < 0)
 		return -1;
 	ret->id = p->id;
 	ret->config = &p->config;
 	ret->run_dir = p->run_dir;
-	ret->file = container_file(c);
+	ret->file = p->file;
+	ret->device = p->device;
 	ret->folder = p->folder;
 	ret->hold_fd = container_running_fd(c);
 	ret->on_start = set_alive;
 	ret->arg = c;
 	return 0;
+}
+
+/* What is left goes with the next command. */
+static void warn_of(const char *name, const char *what, const struct error *late)
+{
+	char text[sizeof(late->context) + sizeof(late->cause) + 4];
+
+	error_text(late, text, sizeof(text));
+	log_warning("container %s is not %s: %s", name, what, text);
+}
+
+static void take_back(struct container *c)
+{
+	struct error late = {0};
+
+	if (container_give_back(c, &late) < 0)
+		warn_of(container_entry(c)->name, "let go of", &late);
 }
 
 /* @ret_status: of the command. An error: it was not started. */
@@ -157,27 +178,25 @@ static int start(struct store *store, struct container *c, struct request *reque
 {
 	struct runtime_options options = {.program = request->program};
 	cleanup(prepared_release) struct prepared p = {0};
-	int failed;
+	int failed = prepare(store, c, &request->bundle.options, &options, &p, err);
 
-	if (prepare(store, c, &request->bundle.options, &options, &p, err) < 0)
-		return -1;
-	log_debug("container %s is %s for %s", container_entry(c)->name, p.id, options.program);
-	failed = runtime_run(&options, ret_status, err);
-	container_remove_mount_point(c);
+	if (failed == 0) {
+		log_debug("container %s is %s for %s", container_entry(c)->name, p.id,
+			  options.program);
+		failed = runtime_run(&options, ret_status, err);
+		container_remove_mount_point(c);
+	}
+	take_back(c);
 	return failed;
 }
 
-/* What is left now goes with the next command. */
 static void drop(struct container **c)
 {
 	cleanup_free char *name = xstrdup(container_entry(*c)->name);
 	struct error late = {0};
-	char text[sizeof(late.context) + sizeof(late.cause) + 4];
 
-	if (container_remove(c, false, &late) == 0)
-		return;
-	error_text(&late, text, sizeof(text));
-	log_warning("container %s is not removed: %s", name, text);
+	if (container_remove(c, false, &late) < 0)
+		warn_of(name, "removed", &late);
 }
 
 static int run(const struct context *context, struct error *err)

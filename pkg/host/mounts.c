@@ -18,7 +18,12 @@
 #include "pkg/host/mounts_internal.h"
 
 #define MOUNTINFO "/proc/self/mountinfo"
-enum { READ_BYTES = 64 << 10, DEVICE_FIELD = 2, POINT_FIELD = 4 };
+enum {
+	READ_BYTES = 64 << 10,
+	DEVICE_FIELD = 2,
+	POINT_FIELD = 4,
+	NAME_FIELD = 2 /* from the dash */
+};
 
 void mount_list_release(struct mount_list *l)
 {
@@ -71,22 +76,42 @@ static const char *field(const char *line, size_t len, unsigned n, size_t *ret_l
 
 /*
  *   36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue
- *         device     mount point
+ *         device     mount point                 '    name
  */
-static void parse_line(const char *line, size_t len, const char *device, struct mount_list *ret,
-		       size_t *room)
+static bool is_device(const char *line, size_t len, const char *device)
 {
-	size_t device_len, point_len;
-	const char *found = field(line, len, DEVICE_FIELD, &device_len);
+	size_t found_len;
+	const char *found = field(line, len, DEVICE_FIELD, &found_len);
+
+	return found_len == strlen(device) && !memcmp(found, device, found_len);
+}
+
+static bool is_named(const char *line, size_t len, const char *prefix)
+{
+	const char *dash = memmem(line, len, " - ", 3);
+	size_t found_len;
+	const char *found;
+
+	if (!dash)
+		return false;
+	found = field(dash + 1, len - (size_t)(dash + 1 - line), NAME_FIELD, &found_len);
+	return found_len >= strlen(prefix) && !memcmp(found, prefix, strlen(prefix));
+}
+
+static void add_point(const char *line, size_t len, struct mount_list *ret, size_t *room)
+{
+	size_t point_len;
 	const char *point = field(line, len, POINT_FIELD, &point_len);
 
-	if (device_len != strlen(device) || memcmp(found, device, device_len) != 0 || !point_len)
+	if (!point_len)
 		return;
 	ALLOC_GROW(ret->points, ret->n + 1, *room);
 	ret->points[ret->n++] = unescape(point, point_len);
 }
 
-void mounts_parse(const char *text, size_t len, const char *device, struct mount_list *ret)
+static void parse(const char *text, size_t len, const char *what,
+		  bool (*is_wanted)(const char *line, size_t len, const char *what),
+		  struct mount_list *ret)
 {
 	const char *end = text + len;
 	size_t room = 0;
@@ -96,9 +121,20 @@ void mounts_parse(const char *text, size_t len, const char *device, struct mount
 		const char *newline = memchr(text, '\n', (size_t)(end - text));
 		size_t line = (size_t)((newline ? newline : end) - text);
 
-		parse_line(text, line, device, ret, &room);
+		if (is_wanted(text, line, what))
+			add_point(text, line, ret, &room);
 		text += line + 1;
 	}
+}
+
+void mounts_parse(const char *text, size_t len, const char *device, struct mount_list *ret)
+{
+	parse(text, len, device, is_device, ret);
+}
+
+void mounts_parse_named(const char *text, size_t len, const char *prefix, struct mount_list *ret)
+{
+	parse(text, len, prefix, is_named, ret);
 }
 
 /* In one go as far as the kernel gives it so; a file in /proc has no size. */
@@ -186,14 +222,30 @@ int mounts_remove(const char *dir, struct error *err)
 	return error_sys(err, "unmount %s", dir);
 }
 
+static int leave(const struct mount_list *mounts, struct error *err)
+{
+	for (size_t i = mounts->n; i-- > 0;)
+		if (umount2(mounts->points[i], MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
+			return error_sys(err, "leave %s", mounts->points[i]);
+	return 0;
+}
+
 int mounts_leave(const char *device, struct error *err)
 {
 	cleanup(mount_list_release) struct mount_list mounts = {0};
 
 	if (mounts_of_device(device, &mounts, err) < 0)
 		return -1;
-	for (size_t i = mounts.n; i-- > 0;)
-		if (umount2(mounts.points[i], MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
-			return error_sys(err, "leave %s", mounts.points[i]);
-	return 0;
+	return leave(&mounts, err);
+}
+
+int mounts_leave_named(const char *prefix, struct error *err)
+{
+	cleanup(mount_list_release) struct mount_list mounts = {0};
+	cleanup_buffer struct buffer text = {0};
+
+	if (read_mountinfo(&text, err) < 0)
+		return -1;
+	mounts_parse_named((const char *)text.data, text.len, prefix, &mounts);
+	return leave(&mounts, err);
 }

@@ -29,5 +29,8 @@ MUST_CHECK int mounts_add(const char *device, const char *dir, bool read_only, s
  */
 MUST_CHECK int mounts_leave(const char *device, struct error *err);
 
+/* The same with the mounts of all devices whose names start so, as they were called at mounting. */
+MUST_CHECK int mounts_leave_named(const char *prefix, struct error *err);
+
 /* Take one away; never lazily. In use: ERR_BUSY. */
 MUST_CHECK int mounts_remove(const char *dir, struct error *err);

@@ -160,6 +160,11 @@ MUST_CHECK int thin_pool_deactivate(struct thin_pool *pool, uint32_t id, struct 
 MUST_CHECK int thin_pool_find_device(struct thin_pool *pool, uint32_t id, char **ret_path,
 				     struct error *err);
 
+/* All that are block devices by thin_pool_activate(), ascending; no volume that is open is among
+ * them. @ret: owned, freed by the caller. */
+MUST_CHECK int thin_pool_active(struct thin_pool *pool, uint32_t **ret, size_t *ret_n,
+				struct error *err);
+
 /*
  * While a volume is written others may have the pool: let go of the lock, and take it again. What
  * was known of the pool may have changed then. The file engine keeps it.
