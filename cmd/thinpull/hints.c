@@ -44,6 +44,9 @@ static const char *const details[] = {
 	[ERR_DETAIL_SNAPSHOTS] =
 		"make another one with 'thinpull --pool NAME pool create', and pull "
 		"there what is needed",
+	[ERR_DETAIL_INACTIVE] =
+		"'thinpull pool activate' has LVM activate it, which it does by itself when the "
+		"machine starts unless it is told not to",
 	[ERR_DETAIL_POOL] = "'thinpull pool check' says more",
 	[ERR_DETAIL_FILE_SYSTEM] =
 		"what was written into it is damaged, not the pool: e2fsck on what "

@@ -58,6 +58,7 @@ enum error_detail {
 	ERR_DETAIL_NEEDS_CHECK,	  /* a kernel met damage in it        */
 	ERR_DETAIL_POOL_FEATURES, /* it has some that we do not know  */
 	ERR_DETAIL_SNAPSHOTS,	  /* it has counted all that it can   */
+	ERR_DETAIL_INACTIVE,	  /* LVM has it, and not activated it */
 };
 
 struct error {

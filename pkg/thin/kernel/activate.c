@@ -159,9 +159,10 @@ static int make_pool(const char *dir, const struct thin_place *place, unsigned l
 	struct kernel_parts parts;
 
 	/* Nobody expects a program to be run by whatever comes first after a boot. */
-	if (place->kind == THIN_PLACE_LVM)
-		return error_set(err, ERR_NOT_FOUND, "LVM has not activated %s/%s", place->vg,
-				 place->lv);
+	if (place->kind == THIN_PLACE_LVM) {
+		error_set(err, ERR_NOT_FOUND, "LVM has not activated %s/%s", place->vg, place->lv);
+		return error_set_detail(err, ERR_DETAIL_INACTIVE);
+	}
 	if (attach_parts(dir, place, lock_timeout_ms, &parts, err) < 0)
 		return -1;
 	if (create_pool(place, &parts, err) == 0)
