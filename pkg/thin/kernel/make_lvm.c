@@ -267,8 +267,10 @@ int thin_lvm_prove(const char *dir, struct error *err)
 		log_debug("%s is in use: LVM is not asked to activate it again", info.name);
 		return 0;
 	}
+	if (!info.exists) /* it was we who had activated it */
+		return kernel_lvm_activate(dir, &place, err);
 	if (lvm_pool_find_device(place.lvm_uuid, &pool, err) < 0
-	    || (info.exists && lvm_pool_deactivate(pool.vg, pool.lv, err) < 0))
+	    || lvm_pool_deactivate(pool.vg, pool.lv, err) < 0)
 		return -1;
 	return lvm_pool_activate(pool.vg, pool.lv, err);
 }

@@ -64,7 +64,7 @@ MUST_CHECK int thin_lvm_adopt(const char *dir, const struct thin_lvm_params *par
 
 /*
  * Let LVM deactivate and activate the pool once, with our transaction id in it: what a boot does.
- * Errors: ERR_BUSY (it is in use: 1 is returned and nothing was tried), ERR_SYSTEM.
+ * One that somebody has open is left alone, and that is no error. Errors: ERR_SYSTEM.
  */
 MUST_CHECK int thin_lvm_prove(const char *dir, struct error *err);
 
