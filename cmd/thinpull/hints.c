@@ -47,6 +47,13 @@ static const char *const details[] = {
 	[ERR_DETAIL_INACTIVE] =
 		"'thinpull pool activate' has LVM activate it, which it does by itself when the "
 		"machine starts unless it is told not to",
+	[ERR_DETAIL_POOL_METADATA_FULL] =
+		"'thinpull pool extend --metadata-size +SIZE' makes room; nothing can be removed "
+		"before",
+	[ERR_DETAIL_POOL_READ_ONLY] = "'thinpull pool deactivate', then 'thinpull pool repair', "
+				      "which looks for damage and takes the mark away",
+	[ERR_DETAIL_POOL_FAILED] = "only 'thinpull pool deactivate' works any more; 'thinpull pool "
+				   "repair' then looks for damage",
 	[ERR_DETAIL_POOL] = "'thinpull pool check' says more",
 	[ERR_DETAIL_FILE_SYSTEM] =
 		"what was written into it is damaged, not the pool: e2fsck on what "

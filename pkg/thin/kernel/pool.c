@@ -12,6 +12,7 @@
 #include "pkg/base/log.h"
 #include "pkg/thin/kernel/activate.h"
 #include "pkg/thin/kernel/claim.h"
+#include "pkg/thin/kernel/mode.h"
 #include "pkg/thin/kernel/pool_internal.h"
 #include "pkg/thin/kernel/table.h"
 
@@ -29,47 +30,6 @@ int tk_pool_read_status(struct tk_pool *p, struct kernel_pool_status *ret, struc
 	return kernel_pool_status_parse(params, ret, err);
 }
 
-static bool is_out_of_metadata(const struct kernel_pool_status *st)
-{
-	return st->metadata_used >= st->metadata_total;
-}
-
-static const char *mode_name(const struct kernel_pool_status *st)
-{
-	switch (st->mode) {
-	case KERNEL_POOL_FAIL:
-	case KERNEL_POOL_ERROR:
-		return "fail";
-	case KERNEL_POOL_OUT_OF_DATA:
-		return st->needs_check ? "needs_check" : "out_of_data_space";
-	case KERNEL_POOL_READ_ONLY:
-		if (st->needs_check)
-			return "needs_check";
-		return is_out_of_metadata(st) ? "out_of_metadata_space" : "ro";
-	case KERNEL_POOL_WRITE:
-		break;
-	}
-	return st->needs_check ? "needs_check" : "rw";
-}
-
-/* What a mode is as an error; ERR_NONE: it explains nothing. */
-static enum error_kind kind_of_mode(const struct kernel_pool_status *st, enum error_detail *ret)
-{
-	*ret = ERR_DETAIL_NONE;
-	if (st->mode == KERNEL_POOL_FAIL || st->mode == KERNEL_POOL_ERROR)
-		return ERR_INCONSISTENT;
-	if (st->needs_check) {
-		*ret = ERR_DETAIL_NEEDS_CHECK;
-		return ERR_INCONSISTENT;
-	}
-	if (st->mode == KERNEL_POOL_WRITE)
-		return ERR_NONE;
-	if (st->mode == KERNEL_POOL_READ_ONLY && !is_out_of_metadata(st))
-		return ERR_INCONSISTENT;
-	*ret = ERR_DETAIL_POOL_FULL;
-	return ERR_NO_SPACE;
-}
-
 void tk_pool_explain(void *arg, struct error *err)
 {
 	struct tk_pool *p = arg;
@@ -80,10 +40,10 @@ void tk_pool_explain(void *arg, struct error *err)
 
 	if (tk_pool_read_status(p, &st, &ignored) < 0)
 		return;
-	kind = kind_of_mode(&st, &detail);
+	kind = kernel_mode_kind(&st, &detail);
 	if (kind == ERR_NONE)
 		return;
-	error_wrap(err, "pool %s is in mode %s", p->device.name, mode_name(&st));
+	error_wrap(err, "pool %s is in mode %s", p->device.name, kernel_mode_name(&st));
 	err->kind = kind;
 	if (detail != ERR_DETAIL_NONE)
 		(void)error_set_detail(err, detail);
@@ -213,7 +173,7 @@ static int status(struct thin_pool *pool, struct thin_pool_status *ret, struct e
 		return -1;
 	*ret = (struct thin_pool_status){
 		.engine = "kernel",
-		.mode = mode_name(&st),
+		.mode = kernel_mode_name(&st),
 		.block_bytes = p->block_bytes,
 		.data_used_blocks = st.data_used,
 		.data_total_blocks = st.data_total,
@@ -340,13 +300,31 @@ static int take_lock(struct tk_pool *p, struct error *err)
 	return 0;
 }
 
+/* A mode that no write and no message gets through. */
+static int check_mode(struct tk_pool *p, struct error *err)
+{
+	struct kernel_pool_status st;
+	enum error_detail detail;
+	enum error_kind kind;
+
+	if (tk_pool_read_status(p, &st, err) < 0)
+		return -1;
+	p->transaction_id = st.transaction_id;
+	if (p->mode != THIN_WRITE || !kernel_mode_is_broken(&st))
+		return 0;
+	kind = kernel_mode_kind(&st, &detail);
+	error_set(err, kind, "%s is in mode %s, nothing can be written to it", p->device.name,
+		  kernel_mode_name(&st));
+	return error_set_detail(err, detail);
+}
+
 static int open_pool(struct tk_pool *p, struct error *err)
 {
 	if (thin_kernel_check(err) < 0 || kernel_place_load(p->dir, &p->place, err) < 0
 	    || take_lock(p, err) < 0 || find_pool(p, err) < 0 || read_block_size(p, err) < 0
 	    || claim_open(p->dir, &p->claims_fd, err) < 0)
 		return -1;
-	return look(p, err);
+	return check_mode(p, err);
 }
 
 int thin_kernel_open(const char *dir, const struct thin_open *how, struct thin_pool **ret,
