@@ -37,6 +37,11 @@ struct thin_pool_ops {
 	/* NULL: the lock is kept. */
 	int (*pause)(struct thin_pool *pool, struct error *err);
 	int (*go_on)(struct thin_pool *pool, struct error *err);
+	/* NULL: granted, nothing to do, nobody's; nothing is counted. */
+	int (*claim)(struct thin_pool *pool, uint32_t id, struct error *err);
+	void (*unclaim)(struct thin_pool *pool, uint32_t id);
+	bool (*is_claimed)(struct thin_pool *pool, uint32_t id);
+	void (*counts)(struct thin_pool *pool, struct thin_pool_counts *ret);
 	void (*close)(struct thin_pool *pool);
 	bool atomic; /* thin_pool_is_atomic() */
 };

@@ -147,12 +147,35 @@ int thin_pool_active(struct thin_pool *pool, uint32_t **ret, size_t *ret_n, stru
 
 int thin_pool_pause(struct thin_pool *pool, struct error *err)
 {
-	return pool->ops->pause ? pool->ops->pause(pool, err) : 0;
+	return pool->ops->pause ? pool->ops->pause(pool, err) : 1;
 }
 
 int thin_pool_go_on(struct thin_pool *pool, struct error *err)
 {
 	return pool->ops->go_on ? pool->ops->go_on(pool, err) : 0;
+}
+
+int thin_pool_claim(struct thin_pool *pool, uint32_t id, struct error *err)
+{
+	return pool->ops->claim ? pool->ops->claim(pool, id, err) : 0;
+}
+
+void thin_pool_unclaim(struct thin_pool *pool, uint32_t id)
+{
+	if (pool->ops->unclaim)
+		pool->ops->unclaim(pool, id);
+}
+
+bool thin_pool_is_claimed(struct thin_pool *pool, uint32_t id)
+{
+	return pool->ops->is_claimed && pool->ops->is_claimed(pool, id);
+}
+
+void thin_pool_counts(struct thin_pool *pool, struct thin_pool_counts *ret)
+{
+	*ret = (struct thin_pool_counts){0};
+	if (pool->ops->counts)
+		pool->ops->counts(pool, ret);
 }
 
 void thin_pool_close(struct thin_pool *pool)

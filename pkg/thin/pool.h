@@ -167,10 +167,28 @@ MUST_CHECK int thin_pool_active(struct thin_pool *pool, uint32_t **ret, size_t *
 
 /*
  * While a volume is written others may have the pool: let go of the lock, and take it again. What
- * was known of the pool may have changed then. The file engine keeps it.
+ * was known of the pool may have changed then. thin_pool_pause(): 0, 1 = this engine keeps it, -1.
  */
 MUST_CHECK int thin_pool_pause(struct thin_pool *pool, struct error *err);
 MUST_CHECK int thin_pool_go_on(struct thin_pool *pool, struct error *err);
+
+/*
+ * This session is at work on an id that an intent on disk names; others can tell until it lets go
+ * of it or ends, however that happens. 0, 1 = another session is, -1. Where a commit is one change
+ * there are no such intents: granted, and nobody's.
+ */
+MUST_CHECK int thin_pool_claim(struct thin_pool *pool, uint32_t id, struct error *err);
+void thin_pool_unclaim(struct thin_pool *pool, uint32_t id);
+/* By another session than this one. */
+bool thin_pool_is_claimed(struct thin_pool *pool, uint32_t id);
+
+/* What a session has asked of the kernel so far. The file engine does not count. */
+struct thin_pool_counts {
+	uint64_t ioctls;  /* of device-mapper */
+	uint64_t flushes; /* of block devices */
+	uint64_t messages, activations; /* some of the ioctls */
+};
+void thin_pool_counts(struct thin_pool *pool, struct thin_pool_counts *ret);
 
 /* End the session; what was not committed is forgotten. NULL is fine. */
 void thin_pool_close(struct thin_pool *pool);

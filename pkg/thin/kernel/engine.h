@@ -7,8 +7,8 @@
  *
  *   DIR/place.json   see pkg/thin/place.h
  *   DIR/lock         flock()ed by the writer; DIR/owner says who
- *   DIR/claims       byte ID is locked (OFD) by whoever has thin ID open, so that a device that was
- *                    left by a kill is told from one in use
+ *   DIR/claims       bytes of it are locked (OFD) by whoever has a thin device open, or is making
+ *                    one, so that what was left by a kill is told from what is in use
  */
 #pragma once
 
@@ -59,12 +59,6 @@ MUST_CHECK int thin_kernel_grow(struct thin_pool *pool, uint64_t data_bytes,
  * it is read, and resumed whatever happens; after a kill the next command resumes it.
  */
 MUST_CHECK int thin_kernel_copy_metadata(struct thin_pool *pool, const char *to, struct error *err);
-
-/* What a session has cost so far. */
-struct thin_kernel_counts {
-	uint64_t ioctls, flushes, messages, activations;
-};
-void thin_kernel_counts(struct thin_pool *pool, struct thin_kernel_counts *ret);
 
 /* For `info` and `pool status`. Strings are owned or NULL. */
 struct thin_kernel_setup {

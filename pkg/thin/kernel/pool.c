@@ -187,12 +187,29 @@ static int status(struct thin_pool *pool, struct thin_pool_status *ret, struct e
 	return 0;
 }
 
-void thin_kernel_counts(struct thin_pool *pool, struct thin_kernel_counts *ret)
+static void counts(struct thin_pool *pool, struct thin_pool_counts *ret)
 {
 	const struct tk_pool *p = tk_pool_of(pool);
 
 	*ret = p->counts;
 	ret->ioctls = devmap_ioctls() - p->ioctls_before;
+}
+
+/* --- intents that are alive ------------------------------------------------------------------- */
+
+static int claim(struct thin_pool *pool, uint32_t id, struct error *err)
+{
+	return claim_try(tk_pool_of(pool)->claims_fd, CLAIM_MAKING + id, true, err);
+}
+
+static void unclaim(struct thin_pool *pool, uint32_t id)
+{
+	claim_drop(tk_pool_of(pool)->claims_fd, CLAIM_MAKING + id);
+}
+
+static bool is_claimed(struct thin_pool *pool, uint32_t id)
+{
+	return claim_is_held(tk_pool_of(pool)->claims_fd, CLAIM_MAKING + id);
 }
 
 /* --- opening ---------------------------------------------------------------------------------- */
@@ -257,6 +274,10 @@ static const struct thin_pool_ops ops = {
 	.find_device = tk_device_find,
 	.pause = pause_session,
 	.go_on = go_on,
+	.claim = claim,
+	.unclaim = unclaim,
+	.is_claimed = is_claimed,
+	.counts = counts,
 	.close = close_pool,
 };
 

@@ -26,7 +26,7 @@ struct tk_pool {
 	uint64_t transaction_id; /* as of our last look or commit */
 	bool unflushed;		 /* a volume that is closed wrote something */
 	struct error failure;	 /* what was written is not all there: no commit */
-	struct thin_kernel_counts counts;
+	struct thin_pool_counts counts;
 	uint64_t ioctls_before; /* of this process, at the session's start */
 };
 
