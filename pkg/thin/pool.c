@@ -145,6 +145,11 @@ int thin_pool_active(struct thin_pool *pool, uint32_t **ret, size_t *ret_n, stru
 	return pool->ops->active ? pool->ops->active(pool, ret, ret_n, err) : 0;
 }
 
+int thin_pool_mend(struct thin_pool *pool, struct error *err)
+{
+	return pool->ops->mend ? pool->ops->mend(pool, err) : 0;
+}
+
 int thin_pool_pause(struct thin_pool *pool, struct error *err)
 {
 	return pool->ops->pause ? pool->ops->pause(pool, err) : 1;

@@ -165,6 +165,9 @@ MUST_CHECK int thin_pool_find_device(struct thin_pool *pool, uint32_t id, char *
 MUST_CHECK int thin_pool_active(struct thin_pool *pool, uint32_t **ret, size_t *ret_n,
 				struct error *err);
 
+/* Block devices of volumes go whose processes were killed; any session can do that. */
+MUST_CHECK int thin_pool_mend(struct thin_pool *pool, struct error *err);
+
 /*
  * While a volume is written others may have the pool: let go of the lock, and take it again. What
  * was known of the pool may have changed then. thin_pool_pause(): 0, 1 = this engine keeps it, -1.

@@ -229,23 +229,27 @@ static int check_closed(const char *uuid, struct error *err)
 	return 0;
 }
 
+static bool is_thin(const char *uuid)
+{
+	uint32_t id;
+
+	return kernel_names_parse_thin(uuid, &id) || kernel_names_parse_volume(uuid, &id);
+}
+
 /* Nothing is taken away before it is known that all of it can be. */
 static int remove_thins(const struct thin_place *place, struct error *err)
 {
 	cleanup(devmap_list_release) struct devmap_list list = {0};
 	char prefix[DEVMAP_UUID_BYTES];
-	uint32_t id;
 
 	kernel_names_prefix(place->uuid, prefix);
 	if (devmap_list(prefix, &list, err) < 0)
 		return -1;
 	for (size_t i = 0; i < list.n; i++)
-		if (kernel_names_parse_thin(list.items[i].uuid, &id)
-		    && check_closed(list.items[i].uuid, err) < 0)
+		if (is_thin(list.items[i].uuid) && check_closed(list.items[i].uuid, err) < 0)
 			return -1;
 	for (size_t i = 0; i < list.n; i++)
-		if (kernel_names_parse_thin(list.items[i].uuid, &id)
-		    && devmap_remove(list.items[i].uuid, 0, err) < 0)
+		if (is_thin(list.items[i].uuid) && devmap_remove(list.items[i].uuid, 0, err) < 0)
 			return -1;
 	return 0;
 }

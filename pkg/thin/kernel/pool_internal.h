@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The kernel engine's session, as its parts see it: pool.c opens, commits and looks, device.c makes
- * and ends thin devices and their nodes, open_volume is there too, held.c reads metadata.
+ * and ends thin devices and gives them to others, opened.c opens them, held.c reads metadata.
  */
 #pragma once
 
@@ -12,6 +12,9 @@
 #include "pkg/thin/kernel/devmap.h"
 #include "pkg/thin/kernel/engine.h"
 #include "pkg/thin/kernel/status.h"
+#include "pkg/thin/kernel/table.h"
+
+struct tk_opened;
 
 struct tk_pool {
 	struct thin_pool base; /* first */
@@ -27,7 +30,8 @@ struct tk_pool {
 	bool unflushed;		 /* a volume that is closed wrote something */
 	struct error failure;	 /* what was written is not all there: no commit */
 	struct thin_pool_counts counts;
-	uint64_t ioctls_before; /* of this process, at the session's start */
+	uint64_t ioctls_before;	  /* of this process, at the session's start */
+	struct tk_opened *opened; /* its volumes, see opened.c */
 };
 
 static inline struct tk_pool *tk_pool_of(struct thin_pool *pool)
@@ -59,5 +63,23 @@ int tk_device_activate(struct thin_pool *pool, uint32_t id, uint64_t size_bytes,
 		       char **ret_path, struct error *err);
 int tk_device_deactivate(struct thin_pool *pool, uint32_t id, struct error *err);
 int tk_device_find(struct thin_pool *pool, uint32_t id, char **ret_path, struct error *err);
-int tk_device_open_volume(struct thin_pool *pool, uint32_t id, uint64_t size_bytes, bool writable,
-			  struct thin_volume **ret, struct error *err);
+int tk_device_active(struct thin_pool *pool, uint32_t **ret, size_t *ret_n, struct error *err);
+
+/*
+ * A block device of this name, of this kind, with a node. One that a killed command left without a
+ * table, suspended, or for the other kind of use, is put right. Whoever calls it keeps others from
+ * the same name. Errors: ERR_BUSY (for the other kind of use, and open), ERR_NOT_FOUND.
+ */
+MUST_CHECK int tk_device_ensure(struct tk_pool *p, const struct kernel_names *names, uint32_t id,
+				uint64_t size_bytes, bool read_only, struct error *err);
+
+/* ---- opened.c ---- */
+
+int tk_opened_volume(struct thin_pool *pool, uint32_t id, uint64_t size_bytes, bool writable,
+		     struct thin_volume **ret, struct error *err);
+
+/* Nobody has it open, nor can until tk_opened_drop(). Errors: ERR_BUSY. */
+MUST_CHECK int tk_opened_claim(struct tk_pool *p, uint32_t id, struct error *err);
+void tk_opened_drop(struct tk_pool *p, uint32_t id);
+
+int tk_opened_mend(struct thin_pool *pool, struct error *err);

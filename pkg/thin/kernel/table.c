@@ -13,7 +13,7 @@
 
 enum { HEX_CHARS = 2 * THIN_UUID_BYTES, NAME_HEX_CHARS = 12 };
 
-static const char UUID_START[] = "THINPULL-";
+static const char UUID_START[] = "THINPULL-", VOLUME_END[] = "-volume";
 
 static void hex_of(const uint8_t pool[THIN_UUID_BYTES], char ret[HEX_CHARS + 1])
 {
@@ -39,6 +39,14 @@ void kernel_names_thin(const uint8_t pool[THIN_UUID_BYTES], uint32_t id, struct 
 	kernel_names_part(pool, part, ret);
 }
 
+void kernel_names_volume(const uint8_t pool[THIN_UUID_BYTES], uint32_t id, struct kernel_names *ret)
+{
+	char part[32];
+
+	snprintf(part, sizeof(part), "%" PRIu32 "%s", id, VOLUME_END);
+	kernel_names_part(pool, part, ret);
+}
+
 void kernel_names_prefix(const uint8_t pool[THIN_UUID_BYTES], char ret[DEVMAP_UUID_BYTES])
 {
 	char hex[HEX_CHARS + 1];
@@ -47,23 +55,38 @@ void kernel_names_prefix(const uint8_t pool[THIN_UUID_BYTES], char ret[DEVMAP_UU
 	snprintf(ret, DEVMAP_UUID_BYTES, "%s%s-", UUID_START, hex);
 }
 
-bool kernel_names_parse_thin(const char *uuid, uint32_t *ret_id)
+/* @end: what follows the number. */
+static bool parse_id(const char *uuid, const char *end, uint32_t *ret_id)
 {
 	const char *hex = uuid + strlen(UUID_START), *part = hex + HEX_CHARS + 1;
+	char number[16];
 	struct words w;
 	uint64_t id;
+	size_t len;
 
 	if (strncmp(uuid, UUID_START, strlen(UUID_START)) != 0
 	    || strspn(hex, "0123456789abcdef") != HEX_CHARS || hex[HEX_CHARS] != '-')
 		return false;
-	/* one way to write each number, and nothing behind it */
-	if (strspn(part, "0123456789") != strlen(part) || (part[0] == '0' && part[1]))
+	/* one way to write each number, and nothing else behind it */
+	len = strspn(part, "0123456789");
+	if (strcmp(part + len, end) != 0 || len >= sizeof(number) || (part[0] == '0' && len > 1))
 		return false;
-	w = words_of(part);
+	snprintf(number, sizeof(number), "%.*s", (int)len, part);
+	w = words_of(number);
 	if (!words_next_number(&w, &id) || id > THIN_ID_MAX)
 		return false;
 	*ret_id = (uint32_t)id;
 	return true;
+}
+
+bool kernel_names_parse_thin(const char *uuid, uint32_t *ret_id)
+{
+	return parse_id(uuid, "", ret_id);
+}
+
+bool kernel_names_parse_volume(const char *uuid, uint32_t *ret_id)
+{
+	return parse_id(uuid, VOLUME_END, ret_id);
 }
 
 /* Those that the kernel tells in its table, in its order. */

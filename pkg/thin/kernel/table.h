@@ -2,8 +2,11 @@
 /*
  * Tables and names of the devices of a pool.
  *
- *   UUID  THINPULL-<32 hex of the pool's>-pool, -meta, -data, -<thin id>
+ *   UUID  THINPULL-<32 hex of the pool's>-pool, -meta, -data, -<thin id>, -<thin id>-volume
  *   name  thinpull-<first 12 hex of it>-pool, ...         nobody else's devices are touched
+ *
+ * -<thin id> is given to others and outlives its maker, -<thin id>-volume is a session's that has
+ * the thin device open; the kernel has both at once where need be.
  *
  * A pool that LVM runs has LVM's own name and UUID; its thin devices have ours.
  */
@@ -24,12 +27,15 @@ struct kernel_names {
 void kernel_names_part(const uint8_t pool[THIN_UUID_BYTES], const char *part,
 		       struct kernel_names *ret);
 void kernel_names_thin(const uint8_t pool[THIN_UUID_BYTES], uint32_t id, struct kernel_names *ret);
+void kernel_names_volume(const uint8_t pool[THIN_UUID_BYTES], uint32_t id,
+			 struct kernel_names *ret);
 
 /* "THINPULL-<uuid>-": what the UUIDs of all devices of a pool start with. */
 void kernel_names_prefix(const uint8_t pool[THIN_UUID_BYTES], char ret[DEVMAP_UUID_BYTES]);
 
-/* The thin id of a device with such a UUID; false for the others. */
+/* The thin id of a device with such a UUID, of one kind or the other; false for the others. */
 bool kernel_names_parse_thin(const char *uuid, uint32_t *ret_id);
+bool kernel_names_parse_volume(const char *uuid, uint32_t *ret_id);
 
 struct kernel_pool_table {
 	char metadata[32], data[32]; /* "MAJOR:MINOR" */
