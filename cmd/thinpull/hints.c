@@ -58,6 +58,8 @@ static const char *const details[] = {
 	[ERR_DETAIL_FILE_SYSTEM] =
 		"what was written into it is damaged, not the pool: e2fsck on what "
 		"'thinpull path NAME' prints may mend a container",
+	[ERR_DETAIL_KERNEL_POOL] = "'thinpull pool deactivate' as root gives it back to the file "
+				   "engine",
 	[ERR_DETAIL_FILE] = "put the file back as it was; if that cannot be, 'thinpull rm' the "
 			    "container",
 };

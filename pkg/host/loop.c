@@ -52,9 +52,15 @@ int loop_check(struct error *err)
 
 static int open_file(const char *file, enum loop_flags flags, int *ret, struct error *err)
 {
-	int mode = flags & LOOP_READ_ONLY ? O_RDONLY : O_RDWR;
+	int mode = (flags & LOOP_READ_ONLY ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOFOLLOW;
 
-	*ret = open(file, mode | O_CLOEXEC | O_NOFOLLOW);
+	/* So opened the device takes the sectors of the disk below, which direct I/O needs. */
+	if (flags & LOOP_DIRECT) {
+		*ret = open(file, mode | O_DIRECT);
+		if (*ret >= 0 || errno != EINVAL)
+			return *ret < 0 ? error_sys(err, "open %s", file) : 0;
+	}
+	*ret = open(file, mode);
 	return *ret < 0 ? error_sys(err, "open %s", file) : 0;
 }
 
@@ -211,6 +217,30 @@ int loop_find_in(const char *folder, struct loop_list *ret, struct error *err)
 	if (dir)
 		closedir(dir);
 	return 0;
+}
+
+int loop_check_whole(const char *path, struct error *err)
+{
+	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct loop_info64 info = {0};
+
+	if (fd < 0)
+		return refused(err, path);
+	if (ioctl(fd, LOOP_GET_STATUS64, &info) < 0)
+		return error_sys(err, "%s", path);
+	if (info.lo_offset || info.lo_sizelimit || info.lo_flags & LO_FLAGS_READ_ONLY)
+		return error_set(err, ERR_BUSY, "%s has only a part of its file, or only to read",
+				 path);
+	return 0;
+}
+
+int loop_resize(const char *path, struct error *err)
+{
+	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return refused(err, path);
+	return ioctl(fd, LOOP_SET_CAPACITY, 0) < 0 ? error_sys(err, "resize %s", path) : 0;
 }
 
 /* --- let go ----------------------------------------------------------------------------------- */

@@ -44,6 +44,12 @@ MUST_CHECK int loop_find_in(const char *dir, struct loop_list *ret, struct error
  */
 bool loop_wait_gone(const char *file);
 
+/* Is it for all of its file, and to be written? Errors: ERR_BUSY (not). */
+MUST_CHECK int loop_check_whole(const char *path, struct error *err);
+
+/* Its file has grown: so does the device, under those who use it. */
+MUST_CHECK int loop_resize(const char *path, struct error *err);
+
 /*
  * Let go. Whoever has the device, or a mount of it, is waited for two seconds, then it is ERR_BUSY,
  * and stays. One that is not attached is fine.

@@ -24,7 +24,7 @@ enum {
 	LOAD_PAUSE_MS = 2,
 };
 
-#define SLOT_BYTES	 (UINT64_C(64) << 20)
+#define SLOT_BYTES	 (THIN_RECORD_BYTES / SLOTS)
 #define RECORD_MAX_BYTES (SLOT_BYTES - HEADER_BYTES)
 
 static const char magic[16] = "thinpull record";
@@ -127,7 +127,7 @@ static int load_once(struct thin_pool *pool, uint64_t committed, struct record *
 	cleanup_buffer struct buffer text = {0};
 	struct record r = {0};
 
-	if (thin_pool_open_volume(pool, RECORD_THIN_ID, SLOTS * SLOT_BYTES, false, &volume, err)
+	if (thin_pool_open_volume(pool, RECORD_THIN_ID, THIN_RECORD_BYTES, false, &volume, err)
 	    < 0) {
 		if (err->kind == ERR_NOT_FOUND)
 			error_set(err, ERR_INCONSISTENT,
@@ -184,7 +184,7 @@ int record_store(struct record *r, struct thin_pool *pool, uint64_t transaction_
 		return error_set(err, ERR_NO_SPACE, "the record needs %zu bytes, it may have %llu",
 				 text.len, (unsigned long long)RECORD_MAX_BYTES);
 	fill_header(header, transaction_id, text.data, text.len);
-	if (thin_pool_open_volume(pool, RECORD_THIN_ID, SLOTS * SLOT_BYTES, true, &volume, err) < 0
+	if (thin_pool_open_volume(pool, RECORD_THIN_ID, THIN_RECORD_BYTES, true, &volume, err) < 0
 	    || thin_volume_write(volume, text.data, text.len, slot * SLOT_BYTES + HEADER_BYTES, err)
 		       < 0
 	    || thin_volume_write(volume, header, sizeof(header), slot * SLOT_BYTES, err) < 0)

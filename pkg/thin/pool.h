@@ -24,6 +24,9 @@ struct thin_volume;
 
 enum { THIN_ID_MAX = 0xffffff, THIN_UUID_BYTES = 16 };
 
+/* The virtual size of thin device 0: a pool stores none, and the record is told in halves of it. */
+#define THIN_RECORD_BYTES (UINT64_C(128) << 20)
+
 struct thin_pool_status {
 	const char *engine;   /* "file" or "kernel" */
 	const char *mode;     /* "rw", "ro", "out_of_data_space", "out_of_metadata_space",

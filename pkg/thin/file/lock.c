@@ -161,6 +161,8 @@ int tf_lock_check_loops(const char *name, struct error *err)
 	int status = loop_find(name, loop, err);
 
 	if (status == 0)
-		return error_set(err, ERR_BUSY, "%s is in use by loop device %s", name, loop);
+		error_set(err, ERR_BUSY, "the kernel engine has the pool: %s is on %s", name, loop);
+	if (status == 0)
+		return error_set_detail(err, ERR_DETAIL_KERNEL_POOL);
 	return status < 0 ? -1 : 0;
 }

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "pkg/base/alloc.h"
@@ -34,11 +35,25 @@ static int open_lock(const char *dir, int *ret, struct error *err)
 	return *ret < 0 ? error_sys(err, "open %s", path) : 0;
 }
 
+/* While waiting for the lock the pool may have been removed, and another one made in its place. */
+static int check_same_file(const char *dir, int fd, struct error *err)
+{
+	cleanup_free char *path = xasprintf("%s/lock", dir);
+	struct stat ours, there;
+
+	if (fstat(fd, &ours) < 0)
+		return error_sys(err, "stat %s", path);
+	if (stat(path, &there) < 0 || ours.st_ino != there.st_ino || ours.st_dev != there.st_dev)
+		return error_set(err, ERR_NOT_FOUND, "pool %s was removed meanwhile", dir);
+	return 0;
+}
+
 int kernel_lock_take_shared(const char *dir, unsigned timeout_ms, int *ret_fd, struct error *err)
 {
 	cleanup_fd int fd = -1;
 
-	if (open_lock(dir, &fd, err) < 0 || tf_lock_take_shared(dir, fd, timeout_ms, err) < 0)
+	if (open_lock(dir, &fd, err) < 0 || tf_lock_take_shared(dir, fd, timeout_ms, err) < 0
+	    || check_same_file(dir, fd, err) < 0)
 		return -1;
 	*ret_fd = steal_fd(&fd);
 	return 0;
@@ -52,7 +67,7 @@ int kernel_lock_take(const char *dir, const char *verb, unsigned timeout_ms, int
 
 	if (open_lock(dir, &fd, err) < 0)
 		return -1;
-	if (tf_lock_take(dir, fd, timeout_ms, err) < 0
+	if (tf_lock_take(dir, fd, timeout_ms, err) < 0 || check_same_file(dir, fd, err) < 0
 	    || tf_lock_set_owner(dir, verb, &dead_owner, err) < 0)
 		return -1;
 	*ret_fd = steal_fd(&fd);
@@ -118,19 +133,6 @@ static int attach_parts(const char *dir, const struct thin_place *place, unsigne
 	return kernel_device_attach(place, ret, err);
 }
 
-static int detach_parts(const char *dir, const struct thin_place *place, struct error *err)
-{
-	switch (place->kind) {
-	case THIN_PLACE_FILES:
-		return kernel_loop_detach(dir, err);
-	case THIN_PLACE_DEVICE:
-		return kernel_device_detach(place, err);
-	case THIN_PLACE_LVM:
-		break;
-	}
-	return kernel_lvm_deactivate(dir, place, err);
-}
-
 static int create_pool(const struct thin_place *place, const struct kernel_parts *parts,
 		       struct error *err)
 {
@@ -152,6 +154,25 @@ static int create_pool(const struct thin_place *place, const struct kernel_parts
 	return devmap_create(names.name, names.uuid, &target, 1, 0, err);
 }
 
+/* The record's device, so that those who only read find it. A new pool has none yet. */
+static void create_record(const struct thin_place *place)
+{
+	struct devmap_target target = {.length = THIN_RECORD_BYTES / DEVMAP_SECTOR_BYTES,
+				       .type = "thin"};
+	cleanup_free char *params = NULL;
+	struct kernel_names names;
+	struct devmap_info pool;
+	struct error ignored = {0};
+
+	if (kernel_pool_find(place, &pool, &ignored) < 0)
+		return;
+	params = xasprintf("%u:%u 0", pool.major, pool.minor);
+	target.params = params;
+	kernel_names_thin(place->uuid, 0, &names);
+	if (devmap_create(names.name, names.uuid, &target, 1, 0, &ignored) < 0)
+		log_debug("thin 0: %s", ignored.cause);
+}
+
 static int make_pool(const char *dir, const struct thin_place *place, unsigned lock_timeout_ms,
 		     struct error *err)
 {
@@ -165,15 +186,16 @@ static int make_pool(const char *dir, const struct thin_place *place, unsigned l
 	}
 	if (attach_parts(dir, place, lock_timeout_ms, &parts, err) < 0)
 		return -1;
-	if (create_pool(place, &parts, err) == 0)
+	if (create_pool(place, &parts, err) == 0) {
+		create_record(place);
 		return 0;
-	if (detach_parts(dir, place, &ignored) < 0)
+	}
+	if (kernel_parts_detach(dir, place, &ignored) < 0)
 		log_debug("%s", ignored.cause);
 	return -1;
 }
 
-/* One that a killed command left suspended, or without a table. */
-static int mend_pool(const struct thin_place *place, struct devmap_info *info, struct error *err)
+int kernel_pool_mend(const struct thin_place *place, struct devmap_info *info, struct error *err)
 {
 	if (place->kind == THIN_PLACE_LVM && info->exists && !info->live) {
 		info->exists = false; /* LVM's to mend */
@@ -190,7 +212,7 @@ static int mend_pool(const struct thin_place *place, struct devmap_info *info, s
 int kernel_pool_activate(const char *dir, const struct thin_place *place, unsigned lock_timeout_ms,
 			 struct devmap_info *ret, struct error *err)
 {
-	if (kernel_pool_find(place, ret, err) < 0 || mend_pool(place, ret, err) < 0)
+	if (kernel_pool_find(place, ret, err) < 0 || kernel_pool_mend(place, ret, err) < 0)
 		return -1;
 	if (ret->exists)
 		return devmap_make_node(ret, err);
@@ -214,67 +236,4 @@ int thin_kernel_activate(const char *dir, unsigned lock_timeout_ms, struct error
 		status = kernel_pool_activate(dir, &place, lock_timeout_ms, &info, err);
 	kernel_lock_drop(dir, &lock);
 	return status;
-}
-
-/* --- deactivate ------------------------------------------------------------------------------- */
-
-static int check_closed(const char *uuid, struct error *err)
-{
-	struct devmap_info info;
-
-	if (devmap_info(uuid, &info, err) < 0)
-		return -1;
-	if (info.exists && info.open_count > 0)
-		return error_set(err, ERR_BUSY, "%s is in use", info.name);
-	return 0;
-}
-
-static bool is_thin(const char *uuid)
-{
-	uint32_t id;
-
-	return kernel_names_parse_thin(uuid, &id) || kernel_names_parse_volume(uuid, &id);
-}
-
-/* Nothing is taken away before it is known that all of it can be. */
-static int remove_thins(const struct thin_place *place, struct error *err)
-{
-	cleanup(devmap_list_release) struct devmap_list list = {0};
-	char prefix[DEVMAP_UUID_BYTES];
-
-	kernel_names_prefix(place->uuid, prefix);
-	if (devmap_list(prefix, &list, err) < 0)
-		return -1;
-	for (size_t i = 0; i < list.n; i++)
-		if (is_thin(list.items[i].uuid) && check_closed(list.items[i].uuid, err) < 0)
-			return -1;
-	for (size_t i = 0; i < list.n; i++)
-		if (is_thin(list.items[i].uuid) && devmap_remove(list.items[i].uuid, 0, err) < 0)
-			return -1;
-	return 0;
-}
-
-static int take_down(const char *dir, const struct thin_place *place, struct error *err)
-{
-	struct devmap_info info;
-
-	if (kernel_pool_find(place, &info, err) < 0 || mend_pool(place, &info, err) < 0
-	    || remove_thins(place, err) < 0)
-		return -1;
-	if (place->kind != THIN_PLACE_LVM && info.exists && devmap_remove(info.uuid, 0, err) < 0)
-		return -1;
-	return detach_parts(dir, place, err);
-}
-
-int thin_kernel_deactivate(const char *dir, unsigned lock_timeout_ms, struct error *err)
-{
-	cleanup(thin_place_release) struct thin_place place = {0};
-	int status, lock = -1;
-
-	if (kernel_place_load(dir, &place, err) < 0
-	    || kernel_lock_take(dir, "deactivate", lock_timeout_ms, &lock, err) < 0)
-		return -1;
-	status = take_down(dir, &place, err);
-	kernel_lock_drop(dir, &lock);
-	return status < 0 ? error_wrap(err, "deactivate pool %s", dir) : 0;
 }

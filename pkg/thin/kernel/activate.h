@@ -21,6 +21,19 @@ MUST_CHECK int kernel_pool_activate(const char *dir, const struct thin_place *pl
 				    unsigned lock_timeout_ms, struct devmap_info *ret,
 				    struct error *err);
 
+/* One that a killed command left suspended is resumed, without a table removed: then ret->exists is
+ * false. */
+MUST_CHECK int kernel_pool_mend(const struct thin_place *place, struct devmap_info *ret,
+				struct error *err);
+
+/* thin_kernel_deactivate() with the lock held. */
+MUST_CHECK int kernel_pool_deactivate(const char *dir, const struct thin_place *place,
+				      struct error *err);
+
+/* What a thin-pool stands on goes; not there: fine. Errors: ERR_BUSY. */
+MUST_CHECK int kernel_parts_detach(const char *dir, const struct thin_place *place,
+				   struct error *err);
+
 /* DIR/lock, made when missing, with DIR/owner naming the verb; let go by kernel_lock_drop(). */
 MUST_CHECK int kernel_lock_take(const char *dir, const char *verb, unsigned timeout_ms, int *ret_fd,
 				struct error *err);

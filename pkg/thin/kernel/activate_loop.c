@@ -97,6 +97,9 @@ static int attach(const char *file, char ret_number[32], bool *ret_new, struct e
 	*ret_new = status == 1;
 	if (status < 0 || (status == 1 && loop_attach(file, LOOP_DIRECT, &fd, device, err) < 0))
 		return -1;
+	/* One that was there may be anybody's, or from before its file grew. */
+	if (status == 0 && (loop_check_whole(device, err) < 0 || loop_resize(device, err) < 0))
+		return -1;
 	return number_of(device, ret_number, err);
 }
 
