@@ -77,7 +77,7 @@ int kernel_lock_take(const char *dir, const char *verb, unsigned timeout_ms, int
 void kernel_lock_drop(const char *dir, int *fd)
 {
 	tf_lock_forget_owner(dir);
-	cleanup_fd_ptr(fd);
+	close(steal_fd(fd));
 }
 
 /* --- finding ---------------------------------------------------------------------------------- */
