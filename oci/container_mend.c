@@ -193,7 +193,8 @@ static void find_strays(struct snapshots *session, struct ids *ret)
 	struct error err = {0};
 	size_t n = 0;
 
-	if (thin_pool_active(snapshots_pool(session), &active, &n, &err) < 0)
+	if (thin_pool_mend(snapshots_pool(session), &err) < 0
+	    || thin_pool_active(snapshots_pool(session), &active, &n, &err) < 0)
 		log_debug("mending: %s", err.cause);
 	for (size_t i = 0; i < n; i++)
 		if (!has_device(record_find_id(snapshots_record(session), active[i])))

@@ -43,6 +43,12 @@ static void thin_ids_from_uuids(void **state)
 		kernel_names_thin(pool, ids[i], &n);
 		assert_true(kernel_names_parse_thin(n.uuid, &id));
 		assert_int_equal(id, ids[i]);
+		assert_false(kernel_names_parse_volume(n.uuid, &id));
+		kernel_names_volume(pool, ids[i], &n);
+		id = 0;
+		assert_true(kernel_names_parse_volume(n.uuid, &id));
+		assert_int_equal(id, ids[i]);
+		assert_false(kernel_names_parse_thin(n.uuid, &id));
 	}
 }
 
@@ -56,6 +62,9 @@ static void other_uuids_have_none(void **state)
 		"THINPULL-0123456789abcdeffedcba9876543210-pool",
 		"THINPULL-0123456789abcdeffedcba9876543210-meta",
 		"THINPULL-0123456789abcdeffedcba9876543210-1x",
+		"THINPULL-0123456789abcdeffedcba9876543210-1-volumes",
+		"THINPULL-0123456789abcdeffedcba9876543210-01-volume",
+		"THINPULL-0123456789abcdeffedcba9876543210--volume",
 		"THINPULL-0123456789abcdeffedcba9876543210-1 ",
 		"THINPULL-0123456789abcdeffedcba9876543210- 1",
 		"THINPULL-0123456789abcdeffedcba9876543210-01",
@@ -72,7 +81,8 @@ static void other_uuids_have_none(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
-		assert_false(kernel_names_parse_thin(others[i], &id));
+		assert_false(kernel_names_parse_thin(others[i], &id)
+			     || kernel_names_parse_volume(others[i], &id));
 	assert_int_equal(id, 42);
 }
 
