@@ -2,6 +2,7 @@
 /* One run of LVM's program: its environment, its end, what it says. Knows none of its commands. */
 #include "pkg/host/lvm_internal.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -23,6 +24,11 @@ enum {
 	OUTPUT_MAX = 4 << 20,
 	TICK_MS = 50, /* how soon a signal, or an end without a word, is seen */
 };
+
+/* However the machine's own configuration has it, LVM talks to us as it does by default. */
+#define CONFIG                                                               \
+	"log{verbose=0 command_names=0 report_command_log=0 prefix=\"  \"} " \
+	"report{compact_output=0 compact_output_cols=\"\" binary_values_as_numeric=0}"
 
 void lvm_run_release(struct lvm_run *r)
 {
@@ -93,13 +99,16 @@ static pid_t start(const char *program, const char *const *args, const int fds[3
 		   struct error *err)
 {
 	cleanup(environment_release) struct environment env = {0};
-	char *argv[ARGS_MAX + 2] = {NULL};
+	char *argv[ARGS_MAX] = {(char *)(uintptr_t) "lvm"};
 	pid_t parent = getpid(), child;
-	size_t n = 0;
+	size_t n = 1;
 
-	argv[n++] = (char *)(uintptr_t) "lvm";
-	for (; *args && n <= ARGS_MAX; args++)
+	argv[n++] = (char *)(uintptr_t)*args++;
+	argv[n++] = (char *)(uintptr_t) "--config";
+	argv[n++] = (char *)(uintptr_t)CONFIG;
+	for (; *args && n < ARGS_MAX - 1; args++)
 		argv[n++] = (char *)(uintptr_t)*args;
+	assert(!*args);
 	environment_fill(&env);
 	child = fork();
 	if (child < 0)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # For scripts of tests/kernel that need LVM, after lib.sh: an LVM of the guest's own, which sees loop
-# devices only and writes nothing down on the machine.
+# devices only and writes nothing down on the machine. It is set up as awkwardly as somebody might.
 # shellcheck shell=bash
 
 export LVM_SYSTEM_DIR=$WORK/lvm
@@ -15,7 +15,25 @@ backup {
     backup=0
     archive=0
 }
+log {
+    verbose=1
+    command_names=1
+    report_command_log=1
+}
+report {
+    compact_output=1
+    binary_values_as_numeric=1
+}
+global {
+    units="s"
+}
 END
+plain='log{verbose=0 command_names=0 report_command_log=0} report{compact_output=0 binary_values_as_numeric=0}'
+
+# As users have it.
+lvm() {
+    command lvm "$1" --config "$plain" "${@:2}"
+}
 
 # disk SIZE: a new one, its device on stdout.
 disk() {

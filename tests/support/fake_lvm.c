@@ -36,6 +36,9 @@ void fake_lvm(const char *dir, const char *script)
 {
 	cleanup_free char *path = xasprintf("%s/bin:/usr/sbin:/usr/bin:/sbin:/bin", dir);
 	cleanup_free char *text = xasprintf("#!/bin/sh\ncd '%s'\n"
+					    "verb=$1 config=$3\n"
+					    "[ \"$2\" = --config ] || exit 99\n"
+					    "shift 3\nset -- \"$verb\" \"$@\"\n"
 					    "printf '%%s\\n' \"$*\" >>calls\n%s",
 					    dir, script);
 

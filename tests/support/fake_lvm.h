@@ -4,7 +4,7 @@
 
 /*
  * From now on `lvm` is this script of sh, which runs in the scratch folder and has each line of its
- * arguments written to the file "calls" first.
+ * arguments written to the file "calls" first, but for the --config that all have ($config).
  */
 void fake_lvm(const char *dir, const char *script);
 
