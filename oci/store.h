@@ -60,18 +60,35 @@ MUST_CHECK int store_content(struct store *s, struct content **ret, struct error
 
 /* --- pool ------------------------------------------------------------------------------------- */
 
+/* Where a new pool is to be. */
+enum store_pool_kind {
+	STORE_POOL_FILES,  /* in the root folder, for either engine */
+	STORE_POOL_LOOP,   /* the same, in the kernel at once */
+	STORE_POOL_DEVICE, /* on block devices of its own */
+};
+
 struct store_pool_params {
-	uint64_t data_bytes;	 /* 0: 100 GiB */
-	uint64_t metadata_bytes; /* 0: by the rule */
-	uint32_t block_bytes;	 /* 0: 64 KiB */
-	uint64_t base_bytes;	 /* 0: 64 GiB */
-	uint64_t base_inodes;	 /* 0: one for each 16 KiB */
+	enum store_pool_kind kind;
+	const char *device, *metadata_device; /* STORE_POOL_DEVICE; the second may be NULL */
+	bool force;			      /* take devices with something on them */
+	uint64_t data_bytes;		      /* 0: 100 GiB */
+	uint64_t metadata_bytes;	      /* 0: by the rule */
+	uint32_t block_bytes;		      /* 0: 64 KiB */
+	uint64_t base_bytes;		      /* 0: 64 GiB */
+	uint64_t base_inodes;		      /* 0: one for each 16 KiB */
+	bool queue_when_full;		      /* I/O waits for room; else it fails */
+	bool no_zero; /* blocks have anything in them before they are written */
 };
 
 bool store_pool_exists(const struct store *s);
-/* Make the pool; undone on failure. Errors: ERR_USAGE, ERR_BUSY (exists), ERR_NO_SPACE. */
+/* Make the pool; undone on failure. Errors: ERR_USAGE, ERR_BUSY (exists; a device in use or with
+ * something on it), ERR_NO_SPACE, ERR_UNSUPPORTED (the kernel cannot run it). */
 MUST_CHECK int store_pool_create(struct store *s, const struct store_pool_params *params,
 				 struct error *err);
+/* Give the pool to the kernel, or take it back. Errors: ERR_NOT_FOUND, ERR_UNSUPPORTED, ERR_BUSY (by
+ * a writer; a container's device is open; the other engine has it). */
+MUST_CHECK int store_pool_activate(struct store *s, struct error *err);
+MUST_CHECK int store_pool_deactivate(struct store *s, struct error *err);
 /* A new total size, or how much is to be added to the present one; 0 = neither. */
 struct store_pool_size {
 	uint64_t bytes;

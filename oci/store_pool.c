@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pools come into being here. */
+/* Pools come into being here, and are given to the kernel and taken back. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -15,22 +15,24 @@
 #include "pkg/base/interrupt.h"
 #include "pkg/base/log.h"
 #include "pkg/base/uuid.h"
+#include "pkg/host/folder.h"
+#include "pkg/thin/end.h"
+#include "pkg/thin/kernel/engine.h"
+#include "pkg/thin/place.h"
 
 #define NEW_PREFIX	   ".new-" /* of a pool that is being made */
 #define DEFAULT_DATA_BYTES (UINT64_C(100) << 30)
 #define DEFAULT_BASE_BYTES (UINT64_C(64) << 30)
 enum { DEFAULT_BLOCK_BYTES = 64 << 10 };
 
-static void remove_pool_files(const char *dir)
+/* --- what is not finished --------------------------------------------------------------------- */
+
+/* What it has elsewhere first: its place.json says where. It stays when that does not go. */
+static int remove_pool(const char *dir, struct error *err)
 {
-	static const char *const names[] = {"meta", "data", "owner", "meta.tmp", "data.tmp"};
-
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		cleanup_free char *path = xasprintf("%s/%s", dir, names[i]);
-
-		unlink(path);
-	}
-	rmdir(dir);
+	if (thin_end(dir, err) < 0)
+		return -1;
+	return folder_remove(dir, err);
 }
 
 /* The folder of the pools is the lock among those who make one: -1 with errno, or a descriptor. */
@@ -53,11 +55,13 @@ static void remove_unfinished(const struct store *s)
 		return;
 	while ((entry = readdir(dir))) {
 		cleanup_free char *path = xasprintf("%s/%s", s->pools_dir, entry->d_name);
+		struct error err = {0};
 
 		if (strncmp(entry->d_name, NEW_PREFIX, strlen(NEW_PREFIX)) != 0)
 			continue;
 		log_debug("mending: %s was left unfinished", path);
-		remove_pool_files(path);
+		if (remove_pool(path, &err) < 0)
+			log_debug("mending: %s stays: %s", path, err.cause);
 	}
 	closedir(dir);
 }
@@ -70,50 +74,103 @@ void store_remove_unfinished_pools(struct store *s)
 		remove_unfinished(s);
 }
 
-static int fill_new_pool(struct store *s, const char *dir, const struct store_pool_params *p,
-			 struct error *err)
+/* --- making a pool ---------------------------------------------------------------------------- */
+
+static int fill_files(const char *dir, const struct store_pool_params *p, struct error *err)
 {
-	cleanup(snapshots_close_ptr) struct snapshots *snapshots = NULL;
 	struct thin_file_params params = {
 		.data_bytes = p->data_bytes ? p->data_bytes : DEFAULT_DATA_BYTES,
 		.metadata_bytes = p->metadata_bytes,
 		.block_bytes = p->block_bytes ? p->block_bytes : DEFAULT_BLOCK_BYTES,
 	};
-	struct thin_file_open how = {.mode = THIN_FILE_WRITE,
-				     .verb = s->verb,
-				     .lock_timeout_ms = s->lock_timeout_ms};
+	struct thin_place place = {.kind = THIN_PLACE_FILES,
+				   .block_bytes = params.block_bytes,
+				   .queue_when_full = p->queue_when_full,
+				   .no_zero = p->no_zero};
+
+	if (uuid_random(params.uuid, err) < 0 || thin_file_create(dir, &params, err) < 0)
+		return -1;
+	if (!place.queue_when_full && !place.no_zero)
+		return 0;
+	memcpy(place.uuid, params.uuid, sizeof(place.uuid));
+	return thin_place_store(dir, &place, err);
+}
+
+/* Data and metadata, empty, where they are to be; place.json says where that is. */
+static int fill_place(const char *dir, const struct store_pool_params *p, struct error *err)
+{
+	switch (p->kind) {
+	case STORE_POOL_FILES:
+	case STORE_POOL_LOOP:
+		break;
+	case STORE_POOL_DEVICE:
+		return error_set(err, ERR_UNSUPPORTED, "not there yet");
+	}
+	return fill_files(dir, p, err);
+}
+
+/* Files are written faster by their own engine, and are the same then. */
+static int fill_record(struct store *s, const char *dir, const struct store_pool_params *p,
+		       struct error *err)
+{
+	cleanup(snapshots_close_ptr) struct snapshots *snapshots = NULL;
+	bool files = p->kind == STORE_POOL_FILES || p->kind == STORE_POOL_LOOP;
+	struct thin_open how = {.engine = files ? THIN_ENGINE_FILE : THIN_ENGINE_KERNEL,
+				.mode = THIN_WRITE,
+				.verb = s->verb,
+				.lock_timeout_ms = s->lock_timeout_ms};
 	struct thin_pool *pool = NULL;
 
-	if (uuid_random(params.uuid, err) < 0 || thin_file_create(dir, &params, err) < 0
-	    || thin_file_open(dir, &how, &pool, err) < 0)
+	if (thin_open(dir, &how, &pool, err) < 0)
 		return -1;
 	return snapshots_create(&pool, p->base_bytes ? p->base_bytes : DEFAULT_BASE_BYTES,
 				p->base_inodes, &snapshots, err);
 }
 
-static int make_pool(struct store *s, const struct store_pool_params *params, struct error *err)
+static int fill_pool(struct store *s, const char *dir, const struct store_pool_params *p,
+		     struct error *err)
 {
-	cleanup_free char *dir = xasprintf("%s/" NEW_PREFIX "%s", s->pools_dir, s->pool);
-
-	if (mkdir(dir, 0700) < 0)
-		return error_sys(err, "make folder %s", dir);
-	if (fill_new_pool(s, dir, params, err) < 0) {
-		remove_pool_files(dir);
-		return error_wrap(err, "pool %s", s->pool);
-	}
-	if (rename(dir, s->pool_dir) < 0) {
-		error_sys(err, "rename %s to %s", dir, s->pool_dir);
-		remove_pool_files(dir);
+	if (fill_place(dir, p, err) < 0 || fill_record(s, dir, p, err) < 0)
 		return -1;
-	}
+	if (p->kind == STORE_POOL_LOOP && thin_kernel_activate(dir, s->lock_timeout_ms, err) < 0)
+		return -1;
+	if (rename(dir, s->pool_dir) < 0)
+		return error_sys(err, "rename %s to %s", dir, s->pool_dir);
 	return fdio_sync_dir(s->pools_dir, err);
 }
 
 /* Made under another name, then renamed: a pool without a record is never seen. */
+static int make_pool(struct store *s, const struct store_pool_params *params, struct error *err)
+{
+	cleanup_free char *dir = xasprintf("%s/" NEW_PREFIX "%s", s->pools_dir, s->pool);
+	struct error second = {0};
+
+	if (mkdir(dir, 0700) < 0)
+		return error_sys(err, "make folder %s", dir);
+	/* What names disks outlives a power cut before anything is written to them. */
+	if (fdio_sync_dir(s->pools_dir, err) == 0 && fill_pool(s, dir, params, err) == 0)
+		return 0;
+	if (remove_pool(dir, &second) < 0)
+		log_debug("%s stays: %s", dir, second.cause);
+	return error_wrap(err, "pool %s", s->pool);
+}
+
+static int check_engine(const struct store *s, const struct store_pool_params *params,
+			struct error *err)
+{
+	if (params->kind == STORE_POOL_FILES)
+		return 0;
+	if (s->engine == THIN_ENGINE_FILE)
+		return error_set(err, ERR_USAGE, "such a pool is not for the file engine");
+	return thin_kernel_check(err);
+}
+
 int store_pool_create(struct store *s, const struct store_pool_params *params, struct error *err)
 {
 	cleanup_fd int lock = -1;
 
+	if (check_engine(s, params, err) < 0)
+		return -1;
 	while ((lock = lock_pools(s, LOCK_EX)) < 0) {
 		if (errno != EINTR)
 			return error_sys(err, "lock %s", s->pools_dir);
@@ -125,4 +182,31 @@ int store_pool_create(struct store *s, const struct store_pool_params *params, s
 		return error_set(err, ERR_BUSY, "there is a pool %s already in %s", s->pool,
 				 s->root);
 	return make_pool(s, params, err);
+}
+
+/* --- in the kernel, or not -------------------------------------------------------------------- */
+
+static int find_pool(const struct store *s, struct error *err)
+{
+	if (!store_pool_exists(s))
+		return error_set(err, ERR_NOT_FOUND, "there is no pool %s in %s", s->pool, s->root);
+	return thin_kernel_check(err);
+}
+
+int store_pool_activate(struct store *s, struct error *err)
+{
+	if (find_pool(s, err) < 0)
+		return -1;
+	if (thin_kernel_activate(s->pool_dir, s->lock_timeout_ms, err) < 0)
+		return error_wrap(err, "pool %s", s->pool);
+	return 0;
+}
+
+int store_pool_deactivate(struct store *s, struct error *err)
+{
+	if (find_pool(s, err) < 0)
+		return -1;
+	if (thin_kernel_deactivate(s->pool_dir, s->lock_timeout_ms, err) < 0)
+		return error_wrap(err, "pool %s", s->pool);
+	return 0;
 }

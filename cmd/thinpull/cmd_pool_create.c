@@ -3,6 +3,7 @@
 #include "cmd/thinpull/command.h"
 
 #include <stdint.h>
+#include <string.h>
 
 #include "cmd/thinpull/context.h"
 #include "cmd/thinpull/pool_args.h"
@@ -26,7 +27,39 @@ static int read_params(const struct args *args, struct store_pool_params *ret, s
 	    && number_parse(inodes, "option --base-inodes", UINT32_MAX, &params.base_inodes, err)
 		       < 0)
 		return -1;
+	params.no_zero = args_has(args, "no-zero");
 	*ret = params;
+	return 0;
+}
+
+static int read_when_full(const struct args *args, bool *ret_queue, struct error *err)
+{
+	const char *text = args_value(args, "when-full");
+
+	*ret_queue = text && strcmp(text, "queue") == 0;
+	if (text && !*ret_queue && strcmp(text, "error") != 0)
+		return error_set(err, ERR_USAGE,
+				 "option --when-full: \"%s\" is neither error nor queue", text);
+	return 0;
+}
+
+/* Which of --loop, --device and the like was given. */
+static int read_kind(const struct args *args, struct store_pool_params *params, struct error *err)
+{
+	bool loop = args_has(args, "loop");
+
+	params->device = args_value(args, "device");
+	params->metadata_device = args_value(args, "metadata-device");
+	params->force = args_has(args, "force");
+	if (loop && params->device)
+		return error_set(err, ERR_USAGE, "--loop and --device are two kinds of pool");
+	if (params->metadata_device && !params->device)
+		return error_set(err, ERR_USAGE, "--metadata-device goes with --device");
+	if (params->force && !params->device)
+		return error_set(err, ERR_USAGE, "--force is about devices, see --device");
+	params->kind = loop		? STORE_POOL_LOOP
+		       : params->device ? STORE_POOL_DEVICE
+					: STORE_POOL_FILES;
 	return 0;
 }
 
@@ -36,6 +69,8 @@ int cmd_pool_create(const struct context *context, struct error *err)
 	struct store_pool_params params;
 
 	if (read_params(context->args, &params, err) < 0
+	    || read_when_full(context->args, &params.queue_when_full, err) < 0
+	    || read_kind(context->args, &params, err) < 0
 	    || context_open_store(context, &store, err) < 0
 	    || store_pool_create(store, &params, err) < 0
 	    || pool_args_print(context, store, err) < 0)

@@ -62,6 +62,8 @@ int cmd_run(const struct context *context, struct error *err);
 int cmd_rmi(const struct context *context, struct error *err);
 int cmd_export(const struct context *context, struct error *err);
 int cmd_pool_create(const struct context *context, struct error *err);
+int cmd_pool_activate(const struct context *context, struct error *err);
+int cmd_pool_deactivate(const struct context *context, struct error *err);
 int cmd_pool_extend(const struct context *context, struct error *err);
 int cmd_pool_status(const struct context *context, struct error *err);
 int cmd_pool_dump(const struct context *context, struct error *err);

@@ -4,7 +4,7 @@
 
 #include "oci/container.h"
 
-int context_open_store(const struct context *context, struct store **ret, struct error *err)
+int context_open_root(const struct context *context, struct store **ret, struct error *err)
 {
 	const struct settings *s = context->settings;
 	struct store_options options = {
@@ -17,10 +17,16 @@ int context_open_store(const struct context *context, struct store **ret, struct
 		.min_free_data_percent = s->min_free_data_percent,
 		.min_free_metadata_percent = s->min_free_metadata_percent,
 	};
+
+	return store_open(&options, ret, err);
+}
+
+int context_open_store(const struct context *context, struct store **ret, struct error *err)
+{
 	cleanup(store_close_ptr) struct store *store = NULL;
 	struct thin_engine_choice choice;
 
-	if (store_open(&options, &store, err) < 0 || store_engine(store, &choice, err) < 0
+	if (context_open_root(context, &store, err) < 0 || store_engine(store, &choice, err) < 0
 	    || containers_mend(store, err) < 0)
 		return -1;
 	*ret = steal(&store);

@@ -20,6 +20,10 @@ struct context {
 MUST_CHECK int context_open_store(const struct context *context, struct store **ret,
 				  struct error *err);
 
+/* The same without a look at its pool, which may be damaged, or not to be activated. */
+MUST_CHECK int context_open_root(const struct context *context, struct store **ret,
+				 struct error *err);
+
 /* --platform, or this machine. Errors: ERR_USAGE. */
 MUST_CHECK int context_platform(const struct context *context, struct oci_platform *ret,
 				struct error *err);
