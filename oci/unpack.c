@@ -30,15 +30,20 @@ struct unpack {
 	struct digest *chain_ids; /* of the layers, lowest first */
 	struct ext4_tree *tree; /* what is known of the layer below, handed from one to the next */
 	struct spool *spool;	/* NULL when blobs are at hand */
-	size_t first;		/* the first layer that is missing */
-	enum stream_codec nested; /* what the layer at work is once it has been unpacked */
-	bool vanished;		  /* a layer that was there has been removed meanwhile */
+	struct snapshots
+		*session; /* between two layers: of a pool that others may have then; or NULL */
+	size_t first;	  /* the first layer that is missing */
+	enum stream_codec nested;	/* what the layer at work is once it has been unpacked */
+	bool vanished;			/* a layer that was there has been removed meanwhile */
+	struct thin_pool_counts counts; /* of the session, up to the layer before */
+	uint64_t commits;
 	struct unpack_result result;
 };
 
 static void unpack_release(struct unpack *u)
 {
 	spool_close(u->spool);
+	snapshots_close(u->session);
 	ext4_tree_free(u->tree);
 	oci_image_release(&u->image);
 	free(u->chain_ids);
@@ -132,33 +137,58 @@ static void forget_tree(struct unpack *u)
 	u->tree = ext4_tree_new();
 }
 
-static int apply_in_session(struct unpack *u, size_t i, struct stream **blob,
-			    struct snapshots *snapshots, struct error *err)
+/* What the engine of the pool was asked for since the last layer, where it counts. */
+static void tell_cost(struct unpack *u, size_t i)
+{
+	struct thin_pool_counts now;
+	uint64_t commits = snapshots_commits(u->session);
+
+	thin_pool_counts(snapshots_pool(u->session), &now);
+	if (now.ioctls)
+		log_debug("layer %zu: %llu ioctls, %llu flushes, %llu record commits", i + 1,
+			  (unsigned long long)(now.ioctls - u->counts.ioctls),
+			  (unsigned long long)(now.flushes - u->counts.flushes),
+			  (unsigned long long)(commits - u->commits));
+	u->counts = now;
+	u->commits = commits;
+}
+
+/* Another process was faster. */
+static int find_present(struct unpack *u, size_t i)
+{
+	forget_tree(u);
+	tell(u, UNPACK_PRESENT, i + 1, 0);
+	return 0;
+}
+
+static int apply_in_session(struct unpack *u, size_t i, struct stream **blob, struct error *err)
 {
 	const struct digest *chain = &u->chain_ids[i];
+	const struct digest *parent = i ? &chain[-1] : NULL;
+	bool last = i + 1 == u->image.manifest.n_layers;
 	cleanup(snapshot_abort_ptr) struct snapshot *snapshot = NULL;
 	struct layer_totals totals = {0};
 	struct layer_identity identity = {
 		.chain_id = *chain,
 		.diff_id = u->image.config.diff_ids[i],
 	};
+	int there;
 
-	if (snapshots_find_layer(snapshots, chain)) {
-		/* Another process was faster. */
-		forget_tree(u);
-		tell(u, UNPACK_PRESENT, i + 1, 0);
-		return 0;
-	}
-	u->vanished = i && !snapshots_find_layer(snapshots, &chain[-1]);
+	if (snapshots_find_layer(u->session, chain))
+		return find_present(u, i);
 	tell(u, UNPACK_APPLY, i + 1, 0);
-	if (snapshot_prepare(snapshots, i ? &chain[-1] : NULL, &snapshot, err) < 0
-	    || fill_snapshot(u, i, blob, snapshot, &totals, err) < 0)
+	there = snapshot_prepare(u->session, parent, chain, &snapshot, err);
+	if (there == 1)
+		return find_present(u, i);
+	u->vanished = there < 0 && parent && !snapshots_find_layer(u->session, parent);
+	if (there < 0 || fill_snapshot(u, i, blob, snapshot, &totals, err) < 0)
 		return -1;
 	identity.content_bytes = totals.content_bytes;
-	if (snapshot_commit(&snapshot, &identity, err) < 0)
+	if (snapshot_commit(&snapshot, &identity, last ? NULL : &chain[1], err) < 0)
 		return -1;
 	log_debug("layer %zu: %llu entries, %llu bytes", i + 1, (unsigned long long)totals.entries,
 		  (unsigned long long)totals.content_bytes);
+	tell_cost(u, i);
 	tell(u, UNPACK_COMMITTED, i + 1, totals.content_bytes);
 	return 0;
 }
@@ -189,17 +219,28 @@ static void blame_nesting(const struct unpack *u, struct error *err)
 			   stream_codec_name(u->nested));
 }
 
+/* The pool as it is now, for this layer alone to change. */
+static int begin_session(struct unpack *u, struct error *err)
+{
+	if (u->session)
+		return snapshots_go_on(u->session, err);
+	u->counts = (struct thin_pool_counts){0};
+	u->commits = 0;
+	return store_write(u->store, &u->session, err);
+}
+
 static int unpack_layer(struct unpack *u, size_t i, struct error *err)
 {
 	cleanup(stream_close_ptr) struct stream *blob = NULL;
-	cleanup(snapshots_close_ptr) struct snapshots *snapshots = NULL;
 
 	/* The pool is locked only now that the whole blob is here. */
-	if (open_blob(u, i, &blob, err) < 0 || store_write(u->store, &snapshots, err) < 0)
+	if (open_blob(u, i, &blob, err) < 0 || begin_session(u, err) < 0)
 		return -1;
 	u->result.n_fetched++;
 	u->result.fetched_bytes += u->image.manifest.layers[i].size_bytes;
-	return apply_in_session(u, i, &blob, snapshots, err);
+	if (apply_in_session(u, i, &blob, err) < 0)
+		return -1;
+	return snapshots_rest(&u->session, err);
 }
 
 /* --- all layers ------------------------------------------------------------------------------- */
@@ -291,6 +332,8 @@ static int unpack_layers(struct unpack *u, struct error *err)
 	status = unpack_missing(u, err);
 	spool_close(u->spool);
 	u->spool = NULL;
+	snapshots_close(u->session);
+	u->session = NULL;
 	return status;
 }
 

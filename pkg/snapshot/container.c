@@ -52,7 +52,6 @@ static int check_labels(const struct container_spec *spec, struct error *err)
 static void fill_container(struct record_entry *e, const struct container_spec *spec)
 {
 	e->kind = RECORD_CONTAINER;
-	e->state = RECORD_READY;
 	e->chain_id = spec->chain_id;
 	e->name = xstrdup(spec->name);
 	e->image = xstrdup(spec->image);
@@ -73,7 +72,7 @@ static int create_container(struct snapshots *s, const struct container_spec *sp
 	const struct record_entry *layer = snapshots_find_layer(s, &spec->chain_id);
 	uint64_t size_bytes;
 	struct record_entry *e;
-	uint32_t thin_id;
+	uint32_t thin_id, origin;
 
 	if (check_labels(spec, err) < 0)
 		return -1;
@@ -83,13 +82,18 @@ static int create_container(struct snapshots *s, const struct container_spec *sp
 	if (!layer)
 		return error_set(err, ERR_NOT_FOUND, "the image's top layer is not in the pool");
 	size_bytes = layer->size_bytes;
-	if (snapshots_take_id(s, &thin_id, err) < 0
-	    || thin_pool_create_snap(s->pool, thin_id, layer->thin_id, err) < 0
-	    || set_uuid(s, thin_id, size_bytes, err) < 0)
+	origin = layer->thin_id;
+	if (snapshots_take_id(s, &thin_id, err) < 0)
 		return -1;
 	e = record_add(&s->record, thin_id);
+	e->state = RECORD_CREATING;
 	e->size_bytes = size_bytes;
 	fill_container(e, spec);
+	if (snapshots_intend(s, thin_id, err) < 0
+	    || thin_pool_create_snap(s->pool, thin_id, origin, err) < 0
+	    || set_uuid(s, thin_id, size_bytes, err) < 0)
+		return -1;
+	record_find_id(&s->record, thin_id)->state = RECORD_READY;
 	return 0;
 }
 
@@ -107,7 +111,7 @@ static int remove_container(struct snapshots *s, const char *name, struct error 
 	if (!e)
 		return error_set(err, ERR_NOT_FOUND, "no container named %s", name);
 	thin_id = e->thin_id;
-	if (thin_pool_delete(s->pool, thin_id, err) < 0)
+	if (snapshots_delete(s, thin_id, err) < 0)
 		return -1;
 	record_remove(&s->record, thin_id);
 	return 0;

@@ -159,6 +159,8 @@ int record_load(struct thin_pool *pool, struct record *ret, struct error *err)
 		int status = load_once(pool, before.transaction_id, ret, err);
 		struct error ignored = {0};
 
+		if (status == 0)
+			ret->pool_transaction_id = before.transaction_id;
 		if (status == 0 && ret->transaction_id == before.transaction_id)
 			return 0;
 		if (tries == LOAD_TRIES || thin_pool_status(pool, &after, &ignored) < 0

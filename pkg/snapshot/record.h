@@ -28,7 +28,7 @@
 
 enum record_kind { RECORD_LAYER, RECORD_CONTAINER };
 
-/* Anything but ready is an intent: the next writer removes the id. */
+/* Anything but ready is an intent: the next writer removes the id, unless its maker is alive. */
 enum record_state { RECORD_READY, RECORD_CREATING, RECORD_DELETING };
 
 /*
@@ -73,6 +73,7 @@ struct record {
 	uint64_t base_bytes;	      /* size of this pool's base file system */
 	uint64_t base_inodes;	      /* 0: by the default rule */
 	uint64_t transaction_id;      /* of the copy it was read from or last written to */
+	uint64_t pool_transaction_id; /* of the pool then: higher when somebody else moved it */
 	unsigned slot;		      /* which copy that is */
 	struct record_entry *entries; /* by thin id, ascending */
 	size_t n, room;

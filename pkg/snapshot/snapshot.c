@@ -1,21 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Layers: prepare, commit, abort, remove. Changes of pool and record that belong together, one
- * transaction each. The transaction id goes up by one with each.
+ * Layers: the base below all of them, prepare, commit, abort, remove. While a layer is written others
+ * may have the pool, where its engine allows that.
  */
 #include "pkg/snapshot/snapshot.h"
 
-#include <assert.h>
 #include <stdlib.h>
-#include <string.h>
+#include <time.h>
 
 #include "pkg/base/alloc.h"
+#include "pkg/base/interrupt.h"
 #include "pkg/base/log.h"
 #include "pkg/ext4/base.h"
 #include "pkg/ext4/writer.h"
 #include "pkg/snapshot/snapshot_internal.h"
 
-enum { SECTOR_BYTES = 512 }; /* volumes have whole ones */
+enum {
+	SECTOR_BYTES = 512,   /* volumes have whole ones */
+	WAIT_PAUSE_MS = 20,   /* for another process that makes the same layer, ... */
+	WAIT_NOTE_MS = 60000, /* ... and then the user is told */
+};
 
 struct snapshot {
 	struct snapshots *owner;
@@ -25,16 +29,6 @@ struct snapshot {
 };
 
 static const struct digest no_digest;
-
-const struct record *snapshots_record(const struct snapshots *s)
-{
-	return &s->record;
-}
-
-struct thin_pool *snapshots_pool(struct snapshots *s)
-{
-	return s->pool;
-}
 
 const struct record_entry *snapshots_find_layer(const struct snapshots *s,
 						const struct digest *chain_id)
@@ -62,142 +56,7 @@ const struct record_entry *snapshots_find_readable(const struct snapshots *s,
 	return e ? e : find_removal(&s->record, chain_id);
 }
 
-void snapshots_close(struct snapshots *s)
-{
-	if (!s)
-		return;
-	thin_pool_close(s->pool);
-	record_release(&s->record);
-	free(s);
-}
-
-/* --- transactions ----------------------------------------------------------------------------- */
-
-/* Record and pool together, as the next transaction. */
-static int commit_change(struct snapshots *s, struct error *err)
-{
-	uint64_t next = s->record.transaction_id + 1;
-
-	if (record_store(&s->record, s->pool, next, err) < 0)
-		return -1;
-	return thin_pool_commit(s->pool, next, err);
-}
-
-/* Back to the last commit, in the pool and in memory; the error that led here is kept. */
-static void roll_back(struct snapshots *s)
-{
-	struct error ignored = {0};
-	struct record fresh = {0};
-
-	if (thin_pool_abort(s->pool, &ignored) < 0 || record_load(s->pool, &fresh, &ignored) < 0) {
-		/* The handle refuses all further changes, and the next session starts from disk. */
-		log_debug("roll back: %s", ignored.cause);
-		return;
-	}
-	record_release(&s->record);
-	s->record = fresh;
-}
-
-int snapshots_end_change(struct snapshots *s, int status, struct error *err)
-{
-	if (status == 0)
-		status = commit_change(s, err);
-	if (status < 0)
-		roll_back(s);
-	return status;
-}
-
-/* --- opening and mending ---------------------------------------------------------------------- */
-
-/* Delete a thin device that may or may not be there. */
-static int delete_if_there(struct snapshots *s, uint32_t thin_id, struct error *err)
-{
-	if (thin_pool_delete(s->pool, thin_id, err) == 0)
-		return 0;
-	if (err->kind != ERR_NOT_FOUND)
-		return -1;
-	error_clear(err);
-	return 0;
-}
-
-/* What is to become of an entry with an intent: 1 = it is kept, 0 = it goes, -1. */
-static int decide_intent(const struct record_entry *e, layer_wanted_fn *wanted, void *arg,
-			 struct error *err)
-{
-	if (e->state == RECORD_DELETING && e->kind == RECORD_LAYER)
-		return wanted(&e->chain_id, arg, err);
-	return 0;
-}
-
-/* What a killed process left half made or half deleted. */
-static int settle_intents(struct snapshots *s, layer_wanted_fn *wanted, void *arg,
-			  bool *ret_changed, struct error *err)
-{
-	*ret_changed = false;
-	for (size_t i = 0; i < s->record.n;) {
-		struct record_entry *e = &s->record.entries[i];
-		int keep;
-
-		if (e->state == RECORD_READY) {
-			i++;
-			continue;
-		}
-		*ret_changed = true;
-		keep = decide_intent(e, wanted, arg, err);
-		if (keep < 0)
-			return -1;
-		log_debug("mending: thin %u was left half done, %s", e->thin_id,
-			  keep ? "kept" : "removed");
-		if (keep) {
-			e->state = RECORD_READY;
-			continue;
-		}
-		if (delete_if_there(s, e->thin_id, err) < 0)
-			return -1;
-		record_remove(&s->record, e->thin_id);
-	}
-	return 0;
-}
-
-int snapshots_open(struct thin_pool **pool, struct snapshots **ret, struct error *err)
-{
-	cleanup(snapshots_close_ptr) struct snapshots *s = xcalloc(1, sizeof(*s));
-
-	s->pool = steal(pool);
-	if (record_load(s->pool, &s->record, err) < 0)
-		return -1;
-	*ret = steal(&s);
-	return 0;
-}
-
-int snapshots_open_writable(struct thin_pool **pool, layer_wanted_fn *wanted, void *arg,
-			    struct snapshots **ret, struct error *err)
-{
-	cleanup(snapshots_close_ptr) struct snapshots *s = NULL;
-	bool changed;
-	int status;
-
-	if (snapshots_open(pool, &s, err) < 0)
-		return -1;
-	status = settle_intents(s, wanted, arg, &changed, err);
-	if (status < 0 || changed)
-		status = snapshots_end_change(s, status, err);
-	if (status < 0)
-		return -1;
-	*ret = steal(&s);
-	return 0;
-}
-
 /* --- the base --------------------------------------------------------------------------------- */
-
-int snapshots_take_id(struct snapshots *s, uint32_t *ret, struct error *err)
-{
-	*ret = record_free_id(&s->record);
-	if (!*ret)
-		return error_set(err, ERR_NO_SPACE, "all %u thin ids of the pool are taken",
-				 (unsigned)THIN_ID_MAX);
-	return 0;
-}
 
 static int write_base(struct snapshots *s, uint32_t thin_id, struct error *err)
 {
@@ -211,26 +70,52 @@ static int write_base(struct snapshots *s, uint32_t thin_id, struct error *err)
 	return ext4_base_create(volume, &params, err);
 }
 
-static int add_base(struct snapshots *s, struct error *err)
+/* Still "creating". */
+static int enter_base(struct snapshots *s, uint32_t *ret_id, struct error *err)
 {
 	struct record_entry *e;
-	uint32_t thin_id;
 
-	if (snapshots_take_id(s, &thin_id, err) < 0)
+	if (snapshots_take_id(s, ret_id, err) < 0)
 		return -1;
-	if (write_base(s, thin_id, err) < 0)
-		return error_wrap(err, "base file system");
-	e = record_add(&s->record, thin_id);
+	e = record_add(&s->record, *ret_id);
 	e->kind = RECORD_LAYER;
+	e->state = RECORD_CREATING;
 	e->size_bytes = s->record.base_bytes;
 	e->layout_version = EXT4_LAYOUT_VERSION;
 	return 0;
+}
+
+static int fill_base(struct snapshots *s, uint32_t thin_id, struct error *err)
+{
+	if (write_base(s, thin_id, err) < 0)
+		return error_wrap(err, "base file system");
+	record_find_id(&s->record, thin_id)->state = RECORD_READY;
+	return 0;
+}
+
+/* A pool whose base is of another layout version gets one more, with the first layer on it. */
+static int add_base(struct snapshots *s, struct error *err)
+{
+	uint32_t thin_id;
+	int status = enter_base(s, &thin_id, err);
+
+	if (status == 0)
+		status = snapshots_intend(s, thin_id, err);
+	if (status == 0)
+		status = fill_base(s, thin_id, err);
+	if (status == 0 && !thin_pool_is_atomic(s->pool))
+		status = snapshots_commit_change(s, err);
+	if (status < 0)
+		snapshots_roll_back(s);
+	return status;
 }
 
 int snapshots_create(struct thin_pool **pool, uint64_t base_bytes, uint64_t base_inodes,
 		     struct snapshots **ret, struct error *err)
 {
 	cleanup(snapshots_close_ptr) struct snapshots *s = xcalloc(1, sizeof(*s));
+	struct thin_pool_status status;
+	uint32_t base;
 
 	s->pool = steal(pool);
 	if (base_bytes % SECTOR_BYTES)
@@ -239,8 +124,13 @@ int snapshots_create(struct thin_pool **pool, uint64_t base_bytes, uint64_t base
 				 (unsigned long long)base_bytes, SECTOR_BYTES);
 	s->record.base_bytes = base_bytes;
 	s->record.base_inodes = base_inodes;
-	if (thin_pool_create_thin(s->pool, RECORD_THIN_ID, err) < 0 || add_base(s, err) < 0
-	    || commit_change(s, err) < 0)
+	/* Nobody sees the pool before it has a record: no intent is needed. */
+	if (thin_pool_status(s->pool, &status, err) < 0
+	    || thin_pool_create_thin(s->pool, RECORD_THIN_ID, err) < 0
+	    || enter_base(s, &base, err) < 0 || fill_base(s, base, err) < 0)
+		return -1;
+	s->record.pool_transaction_id = status.transaction_id;
+	if (snapshots_commit_change(s, err) < 0)
 		return -1;
 	*ret = steal(&s);
 	return 0;
@@ -248,38 +138,109 @@ int snapshots_create(struct thin_pool **pool, uint64_t base_bytes, uint64_t base
 
 /* --- layers ----------------------------------------------------------------------------------- */
 
-static int start_snapshot(struct snapshot *snap, const struct record_entry *parent,
-			  struct error *err)
+/* An entry for a layer that is to be made. NULL on error. */
+static struct record_entry *enter_layer(struct snapshots *s, const struct digest *chain_id,
+					const struct digest *parent, uint64_t size_bytes,
+					struct error *err)
 {
-	struct snapshots *s = snap->owner;
-	uint64_t size_bytes = parent->size_bytes;
-	uint32_t origin = parent->thin_id;
 	struct record_entry *e;
+	uint32_t thin_id;
 
-	if (snapshots_take_id(s, &snap->thin_id, err) < 0
-	    || thin_pool_create_snap(s->pool, snap->thin_id, origin, err) < 0)
-		return -1;
-	e = record_add(&s->record, snap->thin_id);
+	if (snapshots_take_id(s, &thin_id, err) < 0)
+		return NULL;
+	e = record_add(&s->record, thin_id);
+	e->kind = RECORD_LAYER;
 	e->state = RECORD_CREATING;
 	e->size_bytes = size_bytes;
-	return thin_pool_open_volume(s->pool, snap->thin_id, size_bytes, true, &snap->volume, err);
+	e->layout_version = EXT4_LAYOUT_VERSION;
+	e->chain_id = *chain_id;
+	e->parent = *parent;
+	return e;
 }
 
-int snapshot_prepare(struct snapshots *s, const struct digest *parent, struct snapshot **ret,
-		     struct error *err)
+/* What an earlier commit said will be made next needs no further intent. */
+static int intend_layer(struct snapshots *s, const struct digest *chain_id,
+			const struct record_entry *parent, uint32_t *ret_id, struct error *err)
 {
-	cleanup(snapshot_abort_ptr) struct snapshot *snap = xcalloc(1, sizeof(*snap));
+	struct record_entry *e = snapshots_find_own(s, chain_id);
+	struct digest below = parent->chain_id;
+
+	if (e) {
+		*ret_id = e->thin_id;
+		return 0;
+	}
+	e = enter_layer(s, chain_id, &below, parent->size_bytes, err);
+	if (!e)
+		return -1;
+	*ret_id = e->thin_id;
+	return snapshots_intend(s, *ret_id, err);
+}
+
+static int start_snapshot(struct snapshot *snap, const struct digest *chain_id, struct error *err)
+{
+	struct snapshots *s = snap->owner;
+	const struct record_entry *parent = snapshots_find_layer(s, &snap->parent);
+	uint64_t size_bytes;
+	uint32_t origin;
+
+	if (!parent)
+		return error_set(err, ERR_NOT_FOUND, "the parent layer is not in the pool");
+	size_bytes = parent->size_bytes;
+	origin = parent->thin_id;
+	if (intend_layer(s, chain_id, parent, &snap->thin_id, err) < 0
+	    || thin_pool_create_snap(s->pool, snap->thin_id, origin, err) < 0
+	    || thin_pool_open_volume(s->pool, snap->thin_id, size_bytes, true, &snap->volume, err)
+		       < 0)
+		return -1;
+	return snapshots_let_go(s, err);
+}
+
+/* Until who makes it has done so, or has given up. */
+static int wait_while_made(struct snapshots *s, uint32_t thin_id, struct error *err)
+{
+	const struct timespec pause = {.tv_nsec = WAIT_PAUSE_MS * 1000000L};
+
+	for (unsigned n = 0; thin_pool_is_claimed(s->pool, thin_id); n++) {
+		if (n == WAIT_NOTE_MS / WAIT_PAUSE_MS)
+			log_warning("another process is still unpacking the same layer; waiting "
+				    "for it");
+		if (interrupt_check(err) < 0)
+			return -1;
+		nanosleep(&pause, NULL);
+	}
+	return 0;
+}
+
+/* 1 = the layer is there now, 0 = it is for us to make, -1. */
+static int wait_for_maker(struct snapshots *s, const struct digest *chain_id, struct error *err)
+{
 	const struct record_entry *e;
 
+	while ((e = snapshots_find_making(s, chain_id))) {
+		uint32_t thin_id = e->thin_id;
+
+		log_debug("the layer is being unpacked by another process as thin %u", thin_id);
+		if (snapshots_let_go(s, err) < 0 || wait_while_made(s, thin_id, err) < 0
+		    || snapshots_go_on(s, err) < 0)
+			return -1;
+	}
+	return snapshots_find_layer(s, chain_id) != NULL;
+}
+
+int snapshot_prepare(struct snapshots *s, const struct digest *parent,
+		     const struct digest *chain_id, struct snapshot **ret, struct error *err)
+{
+	cleanup(snapshot_abort_ptr) struct snapshot *snap = NULL;
+	int there = wait_for_maker(s, chain_id, err);
+
+	if (there)
+		return there;
+	if (!parent && !snapshots_find_layer(s, &no_digest) && add_base(s, err) < 0)
+		return -1;
+	snap = xcalloc(1, sizeof(*snap));
 	snap->owner = s;
 	snap->parent = parent ? *parent : no_digest;
-	e = snapshots_find_layer(s, &snap->parent);
-	if (!e && !parent && add_base(s, err) < 0)
-		return -1;
-	e = snapshots_find_layer(s, &snap->parent);
-	if (!e)
-		return error_set(err, ERR_NOT_FOUND, "the parent layer is not in the pool");
-	if (start_snapshot(snap, e, err) < 0)
+	if (start_snapshot(snap, chain_id, err) < 0)
 		return -1;
 	*ret = steal(&snap);
 	return 0;
@@ -299,37 +260,87 @@ static void free_snapshot(struct snapshot *snap)
 void snapshot_abort(struct snapshot *snap)
 {
 	struct snapshots *s = snap->owner;
+	struct error ignored = {0};
 
 	free_snapshot(snap);
-	roll_back(s);
+	if (snapshots_go_on(s, &ignored) == 0)
+		snapshots_roll_back(s);
 }
 
-int snapshot_commit(struct snapshot **snap_taken, const struct layer_identity *layer,
-		    struct error *err)
+static int fill_layer(struct snapshots *s, uint32_t thin_id, const struct digest *parent,
+		      const struct layer_identity *layer, struct error *err)
 {
-	struct snapshot *snap = steal(snap_taken);
-	struct snapshots *s = snap->owner;
-	struct record_entry *e = record_find_id(&s->record, snap->thin_id);
+	struct record_entry *e = record_find_id(&s->record, thin_id);
 
-	assert(e && e->state == RECORD_CREATING);
-	e->kind = RECORD_LAYER;
+	/* While we had lent the pool the file engine may have taken us for dead. */
+	if (!e || e->state != RECORD_CREATING)
+		return error_set(err, ERR_INCONSISTENT, "thin %u was removed meanwhile", thin_id);
 	e->state = RECORD_READY;
-	e->layout_version = EXT4_LAYOUT_VERSION;
 	e->chain_id = layer->chain_id;
 	e->diff_id = layer->diff_id;
 	e->content_bytes = layer->content_bytes < SNAPSHOT_CONTENT_MAX ? layer->content_bytes
 								       : SNAPSHOT_CONTENT_MAX;
-	e->parent = snap->parent;
-	free_snapshot(snap);
-	return snapshots_end_change(s, 0, err);
+	e->parent = *parent;
+	return 0;
 }
 
-static int check_no_child(const struct record *r, const struct digest *chain_id, struct error *err)
+/* With the commit of the layer below. */
+static int intend_next(struct snapshots *s, const struct digest *chain_id,
+		       const struct digest *parent, uint64_t size_bytes, struct error *err)
 {
-	const struct record_entry *e = record_entry_on(r, chain_id, NULL);
+	const struct record_entry *e;
 
-	if (e)
+	if (thin_pool_is_atomic(s->pool) || snapshots_find_layer(s, chain_id)
+	    || snapshots_find_making(s, chain_id) || snapshots_find_own(s, chain_id))
+		return 0;
+	e = enter_layer(s, chain_id, parent, size_bytes, err);
+	return e ? snapshots_claim_intent(s, e->thin_id, err) : -1;
+}
+
+int snapshot_commit(struct snapshot **snap_taken, const struct layer_identity *layer,
+		    const struct digest *next, struct error *err)
+{
+	struct snapshot *snap = steal(snap_taken);
+	struct snapshots *s = snap->owner;
+	uint64_t size_bytes = thin_volume_size(snap->volume);
+	struct digest parent = snap->parent;
+	uint32_t thin_id = snap->thin_id;
+	int status;
+
+	/* What waits is written before the lock is taken. */
+	free_snapshot(snap);
+	if (snapshots_go_on(s, err) < 0)
+		return -1;
+	status = fill_layer(s, thin_id, &parent, layer, err);
+	if (status == 0 && next)
+		status = intend_next(s, next, &layer->chain_id, size_bytes, err);
+	return snapshots_end_change(s, status, err);
+}
+
+/* --- removing layers -------------------------------------------------------------------------- */
+
+static bool is_one_of(const struct digest *chain_id, const struct digest *chain_ids, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (digest_equal(&chain_ids[i], chain_id))
+			return true;
+	return false;
+}
+
+/* What is made from one of these is one of these. */
+static int check_no_child(const struct record *r, const struct digest *chain_ids, size_t n,
+			  struct error *err)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		const struct record_entry *e = &r->entries[i];
+		bool layer = e->kind == RECORD_LAYER;
+
+		if (!is_one_of(layer ? &e->parent : &e->chain_id, chain_ids, n))
+			continue;
+		if (layer && e->state == RECORD_DELETING && is_one_of(&e->chain_id, chain_ids, n))
+			continue;
 		return error_set(err, ERR_BUSY, "thin %u is made from the layer", e->thin_id);
+	}
 	return 0;
 }
 
@@ -341,20 +352,25 @@ static int remove_layer(struct snapshots *s, const struct digest *chain_id, stru
 	if (!e)
 		return error_set(err, ERR_NOT_FOUND, "a layer to remove is not marked so");
 	thin_id = e->thin_id;
-	if (thin_pool_delete(s->pool, thin_id, err) < 0)
+	if (snapshots_delete_if_there(s, thin_id, err) == 0) {
+		record_remove(&s->record, thin_id);
+		return 0;
+	}
+	if (err->kind != ERR_BUSY || thin_pool_is_atomic(s->pool))
 		return -1;
-	record_remove(&s->record, thin_id);
+	/* Somebody reads it. It is marked, so a later writer removes it. */
+	log_debug("thin %u goes later: %s", thin_id, err->cause);
+	error_clear(err);
 	return 0;
 }
 
 static int remove_layers(struct snapshots *s, const struct digest *chain_ids, size_t n,
 			 struct error *err)
 {
+	if (check_no_child(&s->record, chain_ids, n, err) < 0)
+		return -1;
 	for (size_t i = 0; i < n; i++)
 		if (remove_layer(s, &chain_ids[i], err) < 0)
-			return -1;
-	for (size_t i = 0; i < n; i++)
-		if (check_no_child(&s->record, &chain_ids[i], err) < 0)
 			return -1;
 	return 0;
 }

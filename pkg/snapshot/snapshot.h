@@ -5,8 +5,8 @@
  *   prepare ──▶ private writable volume ──┬─▶ commit: visible as ChainID, never written again
  *                                         └─▶ abort:  the pool is as before
  *
- * Each change is one transaction of the pool: record and thin devices become visible in the same
- * instant, or not at all.
+ * Each change is one to whoever looks at the record: it becomes visible as a whole or not at all,
+ * whatever the engine of the pool can do in one transaction (intent.c).
  */
 #pragma once
 
@@ -27,8 +27,9 @@ typedef int layer_wanted_fn(const struct digest *chain_id, void *arg, struct err
 MUST_CHECK int snapshots_open(struct thin_pool **pool, struct snapshots **ret, struct error *err);
 
 /*
- * For writing. What a killed process left is mended first: ids being created go; layers being
- * deleted go unless `wanted` says that an image still names them, then they are kept.
+ * For writing. What a killed process left is mended first: ids being created go, unless who makes
+ * them is alive; layers being deleted go unless `wanted` says that an image still names them, then
+ * they are kept. @wanted, @arg: used until the session is closed.
  */
 MUST_CHECK int snapshots_open_writable(struct thin_pool **pool, layer_wanted_fn *wanted, void *arg,
 				       struct snapshots **ret, struct error *err);
@@ -40,6 +41,17 @@ MUST_CHECK int snapshots_create(struct thin_pool **pool, uint64_t base_bytes, ui
 				struct snapshots **ret, struct error *err);
 void snapshots_close(struct snapshots *s);
 DEFINE_CLEANUP(struct snapshots *, snapshots_close);
+
+/*
+ * Between two changes: others may have the pool. A session whose engine keeps the lock is closed,
+ * *s is NULL then; another one goes on with snapshots_go_on(), with the record as others have left it,
+ * mended as above: entries that were looked up before are not good any more.
+ */
+MUST_CHECK int snapshots_rest(struct snapshots **s, struct error *err);
+MUST_CHECK int snapshots_go_on(struct snapshots *s, struct error *err);
+
+/* How often this session has committed the record. */
+uint64_t snapshots_commits(const struct snapshots *s);
 
 const struct record *snapshots_record(const struct snapshots *s);
 struct thin_pool *snapshots_pool(struct snapshots *s);
@@ -60,15 +72,19 @@ const struct record_entry *snapshots_find_readable(const struct snapshots *s,
 struct snapshot;
 
 /*
- * Start a writable snapshot of a committed layer, or of the empty file system.
+ * Start a writable snapshot of a committed layer, or of the empty file system. 0, 1 = the layer is
+ * there, -1. On a pool whose lock can be let go of others have it until commit or abort; when another
+ * process is making the same layer, its end is waited for, as long as it lives.
  *
  * @s: borrowed, open for writing, must outlive the snapshot; one snapshot at a time.
- * @parent: ChainID, or NULL.   @ret: owned; end it with snapshot_commit() or snapshot_abort().
- * Errors: ERR_NOT_FOUND (no such parent), ERR_NO_SPACE.
+ * @parent: ChainID, or NULL.   @chain_id: of the layer.
+ * @ret: owned; end it with snapshot_commit() or snapshot_abort().
+ * Errors: ERR_NOT_FOUND (no such parent), ERR_NO_SPACE, ERR_INTERRUPTED.
  * Spec: image-spec v1.1 layer.md "Applying Changesets"; kernel thin-provisioning.rst "create_snap".
  */
 MUST_CHECK int snapshot_prepare(struct snapshots *s, const struct digest *parent,
-				struct snapshot **ret, struct error *err);
+				const struct digest *chain_id, struct snapshot **ret,
+				struct error *err);
 struct thin_volume *snapshot_volume(struct snapshot *snap);
 
 /*
@@ -84,9 +100,12 @@ struct layer_identity {
 
 /*
  * Make it durable and visible under its ChainID; empties *snap, on failure too (then as abort).
+ *
+ * @next: ChainID of the layer on top of it that this session is going to prepare, or NULL: where
+ * intents are needed, that one is on disk with the same commit.
  */
 MUST_CHECK int snapshot_commit(struct snapshot **snap, const struct layer_identity *layer,
-			       struct error *err);
+			       const struct digest *next, struct error *err);
 /* Throw it away; the pool is as before snapshot_prepare(). */
 void snapshot_abort(struct snapshot *snap);
 DEFINE_CLEANUP(struct snapshot *, snapshot_abort);
@@ -99,8 +118,8 @@ MUST_CHECK int snapshots_intend_removal(struct snapshots *s, const struct digest
 					size_t n, struct error *err);
 
 /*
- * Remove layers with such an intent, in one transaction. ERR_BUSY when one that stays has one of
- * them as parent.
+ * Remove layers with such an intent, in one transaction. Where readers keep a thin device from being
+ * deleted, a later writer deletes it. ERR_BUSY when one that stays has one of them as parent.
  */
 MUST_CHECK int snapshots_remove_layers(struct snapshots *s, const struct digest *chain_ids,
 				       size_t n, struct error *err);

@@ -46,7 +46,7 @@ struct snapshots *snapshot_pool_write(const char *wanted_layers)
 {
 	struct thin_pool *pool = snapshot_pool_open(THIN_FILE_WRITE);
 	struct snapshots *s;
-	char arg[16];
+	static char arg[16];
 
 	snprintf(arg, sizeof(arg), "%s", wanted_layers);
 	assert_ok(snapshots_open_writable(&pool, wanted, arg, &s, &error), &error);
@@ -94,11 +94,13 @@ void snapshot_pool_add_layer(struct snapshots *s, unsigned n, unsigned parent)
 					  .content_bytes = n};
 	struct snapshot *snap;
 
-	assert_ok(snapshot_prepare(s, parent ? &parent_id : NULL, &snap, &error), &error);
+	assert_ok(snapshot_prepare(s, parent ? &parent_id : NULL, &identity.chain_id, &snap,
+				   &error),
+		  &error);
 	assert_ok(thin_volume_write(snapshot_volume(snap), &n, sizeof(n),
 				    n * 65536 + SNAPSHOT_POOL_BASE_BYTES / 2, &error),
 		  &error);
-	assert_ok(snapshot_commit(&snap, &identity, &error), &error);
+	assert_ok(snapshot_commit(&snap, &identity, NULL, &error), &error);
 	assert_null(snap);
 }
 

@@ -79,10 +79,11 @@ static void add_layer(struct snapshots *s, const char *below, char letter, const
 
 	if (snapshots_find_layer(s, &identity.chain_id))
 		return;
-	assert_ok(snapshot_prepare(s, *below ? &parent : NULL, &snap, &err), &err);
+	assert_ok(snapshot_prepare(s, *below ? &parent : NULL, &identity.chain_id, &snap, &err),
+		  &err);
 	write_block(snapshot_volume(snap), FIRST_BLOCK, letter);
 	write_block(snapshot_volume(snap), FIRST_BLOCK + (uint64_t)letter, letter);
-	assert_ok(snapshot_commit(&snap, &identity, &err), &err);
+	assert_ok(snapshot_commit(&snap, &identity, NULL, &err), &err);
 }
 
 void store_fixture_layers(struct store_fixture *f, const char *layers)

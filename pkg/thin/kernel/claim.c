@@ -18,8 +18,10 @@ int claim_open(const char *dir, int *ret_fd, struct error *err)
 
 static struct flock lock_on(uint64_t byte, short type)
 {
-	return (struct flock){
-		.l_type = type, .l_whence = SEEK_SET, .l_start = (off_t)byte, .l_len = 1};
+	return (struct flock){.l_type = type,
+			      .l_whence = SEEK_SET,
+			      .l_start = (off_t)byte,
+			      .l_len = 1};
 }
 
 int claim_try(int fd, uint64_t byte, bool exclusive, struct error *err)

@@ -46,13 +46,14 @@ static void an_aborted_layer_leaves_the_pool_as_it_was(void **state)
 {
 	struct snapshots *s = snapshot_pool_write("");
 	struct thin_pool_status before, after;
+	struct digest chain = snapshot_pool_digest(5);
 	struct snapshot *snap;
 	static uint8_t junk[1 << 20];
 
 	(void)state;
 	snapshot_pool_add_layer(s, 1, 0);
 	assert_ok(thin_pool_status(snapshots_pool(s), &before, &err), &err);
-	assert_ok(snapshot_prepare(s, NULL, &snap, &err), &err);
+	assert_ok(snapshot_prepare(s, NULL, &chain, &snap, &err), &err);
 	memset(junk, 7, sizeof(junk));
 	assert_ok(thin_volume_write(snapshot_volume(snap), junk, sizeof(junk), 0, &err), &err);
 	snapshot_abort(snap);
@@ -77,8 +78,8 @@ static void an_absurd_sum_of_sizes_is_recorded_as_the_most_there_can_be(void **s
 	struct snapshot *snap;
 
 	(void)state;
-	assert_ok(snapshot_prepare(s, NULL, &snap, &err), &err);
-	assert_ok(snapshot_commit(&snap, &identity, &err), &err);
+	assert_ok(snapshot_prepare(s, NULL, &identity.chain_id, &snap, &err), &err);
+	assert_ok(snapshot_commit(&snap, &identity, NULL, &err), &err);
 	snapshots_close(s);
 	s = snapshot_pool_write("");
 	assert_int_equal(snapshots_find_layer(s, &identity.chain_id)->content_bytes,
@@ -89,10 +90,11 @@ static void an_absurd_sum_of_sizes_is_recorded_as_the_most_there_can_be(void **s
 static void a_session_that_ends_early_leaves_nothing(void **state)
 {
 	struct snapshots *s = snapshot_pool_write("");
+	struct digest chain = snapshot_pool_digest(5);
 	struct snapshot *snap;
 
 	(void)state;
-	assert_ok(snapshot_prepare(s, NULL, &snap, &err), &err);
+	assert_ok(snapshot_prepare(s, NULL, &chain, &snap, &err), &err);
 	assert_ok(thin_volume_write(snapshot_volume(snap), "x", 1, 0, &err), &err);
 	snapshot_abort(snap);
 	snapshots_close(s);
@@ -105,11 +107,11 @@ static void a_session_that_ends_early_leaves_nothing(void **state)
 static void a_snapshot_needs_its_parent(void **state)
 {
 	struct snapshots *s = snapshot_pool_write("");
-	struct digest d = snapshot_pool_digest(9);
+	struct digest d = snapshot_pool_digest(9), chain = snapshot_pool_digest(5);
 	struct snapshot *snap;
 
 	(void)state;
-	assert_int_equal(snapshot_prepare(s, &d, &snap, &err), -1);
+	assert_int_equal(snapshot_prepare(s, &d, &chain, &snap, &err), -1);
 	assert_error(&err, ERR_NOT_FOUND, "parent layer");
 	snapshots_close(s);
 }
@@ -175,12 +177,13 @@ static void readers_see_what_was_committed_while_a_writer_works(void **state)
 {
 	struct snapshots *s = snapshot_pool_write("");
 	struct thin_pool *pool;
+	struct digest chain = snapshot_pool_digest(5);
 	struct snapshots *reader;
 	struct snapshot *snap;
 
 	(void)state;
 	snapshot_pool_add_layer(s, 1, 0);
-	assert_ok(snapshot_prepare(s, NULL, &snap, &err), &err);
+	assert_ok(snapshot_prepare(s, NULL, &chain, &snap, &err), &err);
 	pool = snapshot_pool_open(THIN_FILE_READ);
 	assert_ok(snapshots_open(&pool, &reader, &err), &err);
 	assert_true(snapshot_pool_has_layer(reader, 1));
