@@ -190,8 +190,8 @@ bool thin_pool_is_claimed(struct thin_pool *pool, uint32_t id);
 
 /* What a session has asked of the kernel so far. The file engine does not count. */
 struct thin_pool_counts {
-	uint64_t ioctls;  /* of device-mapper */
-	uint64_t flushes; /* of block devices */
+	uint64_t ioctls;		/* of device-mapper */
+	uint64_t flushes;		/* of block devices */
 	uint64_t messages, activations; /* some of the ioctls */
 };
 void thin_pool_counts(struct thin_pool *pool, struct thin_pool_counts *ret);
