@@ -178,6 +178,14 @@ fuzz: ## run each fuzz target: make fuzz FUZZ_SECONDS=60
 	@$(MAKE) --no-print-directory -j$(JOBS) CC=clang FLAVOUR=fuzz fuzz-bin
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) sh tests/fuzz/run.sh $(FUZZ_SRC:%.c=build/fuzz/%)
 
+.PHONY: test-kernel-qemu
+test-kernel-qemu: deps ## tests/kernel on Debian's stock kernel, emulated; root: make test-kernel-qemu ONLY=20_devmap
+	@sh tests/support/deps.sh tests/kernel/qemu_packages.txt
+	@bash tests/kernel/qemu_setup.sh
+	@$(MAKE) --no-print-directory -s -j$(JOBS) all unit-bin tool-bin
+	@bash tests/support/images.sh
+	@LAB_MACHINE=qemu tests/run --no-build --no-user --only 'kernel/$(ONLY)'
+
 .PHONY: lab
 lab: ## a shell in a kernel with device-mapper
 	@bash tests/kernel/boot.sh --shell

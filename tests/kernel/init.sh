@@ -24,7 +24,8 @@ ln -s fd/0 /dev/stdin
 ln -s fd/1 /dev/stdout
 ln -s fd/2 /dev/stderr
 
-for module in drivers/md/dm-mod drivers/md/dm-bufio \
+# uml: as its package has them; qemu: there since before the root file system
+[ -z "${LAB_MODULES:-}" ] || for module in drivers/md/dm-mod drivers/md/dm-bufio \
 	drivers/md/persistent-data/dm-persistent-data drivers/md/dm-bio-prison \
 	drivers/md/dm-thin-pool drivers/block/loop fs/overlayfs/overlay; do
 	busybox insmod "$LAB_MODULES/$module.ko" || echo "lab: no module $module"
@@ -37,7 +38,7 @@ if [ -n "${LAB_SCRIPT:-}" ]; then
 	bash "$LAB_SCRIPT" >/run/lab/output 2>&1 </dev/null
 	echo $? >/run/lab/status
 else
-	setsid -c bash -i </dev/tty0 >/dev/tty0 2>&1
+	setsid -c bash -i <"/dev/${LAB_TTY:-tty0}" >"/dev/${LAB_TTY:-tty0}" 2>&1
 fi
 sync
 halt -f -p
