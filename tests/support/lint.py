@@ -68,7 +68,9 @@ def check_script(path, shebang, problems):
             except SyntaxError as e:
                 problems.append(f"{path}:{e.lineno}: {e.msg}")
         return
-    shell = "bash" if "bash" in shebang else "sh"
+    with open(path, encoding="utf-8") as f:  # what is sourced only says so for shellcheck
+        sourced_by_bash = "# shellcheck shell=bash\n" in f.read()
+    shell = "bash" if "bash" in shebang or sourced_by_bash else "sh"
     run = subprocess.run([shell, "-n", path], capture_output=True, text=True, check=False)
     if run.returncode:
         problems.append(run.stderr.strip())
