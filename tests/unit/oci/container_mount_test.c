@@ -92,21 +92,6 @@ static void who_may_not_keeps_his_container_in_the_pool(void **state)
 	assert_int_equal(container_entry(c)->place, RECORD_IN_POOL);
 }
 
-static void an_attached_device_is_found_again(void **state)
-{
-	cleanup_free char *first = NULL, *second = NULL;
-
-	(void)state;
-	needs_devices();
-	assert_ok(container_attach(c, &first, &err), &err);
-	assert_ok(container_attach(c, &second, &err), &err);
-	assert_string_equal(first, second);
-	expect_state(CONTAINER_ATTACHED, NULL);
-	assert_ok(container_unmount(c, &err), &err);
-	expect_state(CONTAINER_CHECKED_OUT, NULL);
-	assert_ok(container_unmount(c, &err), &err);
-}
-
 static void mounts_come_and_go(void **state)
 {
 	cleanup_free char *first = NULL, *second = NULL, *again = NULL;
@@ -300,7 +285,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(who_may_not_keeps_his_container_in_the_pool),
-		CASE(an_attached_device_is_found_again),
 		CASE(mounts_come_and_go),
 		CASE(a_container_is_found_by_its_mount_point),
 		CASE(a_path_that_cannot_be_followed_is_told),

@@ -47,6 +47,27 @@ static void the_mounts_of_one_device_are_found_in_order(void **state)
 	assert_int_equal(l.n, 0);
 }
 
+static void mounts_are_found_by_what_devices_are_called(void **state)
+{
+	static const char text[] =
+		"20 1 8:1 / / rw - ext4 /dev/mapper/pool-1 rw\n"
+		"31 20 254:1 / /b\\040c rw shared:1 - ext4 /dev/mapper/pool-12 rw\n"
+		"32 20 254:2 / /c rw - ext4 /dev/mapper/other-1 rw\n"
+		"33 20 254:3 / /d rw - ext4 /dev/mapper/pool rw\n"
+		"34 20 254:4 / /e rw\n"
+		"35 20 254:5 / /f rw - ext4\n"
+		"36 20 254:6 / /g - - ext4 /x\n"
+		"37 20 254:7 / /dev/mapper/pool-3 rw - tmpfs none rw";
+	struct mount_list l;
+
+	(void)state;
+	mounts_parse_named(text, strlen(text), "/dev/mapper/pool-", &l);
+	assert_int_equal(l.n, 2);
+	assert_string_equal(l.points[0], "/");
+	assert_string_equal(l.points[1], "/b c");
+	mount_list_release(&l);
+}
+
 static void names_with_blanks_and_backslashes_are_taken_back(void **state)
 {
 	struct mount_list l = parse("1 1 7:1 / /a\\040b\\011c\\012d\\134e rw - ext4 x rw\n"
@@ -275,6 +296,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_mounts_of_one_device_are_found_in_order),
+		cmocka_unit_test(mounts_are_found_by_what_devices_are_called),
 		cmocka_unit_test(names_with_blanks_and_backslashes_are_taken_back),
 		cmocka_unit_test(lines_that_are_none_are_passed_over),
 		cmocka_unit_test(a_device_is_mounted_listed_and_unmounted),
