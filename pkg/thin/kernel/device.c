@@ -171,9 +171,13 @@ int tk_device_activate(struct thin_pool *pool, uint32_t id, uint64_t size_bytes,
 int tk_device_deactivate(struct thin_pool *pool, uint32_t id, struct error *err)
 {
 	struct kernel_names names;
+	cleanup_free char *path = NULL;
 
 	kernel_names_thin(tk_pool_of(pool)->place.uuid, id, &names);
-	return devmap_remove(names.uuid, 0, err);
+	if (devmap_remove(names.uuid, 0, err) == 0)
+		return 0;
+	path = devmap_path(names.name);
+	return err->kind == ERR_BUSY ? error_set(err, ERR_BUSY, "%s is in use", path) : -1;
 }
 
 int tk_device_find(struct thin_pool *pool, uint32_t id, char **ret_path, struct error *err)
