@@ -50,7 +50,7 @@ static bool node_is_there(void)
 
 static void made_and_taken_away_with_its_node(void **state)
 {
-	cleanup_free char *path = devmap_path(NAME);
+	cleanup_free char *path = NULL;
 	struct devmap_info i, by_name;
 	struct stat st;
 
@@ -65,6 +65,7 @@ static void made_and_taken_away_with_its_node(void **state)
 	assert_int_equal(i.open_count, 0);
 	assert_ok(devmap_info_by_name(NAME, &by_name, &err), &err);
 	assert_memory_equal(&i, &by_name, sizeof(i));
+	path = devmap_path(NAME);
 	assert_int_equal(stat(path, &st), 0);
 	assert_true(S_ISBLK(st.st_mode));
 	take_away();
