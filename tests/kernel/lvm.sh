@@ -53,3 +53,12 @@ lvm_is_clean() {
     [ -z "$(lvm pvs --noheadings)" ] || fail "LVM has: $(lvm pvs)"
     [ "$(dmsetup ls)" = 'No devices found' ] || fail "device-mapper has: $(dmsetup ls)"
 }
+
+# refused STATUS TEXT ARG...: what the program says to that.
+refused() {
+    local want=$1 text=$2 status=0
+    shift 2
+    tp "$@" >"$WORK/said" 2>&1 || status=$?
+    [ "$status" -eq "$want" ] || fail "status $status, not $want: $*: $(cat "$WORK/said")"
+    grep -qF -e "$text" "$WORK/said" || fail "it does not say \"$text\": $(cat "$WORK/said")"
+}

@@ -16,7 +16,8 @@
 #include "pkg/thin/kernel/status.h"
 
 enum { DEFAULT_BLOCK_BYTES = 512 << 10, EXTEND_PERCENT = 20, LOCK_TIMEOUT_MS = 60 * 1000 };
-#define POOL_LV "pool" /* of a volume group that we made */
+#define POOL_LV	     "pool"	       /* of a volume group that we made */
+#define LONGEST_NAME "--lvol0_pmspare" /* that LVM puts behind the group's in a device's name */
 
 /* --- how large -------------------------------------------------------------------------------- */
 
@@ -68,6 +69,18 @@ static int check_group_is_new(const char *vg, struct error *err)
 		return 0;
 	*err = found;
 	return -1;
+}
+
+/* In names of devices each dash of a group's is two. */
+static int check_name_fits(const char *vg, struct error *err)
+{
+	size_t len = strlen(vg) + strlen(LONGEST_NAME);
+
+	for (const char *c = vg; *c; c++)
+		len += *c == '-';
+	if (len >= DEVMAP_NAME_BYTES)
+		return error_set(err, ERR_USAGE, "the name %s is too long for LVM", vg);
+	return 0;
 }
 
 /* LVM's name for the device, which will be the same after each boot. */
@@ -131,8 +144,8 @@ int thin_lvm_create(const char *dir, const struct thin_lvm_params *p, struct err
 	place.vg = xstrdup(p->vg);
 	place.lv = xstrdup(POOL_LV);
 	memcpy(place.uuid, p->uuid, sizeof(place.uuid));
-	if (lvm_check(err) < 0 || check_group_is_new(place.vg, err) < 0
-	    || thin_place_store(dir, &place, err) < 0)
+	if (check_name_fits(place.vg, err) < 0 || lvm_check(err) < 0
+	    || check_group_is_new(place.vg, err) < 0 || thin_place_store(dir, &place, err) < 0)
 		return -1;
 	if (make_volumes(&place, p, err) == 0 && thin_place_store(dir, &place, err) == 0)
 		return 0;

@@ -12,6 +12,7 @@
 #include "pkg/base/alloc.h"
 #include "pkg/base/cleanup.h"
 #include "pkg/base/log.h"
+#include "pkg/thin/kernel/devmap.h"
 #include "tests/support/cmocka.h"
 #include "tests/support/fake_lvm.h"
 #include "tests/support/lab.h"
@@ -292,6 +293,29 @@ static void a_group_that_exists_is_not_touched(void **state)
 	assert_null(strstr(calls, "\nv"));
 }
 
+/* LVM would take the name of the group, and then find no name for the devices. */
+static void a_name_that_devices_cannot_have_is_refused_before(void **state)
+{
+	struct thin_lvm_params p = {.device = "/dev/sdx"};
+	cleanup_free char *calls = NULL;
+	struct error err = {0};
+	char name[128];
+
+	(void)state;
+	fail_at(0, 0);
+	memset(name, 'x', sizeof(name));
+	name[DEVMAP_NAME_BYTES - 1 - strlen("--lvol0_pmspare")] = 0;
+	p.vg = name;
+	assert_ok(thin_lvm_create(folder, &p, &err), &err);
+	forget_all();
+	free(fake_lvm_calls());
+	name[10] = '-';
+	assert_int_equal(thin_lvm_create(folder, &p, &err), -1);
+	assert_error(&err, ERR_USAGE, "too long for LVM");
+	calls = fake_lvm_calls();
+	assert_string_equal(calls, "");
+}
+
 /* --- the end of what was finished: the device is looked for --------------------------------------- */
 
 static void a_finished_pool_goes_with_its_group_and_disk(void **state)
@@ -392,6 +416,7 @@ int main(void)
 		TEST(a_failure_at_any_step_leaves_nothing),
 		TEST(what_a_kill_left_goes),
 		TEST(a_group_that_exists_is_not_touched),
+		TEST(a_name_that_devices_cannot_have_is_refused_before),
 		TEST(a_finished_pool_goes_with_its_group_and_disk),
 		TEST(a_group_that_others_use_stays),
 		TEST(what_lvm_uses_is_not_adopted),
