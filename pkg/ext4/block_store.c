@@ -11,7 +11,8 @@
 void block_store_init(struct block_store *s, struct thin_volume *volume)
 {
 	*s = (struct block_store){.volume = volume};
-	s->run = xaligned(EXT4_BLOCK_BYTES, (size_t)STORE_RUN_BLOCKS * EXT4_BLOCK_BYTES);
+	if (!thin_volume_gathers(volume))
+		s->run = xaligned(EXT4_BLOCK_BYTES, (size_t)STORE_RUN_BLOCKS * EXT4_BLOCK_BYTES);
 }
 
 void block_store_release(struct block_store *s)
@@ -64,18 +65,21 @@ int block_store_read(struct block_store *s, uint64_t block, size_t n, void *ret,
 	return 0;
 }
 
+static int write_blocks(struct block_store *s, uint64_t block, size_t n, const void *data,
+			struct error *err)
+{
+	if (thin_volume_write(s->volume, data, n * EXT4_BLOCK_BYTES, block * EXT4_BLOCK_BYTES, err)
+	    < 0)
+		return failed("write", block, n, err);
+	return 0;
+}
+
 int block_store_flush(struct block_store *s, struct error *err)
 {
 	size_t n = s->run_blocks;
 
 	s->run_blocks = 0;
-	if (n == 0)
-		return 0;
-	if (thin_volume_write(s->volume, s->run, n * EXT4_BLOCK_BYTES,
-			      s->run_start * EXT4_BLOCK_BYTES, err)
-	    < 0)
-		return failed("write", s->run_start, n, err);
-	return 0;
+	return n ? write_blocks(s, s->run_start, n, s->run, err) : 0;
 }
 
 /* Room for at least one of n blocks at the end of the run; returns how many, or 0 on error. */
@@ -98,6 +102,8 @@ int block_store_append(struct block_store *s, uint64_t block, size_t n, const vo
 {
 	const uint8_t *from = data;
 
+	if (!s->run)
+		return write_blocks(s, block, n, data, err);
 	while (n) {
 		size_t now = make_room(s, block, n, err);
 
@@ -122,10 +128,5 @@ int block_store_overwrite(struct block_store *s, uint64_t block, size_t n, const
 	if (held)
 		memcpy(run_at(s, block + skip), from + skip * EXT4_BLOCK_BYTES,
 		       held * EXT4_BLOCK_BYTES);
-	if (held == n)
-		return 0;
-	if (thin_volume_write(s->volume, data, n * EXT4_BLOCK_BYTES, block * EXT4_BLOCK_BYTES, err)
-	    < 0)
-		return failed("write", block, n, err);
-	return 0;
+	return held == n ? 0 : write_blocks(s, block, n, data, err);
 }

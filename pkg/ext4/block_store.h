@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The blocks of a volume, 4096 bytes each, with one run of newly written blocks held back until it
- * is 4 MiB long or ends. What is held back is seen by every read, so nobody needs to care.
+ * is 4 MiB long or ends, unless the volume does so itself. What is held back is seen by every read,
+ * so nobody needs to care.
  */
 #pragma once
 
@@ -20,7 +21,7 @@ struct block_store {
 	struct thin_volume *volume; /* borrowed */
 	uint64_t run_start;	    /* block */
 	uint32_t run_blocks;	    /* held back */
-	uint8_t *run;
+	uint8_t *run;		    /* NULL: nothing is */
 };
 
 void block_store_init(struct block_store *s, struct thin_volume *volume);

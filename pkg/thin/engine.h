@@ -74,4 +74,5 @@ struct thin_volume {
 	uint64_t size_bytes;
 	uint32_t block_bytes;
 	bool writable;
+	bool gathers; /* thin_volume_gathers() */
 };

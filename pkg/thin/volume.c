@@ -118,6 +118,11 @@ uint32_t thin_volume_block_bytes(const struct thin_volume *v)
 	return v->block_bytes;
 }
 
+bool thin_volume_gathers(const struct thin_volume *v)
+{
+	return v->gathers;
+}
+
 void thin_volume_close(struct thin_volume *v)
 {
 	if (v)

@@ -63,5 +63,8 @@ uint64_t thin_volume_size(const struct thin_volume *v);
 /* Bytes per pool block, the unit of sharing. */
 uint32_t thin_volume_block_bytes(const struct thin_volume *v);
 
+/* Small writes wait for their neighbours in the volume: no need to collect them before. */
+bool thin_volume_gathers(const struct thin_volume *v);
+
 void thin_volume_close(struct thin_volume *v);
 DEFINE_CLEANUP(struct thin_volume *, thin_volume_close);

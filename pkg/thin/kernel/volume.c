@@ -246,6 +246,7 @@ int kernel_volume_open(const char *path, uint64_t size_bytes, uint32_t block_byt
 	v->base.size_bytes = size_bytes;
 	v->base.block_bytes = block_bytes;
 	v->base.writable = writable;
+	v->base.gathers = true;
 	v->node = node;
 	v->cache = kernel_cache_new(&v->node, size_bytes, unit, CACHE_BYTES);
 	v->pool = *pool;

@@ -10,7 +10,8 @@
 
 enum {
 	LEAST_UNITS = 4,
-	BYPASS_BYTES = 256 << 10, /* whole units that come or go at once so many are not copied */
+	EARLY_BYTES = 2 << 20,	  /* two calls: one is under way while the next is put together */
+	BYPASS_BYTES = 256 << 10, /* whole units that are read at once so many are not kept */
 };
 
 /* ---- finding units ---- */
@@ -50,16 +51,35 @@ static void link_newest(struct kernel_cache *c, struct kernel_unit *u)
 	c->ages.older = u;
 }
 
+void kernel_cache_age(struct kernel_cache *c, struct kernel_unit *u)
+{
+	unlink_age(u);
+	u->older = &c->ages;
+	u->newer = c->ages.newer;
+	u->newer->older = u;
+	c->ages.newer = u;
+	u->spent = true;
+}
+
+void kernel_cache_set_dirty(struct kernel_cache *c, struct kernel_unit *u, bool dirty)
+{
+	c->n_dirty += (size_t)dirty - (size_t)u->dirty;
+	u->dirty = dirty;
+}
+
 static void touch(struct kernel_cache *c, struct kernel_unit *u)
 {
 	unlink_age(u);
 	link_newest(c, u);
+	u->spent = false;
 }
 
 void kernel_cache_drop(struct kernel_cache *c, struct kernel_unit *u)
 {
 	struct kernel_unit **link = slot_of(c, u->index);
 
+	kernel_behind_wait(c->behind, u->ticket);
+	kernel_cache_set_dirty(c, u, false);
 	while (*link != u)
 		link = &(*link)->next_in_slot;
 	*link = u->next_in_slot;
@@ -83,11 +103,16 @@ static struct kernel_unit *new_unit(struct kernel_cache *c)
 	return u;
 }
 
+static bool is_spent(const struct kernel_cache *c, const struct kernel_unit *u)
+{
+	return u->spent && kernel_behind_is_over(c->behind, u->ticket);
+}
+
 struct kernel_unit *kernel_cache_add(struct kernel_cache *c, uint64_t index, struct error *err)
 {
 	struct kernel_unit *u, *oldest = c->ages.newer;
 
-	if (!c->spare && c->n_units == c->max_units) {
+	if (!c->spare && (c->n_units == c->max_units || is_spent(c, oldest))) {
 		if (oldest->dirty && kernel_cache_write_around(c, oldest, err) < 0)
 			return NULL;
 		kernel_cache_drop(c, oldest);
@@ -98,7 +123,8 @@ struct kernel_unit *kernel_cache_add(struct kernel_cache *c, uint64_t index, str
 	else
 		u = new_unit(c);
 	u->index = index;
-	u->dirty = false;
+	u->spent = false;
+	u->ticket = 0;
 	u->pages = u->missing =
 		(uint32_t)((kernel_cache_unit_len(c, index) + NODE_ALIGN - 1) / NODE_ALIGN);
 	memset(u->valid, 0, map_words(c) * sizeof(*u->valid));
@@ -145,11 +171,20 @@ static bool ends_are_known(const struct kernel_cache *c, const struct kernel_uni
 	       || kernel_cache_has_bytes(u, end - 1, 1);
 }
 
+int kernel_cache_read_node(struct kernel_cache *c, struct iovec *pieces, int n, uint64_t offset,
+			   struct error *err)
+{
+	/* What was not in fact written and is not in memory any more would read as it was before. */
+	if (kernel_behind_check(c->behind, err) < 0)
+		return kernel_cache_fail(c, err);
+	return kernel_node_read(c->node, pieces, n, offset, err);
+}
+
 int kernel_cache_read_unit(struct kernel_cache *c, uint64_t index, uint8_t *buf, struct error *err)
 {
 	struct iovec piece = {buf, kernel_cache_unit_len(c, index)};
 
-	return kernel_node_read(c->node, &piece, 1, index * c->unit_bytes, err);
+	return kernel_cache_read_node(c, &piece, 1, index * c->unit_bytes, err);
 }
 
 int kernel_cache_fill(struct kernel_cache *c, struct kernel_unit *u, struct error *err)
@@ -222,7 +257,7 @@ static int load(struct kernel_cache *c, uint64_t index, size_t wanted, struct er
 		pieces[got++] = (struct iovec){u->data, kernel_cache_unit_len(c, u->index)};
 	}
 	if (status == 0)
-		status = kernel_node_read(c->node, pieces, (int)n, index * c->unit_bytes, err);
+		status = kernel_cache_read_node(c, pieces, (int)n, index * c->unit_bytes, err);
 	for (size_t i = 0; i < got; i++) {
 		if (status < 0)
 			kernel_cache_drop(c, units[i]);
@@ -276,7 +311,7 @@ int kernel_cache_read(struct kernel_cache *c, void *buf, size_t len, uint64_t of
 		if (whole) {
 			struct iovec piece = {to, n = whole * c->unit_bytes};
 
-			if (kernel_node_read(c->node, &piece, 1, offset, err) < 0)
+			if (kernel_cache_read_node(c, &piece, 1, offset, err) < 0)
 				return -1;
 		} else {
 			size_t wanted = (at + len + c->unit_bytes - 1) / c->unit_bytes;
@@ -305,34 +340,12 @@ static int write_part(struct kernel_cache *c, const uint8_t *data, size_t len, u
 		u = kernel_cache_add(c, index, err);
 	if (!u || (!ends_are_known(c, u, at, len) && kernel_cache_fill(c, u, err) < 0))
 		return -1;
+	kernel_behind_wait(c->behind, u->ticket);
 	memcpy(u->data + at, data, len);
 	for (size_t page = at / NODE_ALIGN; page <= (at + len - 1) / NODE_ALIGN; page++)
 		kernel_cache_add_page(u, (uint32_t)page);
-	u->dirty = true;
-	return 0;
-}
-
-/* Whole units straight from the caller's memory, up to one of zeros. */
-static int write_past(struct kernel_cache *c, const uint8_t *data, uint64_t index, size_t n,
-		      size_t *ret_done, struct error *err)
-{
-	struct iovec piece = {(void *)(uintptr_t)data, 0};
-	size_t done = 0;
-
-	while (done < n && !kernel_cache_is_zero(data + done * c->unit_bytes, c->unit_bytes)) {
-		struct kernel_unit *u = kernel_cache_find(c, index + done);
-
-		if (u)
-			kernel_cache_drop(c, u);
-		done++;
-	}
-	*ret_done = done;
-	if (!done)
-		return 0;
-	piece.iov_len = done * c->unit_bytes;
-	if (kernel_node_write(c->node, &piece, 1, index * c->unit_bytes, err) < 0)
-		return kernel_cache_fail(c, err);
-	return 0;
+	kernel_cache_set_dirty(c, u, true);
+	return u->missing ? 0 : kernel_cache_write_early(c, err);
 }
 
 int kernel_cache_write(struct kernel_cache *c, const void *buf, size_t len, uint64_t offset,
@@ -340,22 +353,14 @@ int kernel_cache_write(struct kernel_cache *c, const void *buf, size_t len, uint
 {
 	const uint8_t *from = buf;
 
+	if (kernel_cache_check(c, err) < 0)
+		return -1;
 	while (len) {
-		uint64_t index = offset / c->unit_bytes;
 		size_t at = (size_t)(offset % c->unit_bytes), n = c->unit_bytes - at;
-		size_t whole = bypass_units(c, from, len, offset);
 
-		if (kernel_cache_check(c, err) < 0)
+		n = n < len ? n : len;
+		if (write_part(c, from, n, offset / c->unit_bytes, at, err) < 0)
 			return -1;
-		if (whole && write_past(c, from, index, whole, &whole, err) < 0)
-			return -1;
-		if (whole) {
-			n = whole * c->unit_bytes;
-		} else {
-			n = n < len ? n : len;
-			if (write_part(c, from, n, index, at, err) < 0)
-				return -1;
-		}
 		from += n;
 		offset += n;
 		len -= n;
@@ -372,9 +377,15 @@ struct kernel_cache *kernel_cache_new(struct kernel_node *node, uint64_t size_by
 	uint64_t units = most_bytes / unit_bytes;
 
 	c->node = node;
+	c->behind = kernel_behind_new(node);
 	c->size_bytes = size_bytes;
 	c->unit_bytes = unit_bytes;
 	c->max_units = units < LEAST_UNITS ? LEAST_UNITS : (size_t)units;
+	c->early_units = EARLY_BYTES / unit_bytes;
+	if (c->early_units > c->max_units / LEAST_UNITS)
+		c->early_units = c->max_units / LEAST_UNITS;
+	if (c->early_units == 0)
+		c->early_units = 1;
 	c->slots = xcalloc(c->max_units, sizeof(struct kernel_unit *));
 	c->scratch = xaligned(NODE_ALIGN, unit_bytes);
 	c->ages.newer = c->ages.older = &c->ages;
@@ -401,6 +412,7 @@ void kernel_cache_free(struct kernel_cache *c)
 		c->spare = u->next_in_slot;
 		free_unit(u);
 	}
+	kernel_behind_free(c->behind);
 	free(c->slots);
 	free(c->scratch);
 	free(c);

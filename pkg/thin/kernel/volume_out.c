@@ -58,17 +58,21 @@ static struct kernel_unit *companion(const struct kernel_cache *c, uint64_t inde
 
 static int write_run(struct kernel_cache *c, uint64_t first, int n, struct error *err)
 {
+	struct kernel_unit *units[NODE_MOST_PIECES];
 	struct iovec pieces[NODE_MOST_PIECES];
+	uint64_t ticket;
 
 	for (int i = 0; i < n; i++) {
-		struct kernel_unit *u = kernel_cache_find(c, first + (uint64_t)i);
-
-		pieces[i] = (struct iovec){u->data, kernel_cache_unit_len(c, u->index)};
+		units[i] = kernel_cache_find(c, first + (uint64_t)i);
+		pieces[i] =
+			(struct iovec){units[i]->data, kernel_cache_unit_len(c, units[i]->index)};
 	}
-	if (kernel_node_write(c->node, pieces, n, first * c->unit_bytes, err) < 0)
+	if (kernel_behind_write(c->behind, pieces, n, first * c->unit_bytes, &ticket, err) < 0)
 		return kernel_cache_fail(c, err);
-	for (int i = 0; i < n; i++)
-		kernel_cache_find(c, first + (uint64_t)i)->dirty = false;
+	for (int i = 0; i < n; i++) {
+		units[i]->ticket = ticket;
+		kernel_cache_set_dirty(c, units[i], false);
+	}
 	return 0;
 }
 
@@ -89,7 +93,7 @@ int kernel_cache_write_around(struct kernel_cache *c, struct kernel_unit *u, str
 
 		if (differs < 0)
 			return kernel_cache_fail(c, err);
-		u->dirty = differs;
+		kernel_cache_set_dirty(c, u, differs);
 		return differs ? write_run(c, first, 1, err) : 0;
 	}
 	for (; n < most && first && companion(c, first - 1); n++)
@@ -97,6 +101,37 @@ int kernel_cache_write_around(struct kernel_cache *c, struct kernel_unit *u, str
 	for (; n < most && companion(c, last + 1); n++)
 		last++;
 	return write_run(c, first, n, err);
+}
+
+/* What went out in one call is whole and not looked at again soon: its memory is the next to be
+ * used, while it is in the processor's cache. */
+static void age_run(struct kernel_cache *c, const struct kernel_unit *of)
+{
+	struct kernel_unit *u;
+
+	for (uint64_t i = of->index; (u = kernel_cache_find(c, i)) && u->ticket == of->ticket; i++)
+		kernel_cache_age(c, u);
+	for (uint64_t i = of->index;
+	     i > 0 && (u = kernel_cache_find(c, i - 1)) && u->ticket == of->ticket; i--)
+		kernel_cache_age(c, u);
+}
+
+int kernel_cache_write_early(struct kernel_cache *c, struct error *err)
+{
+	struct kernel_unit *u = c->ages.newer;
+
+	if (c->n_dirty <= c->early_units)
+		return 0;
+	while (u != &c->ages && (!u->dirty || u->missing))
+		u = u->newer;
+	if (u == &c->ages)
+		return 0;
+	kernel_behind_start(c->behind);
+	if (kernel_cache_write_around(c, u, err) < 0)
+		return -1;
+	if (u->ticket)
+		age_run(c, u);
+	return 0;
 }
 
 /* ---- all of it ---- */
@@ -107,6 +142,13 @@ static int by_index(const void *a, const void *b)
 	const struct kernel_unit *y = *(struct kernel_unit *const *)b;
 
 	return x->index < y->index ? -1 : x->index > y->index;
+}
+
+static int drain(struct kernel_cache *c, struct error *err)
+{
+	if (kernel_behind_drain(c->behind, err) < 0)
+		return kernel_cache_fail(c, err);
+	return 0;
 }
 
 int kernel_cache_write_out(struct kernel_cache *c, struct error *err)
@@ -126,7 +168,7 @@ int kernel_cache_write_out(struct kernel_cache *c, struct error *err)
 	for (size_t i = 0; i < n; i++)
 		if (dirty[i]->dirty && kernel_cache_write_around(c, dirty[i], err) < 0)
 			return -1;
-	return 0;
+	return drain(c, err);
 }
 
 int kernel_cache_forget(struct kernel_cache *c, uint64_t offset, uint64_t len, struct error *err)
@@ -145,7 +187,7 @@ int kernel_cache_forget(struct kernel_cache *c, uint64_t offset, uint64_t len, s
 			return -1;
 		kernel_cache_drop(c, u);
 	}
-	return 0;
+	return drain(c, err);
 }
 
 /* ---- zeros ---- */
@@ -162,8 +204,9 @@ static int zero_part(struct kernel_cache *c, uint64_t index, size_t at, size_t l
 		return -1;
 	if (kernel_cache_is_zero(u->data + at, len))
 		return 0;
+	kernel_behind_wait(c->behind, u->ticket);
 	memset(u->data + at, 0, len);
-	u->dirty = true;
+	kernel_cache_set_dirty(c, u, true);
 	return 0;
 }
 
@@ -173,7 +216,7 @@ static int zero_absent(struct kernel_cache *c, uint64_t index, size_t n, uint8_t
 {
 	struct iovec piece = {buf, n * c->unit_bytes};
 
-	if (kernel_node_read(c->node, &piece, 1, index * c->unit_bytes, err) < 0)
+	if (kernel_cache_read_node(c, &piece, 1, index * c->unit_bytes, err) < 0)
 		return -1;
 	for (size_t i = 0; i < n; i++)
 		if (!kernel_cache_is_zero(buf + i * c->unit_bytes, c->unit_bytes)
