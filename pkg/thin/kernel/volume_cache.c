@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "pkg/base/alloc.h"
 #include "pkg/thin/kernel/volume_cache_internal.h"
@@ -43,35 +44,33 @@ static void unlink_age(struct kernel_unit *u)
 	u->newer->older = u->older;
 }
 
-static void link_newest(struct kernel_cache *c, struct kernel_unit *u)
+static void link_newest(struct kernel_unit *ring, struct kernel_unit *u)
 {
-	u->newer = &c->ages;
-	u->older = c->ages.older;
+	u->newer = ring;
+	u->older = ring->older;
 	u->older->newer = u;
-	c->ages.older = u;
+	ring->older = u;
 }
 
-void kernel_cache_age(struct kernel_cache *c, struct kernel_unit *u)
+void kernel_cache_spend(struct kernel_cache *c, struct kernel_unit *u)
 {
 	unlink_age(u);
-	u->older = &c->ages;
-	u->newer = c->ages.newer;
-	u->newer->older = u;
-	c->ages.newer = u;
-	u->spent = true;
-}
-
-void kernel_cache_set_dirty(struct kernel_cache *c, struct kernel_unit *u, bool dirty)
-{
-	c->n_dirty += (size_t)dirty - (size_t)u->dirty;
-	u->dirty = dirty;
+	link_newest(&c->spent, u);
 }
 
 static void touch(struct kernel_cache *c, struct kernel_unit *u)
 {
 	unlink_age(u);
-	link_newest(c, u);
-	u->spent = false;
+	link_newest(&c->ages, u);
+}
+
+/* What is dirty is in use. */
+void kernel_cache_set_dirty(struct kernel_cache *c, struct kernel_unit *u, bool dirty)
+{
+	c->n_dirty += (size_t)dirty - (size_t)u->dirty;
+	u->dirty = dirty;
+	if (dirty)
+		touch(c, u);
 }
 
 void kernel_cache_drop(struct kernel_cache *c, struct kernel_unit *u)
@@ -97,40 +96,45 @@ static struct kernel_unit *new_unit(struct kernel_cache *c)
 {
 	struct kernel_unit *u = xcalloc(1, sizeof(*u));
 
-	u->data = xaligned(NODE_ALIGN, c->unit_bytes);
+	u->data = c->memory + c->n_units * c->unit_bytes;
 	u->valid = xcalloc(map_words(c), sizeof(*u->valid));
 	c->n_units++;
 	return u;
 }
 
-static bool is_spent(const struct kernel_cache *c, const struct kernel_unit *u)
+/* The unit that is missed least, or NULL: there is memory for one more. */
+static struct kernel_unit *victim(struct kernel_cache *c)
 {
-	return u->spent && kernel_behind_is_over(c->behind, u->ticket);
+	struct kernel_unit *spent = c->spent.newer;
+
+	if (spent != &c->spent && kernel_behind_is_over(c->behind, spent->ticket))
+		return spent;
+	if (c->n_units < c->max_units)
+		return NULL;
+	return spent != &c->spent ? spent : c->ages.newer;
 }
 
 struct kernel_unit *kernel_cache_add(struct kernel_cache *c, uint64_t index, struct error *err)
 {
-	struct kernel_unit *u, *oldest = c->ages.newer;
+	struct kernel_unit *u = c->spare ? NULL : victim(c);
 
-	if (!c->spare && (c->n_units == c->max_units || is_spent(c, oldest))) {
-		if (oldest->dirty && kernel_cache_write_around(c, oldest, err) < 0)
-			return NULL;
-		kernel_cache_drop(c, oldest);
-	}
+	if (u && u->dirty && kernel_cache_write_around(c, u, err) < 0)
+		return NULL;
+	if (u)
+		kernel_cache_drop(c, u);
 	u = c->spare;
 	if (u)
 		c->spare = u->next_in_slot;
 	else
 		u = new_unit(c);
 	u->index = index;
-	u->spent = false;
 	u->ticket = 0;
 	u->pages = u->missing =
 		(uint32_t)((kernel_cache_unit_len(c, index) + NODE_ALIGN - 1) / NODE_ALIGN);
 	memset(u->valid, 0, map_words(c) * sizeof(*u->valid));
 	u->next_in_slot = *slot_of(c, index);
 	*slot_of(c, index) = u;
-	link_newest(c, u);
+	link_newest(&c->ages, u);
 	return u;
 }
 
@@ -334,9 +338,7 @@ static int write_part(struct kernel_cache *c, const uint8_t *data, size_t len, u
 {
 	struct kernel_unit *u = kernel_cache_find(c, index);
 
-	if (u)
-		touch(c, u);
-	else
+	if (!u)
 		u = kernel_cache_add(c, index, err);
 	if (!u || (!ends_are_known(c, u, at, len) && kernel_cache_fill(c, u, err) < 0))
 		return -1;
@@ -370,6 +372,17 @@ int kernel_cache_write(struct kernel_cache *c, const void *buf, size_t len, uint
 
 /* ---- from birth to death ---- */
 
+/* Used only as far as there are units, and given back as a whole: a heap would be in pieces then. */
+static uint8_t *reserve(size_t bytes)
+{
+	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (memory == MAP_FAILED)
+		abort();
+	return memory;
+}
+
 struct kernel_cache *kernel_cache_new(struct kernel_node *node, uint64_t size_bytes,
 				      uint32_t unit_bytes, uint64_t most_bytes)
 {
@@ -387,25 +400,33 @@ struct kernel_cache *kernel_cache_new(struct kernel_node *node, uint64_t size_by
 	if (c->early_units == 0)
 		c->early_units = 1;
 	c->slots = xcalloc(c->max_units, sizeof(struct kernel_unit *));
-	c->scratch = xaligned(NODE_ALIGN, unit_bytes);
+	c->memory_bytes = (c->max_units + 1) * (size_t)unit_bytes;
+	c->memory = reserve(c->memory_bytes);
+	c->scratch = c->memory + c->max_units * (size_t)unit_bytes;
 	c->ages.newer = c->ages.older = &c->ages;
+	c->spent.newer = c->spent.older = &c->spent;
 	c->next_index = UINT64_MAX;
 	return c;
 }
 
 static void free_unit(struct kernel_unit *u)
 {
-	free(u->data);
 	free(u->valid);
 	free(u);
+}
+
+static void drop_all(struct kernel_cache *c, struct kernel_unit *ring)
+{
+	while (ring->newer != ring)
+		kernel_cache_drop(c, ring->newer);
 }
 
 void kernel_cache_free(struct kernel_cache *c)
 {
 	if (!c)
 		return;
-	while (c->ages.newer != &c->ages)
-		kernel_cache_drop(c, c->ages.newer);
+	drop_all(c, &c->ages);
+	drop_all(c, &c->spent);
 	while (c->spare) {
 		struct kernel_unit *u = c->spare;
 
@@ -414,6 +435,6 @@ void kernel_cache_free(struct kernel_cache *c)
 	}
 	kernel_behind_free(c->behind);
 	free(c->slots);
-	free(c->scratch);
+	munmap(c->memory, c->memory_bytes);
 	free(c);
 }

@@ -7,7 +7,7 @@
 
 struct kernel_unit {
 	struct kernel_unit *next_in_slot;
-	struct kernel_unit *newer, *older; /* all units in use, in a ring through cache->ages */
+	struct kernel_unit *newer, *older; /* in one of two rings */
 	uint64_t index;			   /* in the volume */
 	uint8_t *data;
 	bool dirty;
@@ -25,11 +25,14 @@ struct kernel_cache {
 	size_t max_units, n_units, n_dirty;
 	size_t early_units;	    /* dirty ones that are worth a thread */
 	struct kernel_unit **slots; /* hash by index, as many as units */
-	struct kernel_unit ages;    /* .newer = the oldest one */
-	struct kernel_unit *spare;  /* not in use */
-	uint8_t *scratch;	    /* one unit */
-	uint64_t next_index;	    /* behind what was read last */
-	size_t ahead;		    /* units read at once there */
+	struct kernel_unit ages;    /* ring of units in use; .newer = the oldest one */
+	struct kernel_unit spent;  /* written early, and nobody wanted them since: the next to go */
+	struct kernel_unit *spare; /* not in use */
+	uint8_t *memory;	   /* of all units */
+	size_t memory_bytes;
+	uint8_t *scratch;    /* one unit */
+	uint64_t next_index; /* behind what was read last */
+	size_t ahead;	     /* units read at once there */
 	struct error failed;
 };
 
@@ -40,8 +43,8 @@ size_t kernel_cache_unit_len(const struct kernel_cache *c, uint64_t index);
 struct kernel_unit *kernel_cache_add(struct kernel_cache *c, uint64_t index, struct error *err);
 void kernel_cache_drop(struct kernel_cache *c, struct kernel_unit *u);
 void kernel_cache_set_dirty(struct kernel_cache *c, struct kernel_unit *u, bool dirty);
-/* The next to go, before more memory is taken. */
-void kernel_cache_age(struct kernel_cache *c, struct kernel_unit *u);
+/* It will not be wanted soon. */
+void kernel_cache_spend(struct kernel_cache *c, struct kernel_unit *u);
 
 void kernel_cache_add_page(struct kernel_unit *u, uint32_t page);
 /* All of these bytes are known. */

@@ -105,15 +105,15 @@ int kernel_cache_write_around(struct kernel_cache *c, struct kernel_unit *u, str
 
 /* What went out in one call is whole and not looked at again soon: its memory is the next to be
  * used, while it is in the processor's cache. */
-static void age_run(struct kernel_cache *c, const struct kernel_unit *of)
+static void spend_run(struct kernel_cache *c, const struct kernel_unit *of)
 {
 	struct kernel_unit *u;
 
 	for (uint64_t i = of->index; (u = kernel_cache_find(c, i)) && u->ticket == of->ticket; i++)
-		kernel_cache_age(c, u);
+		kernel_cache_spend(c, u);
 	for (uint64_t i = of->index;
 	     i > 0 && (u = kernel_cache_find(c, i - 1)) && u->ticket == of->ticket; i--)
-		kernel_cache_age(c, u);
+		kernel_cache_spend(c, u);
 }
 
 int kernel_cache_write_early(struct kernel_cache *c, struct error *err)
@@ -130,7 +130,7 @@ int kernel_cache_write_early(struct kernel_cache *c, struct error *err)
 	if (kernel_cache_write_around(c, u, err) < 0)
 		return -1;
 	if (u->ticket)
-		age_run(c, u);
+		spend_run(c, u);
 	return 0;
 }
 
@@ -171,11 +171,12 @@ int kernel_cache_write_out(struct kernel_cache *c, struct error *err)
 	return drain(c, err);
 }
 
-int kernel_cache_forget(struct kernel_cache *c, uint64_t offset, uint64_t len, struct error *err)
+static int forget(struct kernel_cache *c, struct kernel_unit *ring, uint64_t offset, uint64_t len,
+		  struct error *err)
 {
 	struct kernel_unit *next;
 
-	for (struct kernel_unit *u = c->ages.newer; u != &c->ages; u = next) {
+	for (struct kernel_unit *u = ring->newer; u != ring; u = next) {
 		uint64_t from = u->index * c->unit_bytes;
 		uint64_t to = from + kernel_cache_unit_len(c, u->index);
 
@@ -187,6 +188,13 @@ int kernel_cache_forget(struct kernel_cache *c, uint64_t offset, uint64_t len, s
 			return -1;
 		kernel_cache_drop(c, u);
 	}
+	return 0;
+}
+
+int kernel_cache_forget(struct kernel_cache *c, uint64_t offset, uint64_t len, struct error *err)
+{
+	if (forget(c, &c->spent, offset, len, err) < 0 || forget(c, &c->ages, offset, len, err) < 0)
+		return -1;
 	return drain(c, err);
 }
 
