@@ -110,7 +110,7 @@ const uint8_t *tf_cache_read(struct tf_cache *c, uint64_t nr, enum tf_block_type
 			     struct error *err)
 {
 	struct tf_cache_block *b = find(c, nr);
-	uint8_t bytes[TF_BLOCK_BYTES];
+	TF_BLOCK_ALIGNED uint8_t bytes[TF_BLOCK_BYTES];
 
 	if (b && b->type == type) {
 		b->used = true;

@@ -53,6 +53,15 @@ MUST_CHECK int thin_file_open(const char *dir, const struct thin_file_open *how,
 			      struct thin_pool **ret, struct error *err);
 
 /*
+ * Look at metadata that the kernel works on: a pool for thin_pool_status(), _device(), _devices(),
+ * _mapped(), _exclusive() and _diff(). Each of these sees one state, that of the kernel's last commit,
+ * and looks again when there is a new one meanwhile.
+ * @path: the block device, which is read past the page cache, as the kernel writes it.
+ * Errors: ERR_INCONSISTENT (no sound superblock), ERR_SYSTEM; later ERR_BUSY (changed all the time).
+ */
+MUST_CHECK int thin_file_open_metadata(const char *path, struct thin_pool **ret, struct error *err);
+
+/*
  * Make room: raise the pool's data and metadata sizes, rounded down to whole blocks (both only
  * ever grow, 0 = leave). Takes effect with the next commit; without one the files get their old
  * lengths back. Errors: ERR_USAGE (smaller, or past the format's limit), ERR_NO_SPACE (metadata

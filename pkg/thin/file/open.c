@@ -40,13 +40,13 @@ static int read_superblock(struct tf_pool *p, uint8_t *raw, struct error *err)
 
 static int check_length(int fd, uint64_t need, const char *name, struct error *err)
 {
-	struct stat st;
+	off_t size = lseek(fd, 0, SEEK_END);
 
-	if (fstat(fd, &st) < 0)
-		return error_sys(err, "stat %s", name);
-	if ((uint64_t)st.st_size < need)
+	if (size < 0)
+		return error_sys(err, "size of %s", name);
+	if ((uint64_t)size < need)
 		return error_set(err, ERR_INCONSISTENT, "%s has %lld bytes, the pool %llu", name,
-				 (long long)st.st_size, (unsigned long long)need);
+				 (long long)size, (unsigned long long)need);
 	return 0;
 }
 
@@ -70,6 +70,8 @@ static int check_superblock(const struct tf_pool *p, const struct tf_superblock 
 	if (check_length(p->meta_fd, sb->metadata_sm.nr_blocks * TF_BLOCK_BYTES, p->meta_name, err)
 	    < 0)
 		return -1;
+	if (p->foreign)
+		return 0;
 	return check_length(p->data_fd, sb->data_sm.nr_blocks * block_bytes, p->data_name, err);
 }
 
@@ -114,7 +116,7 @@ static int settle_maps(struct tf_pool *p, struct error *err)
 
 int tf_pool_load(struct tf_pool *p, struct error *err)
 {
-	uint8_t raw[TF_BLOCK_BYTES];
+	TF_BLOCK_ALIGNED uint8_t raw[TF_BLOCK_BYTES];
 	struct tf_superblock sb;
 
 	if (read_superblock(p, raw, err) < 0)
@@ -279,6 +281,24 @@ int thin_file_open(const char *dir, const struct thin_file_open *how, struct thi
 	struct tf_pool *p = tf_pool_new(dir, how->mode == THIN_FILE_WRITE);
 
 	if (open_pool(p, how, err) < 0) {
+		tf_pool_free(p);
+		return -1;
+	}
+	*ret = &p->base;
+	return 0;
+}
+
+int thin_file_open_metadata(const char *path, struct thin_pool **ret, struct error *err)
+{
+	struct tf_pool *p = tf_pool_new(path, false);
+
+	free(p->meta_name);
+	p->meta_name = xstrdup(path);
+	p->foreign = true;
+	p->meta_fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
+	if (p->meta_fd < 0)
+		error_sys(err, "open %s", path);
+	if (p->meta_fd < 0 || tf_pool_load(p, err) < 0) {
 		tf_pool_free(p);
 		return -1;
 	}

@@ -112,7 +112,7 @@ static void unlock(struct tf_pool *p)
 /* Is what we know of the pool still what is on disk? 1 = yes, 0 = no, -1. */
 static int is_current(struct tf_pool *p, struct error *err)
 {
-	uint8_t now[TF_BLOCK_BYTES];
+	TF_BLOCK_ALIGNED uint8_t now[TF_BLOCK_BYTES];
 
 	if (fdio_pread(p->meta_fd, now, sizeof(now), 0, p->meta_name, err) < 0)
 		return -1;
@@ -139,7 +139,7 @@ static int load_again(struct tf_pool *p, unsigned tries, struct error *err)
 {
 	if (interrupt_check(err) < 0)
 		return -1;
-	if (tries > 1)
+	if (tries > 1 && !p->foreign)
 		lock_if_free(p);
 	return tf_pool_load(p, err);
 }

@@ -24,10 +24,11 @@ struct tf_volume;
 struct tf_pool {
 	struct thin_pool base; /* first */
 	char *dir, *meta_name, *data_name;
-	int meta_fd, data_fd;
+	int meta_fd, data_fd; /* -1: no data */
 	bool writable;
 	bool still;	  /* open for reading, and no writer can commit */
 	bool read_locked; /* the same, during this look */
+	bool foreign;	  /* metadata only, which the kernel writes: our lock tells nothing */
 	bool owner_named; /* DIR/owner is ours, ... */
 	bool keep_owner;  /* ... and is to stay, as after a kill: there is something to clean up */
 	enum tf_state state;
