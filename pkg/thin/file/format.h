@@ -26,6 +26,9 @@
 #include "pkg/base/bytes.h"
 #include "pkg/base/error.h"
 
+/* Before a buffer of a block that may be read past the page cache. */
+#define TF_BLOCK_ALIGNED _Alignas(TF_BLOCK_BYTES)
+
 enum {
 	TF_BLOCK_BYTES = 4096,
 	TF_SECTOR_BYTES = 512,

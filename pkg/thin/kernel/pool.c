@@ -182,6 +182,7 @@ static int status(struct thin_pool *pool, struct thin_pool_status *ret, struct e
 		.transaction_id = st.transaction_id,
 		.held_root = st.held_root,
 		.needs_check = st.needs_check,
+		.thin_count = tk_held_thin_count(p),
 	};
 	memcpy(ret->uuid, p->place.uuid, sizeof(ret->uuid));
 	return 0;
@@ -222,6 +223,7 @@ static void close_pool(struct thin_pool *pool)
 		kernel_lock_drop(p->dir, &p->lock_fd);
 	cleanup_fd_ptr(&p->lock_fd);
 	cleanup_fd_ptr(&p->claims_fd);
+	thin_pool_close(p->held);
 	thin_place_release(&p->place);
 	free(p->dir);
 	free(p->verb);
@@ -269,6 +271,10 @@ static const struct thin_pool_ops ops = {
 	.reserve_metadata_snap = reserve,
 	.release_metadata_snap = release,
 	.status = status,
+	.device = tk_held_device,
+	.devices = tk_held_devices,
+	.count_blocks = tk_held_count_blocks,
+	.diff = tk_held_diff,
 	.activate = tk_device_activate,
 	.deactivate = tk_device_deactivate,
 	.find_device = tk_device_find,

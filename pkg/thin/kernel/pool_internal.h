@@ -32,6 +32,7 @@ struct tk_pool {
 	struct thin_pool_counts counts;
 	uint64_t ioctls_before;	  /* of this process, at the session's start */
 	struct tk_opened *opened; /* its volumes, see opened.c */
+	struct thin_pool *held;	  /* the reader of its metadata, see held.c; NULL: not yet needed */
 };
 
 static inline struct tk_pool *tk_pool_of(struct thin_pool *pool)
@@ -83,3 +84,16 @@ MUST_CHECK int tk_opened_claim(struct tk_pool *p, uint32_t id, struct error *err
 void tk_opened_drop(struct tk_pool *p, uint32_t id);
 
 int tk_opened_mend(struct thin_pool *pool, struct error *err);
+
+/* ---- held.c ---- */
+
+int tk_held_device(struct thin_pool *pool, uint32_t id, struct thin_device *ret, struct error *err);
+int tk_held_devices(struct thin_pool *pool, struct thin_device **ret, size_t *ret_n,
+		    struct error *err);
+int tk_held_count_blocks(struct thin_pool *pool, const uint32_t *ids, size_t n, bool exclusive,
+			 uint64_t *ret_blocks, struct error *err);
+int tk_held_diff(struct thin_pool *pool, uint32_t a, uint32_t b, struct thin_diff_range **ret,
+		 size_t *ret_n, struct error *err);
+
+/* How many thin devices there are; 0 where the metadata cannot be read. */
+uint64_t tk_held_thin_count(struct tk_pool *p);
