@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Loaded into the program with LD_PRELOAD, it counts the calls that change files, folders, mounts
- * and loop devices, and makes the one with a given number fail or be the last thing the process
+ * Loaded into the program with LD_PRELOAD, it counts the calls that change files, folders, mounts,
+ * loop devices and device-mapper's, and makes the one with a given number fail or be the last thing the process
  * does, so that every point of an operation can be tried, not only those a clock hits.
  *
  *   FAULT_AT=N       the N-th call, from 1
@@ -14,6 +14,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/dm-ioctl.h>
 #include <linux/fs.h>
 #include <linux/loop.h>
 #include <signal.h>
@@ -114,6 +115,7 @@ typedef int fallocate_fn(int fd, int how, off_t offset, off_t len);
 typedef int path_fn(const char *path);
 typedef int paths_fn(const char *from, const char *to);
 typedef int mode_fn(const char *path, mode_t how);
+typedef int mknod_fn(const char *path, mode_t how, dev_t device);
 typedef int ioctl_fn(int fd, unsigned long request, void *argument);
 typedef int mount_fn(const char *from, const char *on, const char *type, unsigned long flags,
 		     const void *data);
@@ -190,12 +192,49 @@ int mkdir(const char *path, mode_t how)
 	return access(path, F_OK) < 0 && faulty(0) ? -1 : ((mode_fn *)next("mkdir"))(path, how);
 }
 
+/* A device's node. */
+int mknod(const char *path, mode_t how, dev_t device)
+{
+	return faulty(0) ? -1 : ((mknod_fn *)next("mknod"))(path, how, device);
+}
+
 int rmdir(const char *path)
 {
 	return faulty(0) ? -1 : ((path_fn *)next("rmdir"))(path);
 }
 
-/* Only those that share blocks, attach a file to a device or let it go. */
+/* Of device-mapper's, those that change something. */
+static int changes_devices(unsigned long request)
+{
+	switch (request) {
+	case DM_DEV_CREATE:
+	case DM_DEV_REMOVE:
+	case DM_DEV_RENAME:
+	case DM_DEV_SUSPEND:
+	case DM_TABLE_LOAD:
+	case DM_TABLE_CLEAR:
+	case DM_TARGET_MSG:
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+/* Of block devices and files: those that attach one to the other, let it go, or make holes. */
+static int changes_blocks(unsigned long request)
+{
+	switch (request) {
+	case LOOP_CONFIGURE:
+	case LOOP_CLR_FD:
+	case LOOP_SET_CAPACITY:
+	case BLKDISCARD:
+	case BLKZEROOUT:
+		return 1;
+	default:
+		return 0;
+	}
+}
+
 int ioctl(int fd, unsigned long request, ...)
 {
 	void *argument;
@@ -205,7 +244,7 @@ int ioctl(int fd, unsigned long request, ...)
 	argument = va_arg(ap, void *);
 	va_end(ap);
 	if ((request == FICLONERANGE && faulty(1))
-	    || ((request == LOOP_CONFIGURE || request == LOOP_CLR_FD) && faulty(0)))
+	    || ((changes_devices(request) || changes_blocks(request)) && faulty(0)))
 		return -1;
 	return ((ioctl_fn *)next("ioctl"))(fd, request, argument);
 }
