@@ -80,3 +80,93 @@ YML
     done
     REGISTRY=localhost:5000
 }
+
+# expect CODES COMMAND...: its exit status must be this, or one of CODE,CODE. What it said is in
+# $WORK/out and $WORK/err afterwards.
+expect() {
+    local want=$1 got=0
+    shift
+    "$@" >"$WORK/out" 2>"$WORK/err" </dev/null || got=$?
+    case ",$want," in
+    *",$got,"*) ;;
+    *)
+        sed 's/^/  stdout: /' "$WORK/out" | head -n 20
+        sed 's/^/  stderr: /' "$WORK/err" | head -n 40
+        fail "exit $got, expected $want: $*" ;;
+    esac
+}
+
+# pool_create KIND OPTIONS...: one that the kernel runs, from the files loop.data and so on of
+# $WORK/disks or on them, which are memory.
+pool_create() {
+    local kind=$1 disk=$WORK/disks/$1
+    shift
+    mkdir -p "$WORK/disks"
+    case $kind in
+    loop) tp --engine kernel pool create --loop --size 2G "$@" >/dev/null ;;
+    device | lvm)
+        truncate -s 3G "$disk"
+        tp --engine kernel pool create --$kind "$(losetup -f --show "$disk")" "$@" >/dev/null ;;
+    esac
+}
+
+# Where a pool and the record are active, what may be there of ours: they, what they stand on, and the
+# thin devices that are named here.
+#
+# nothing_left [ID...]: no other device of ours, none that is suspended, no loop device but under
+# pools and disks, no mount, no file under a name of its making. No program is run: those are dear.
+nothing_left() {
+    local path word left='' may=' pool meta data 0 '"$* "
+    for path in /sys/block/dm-*/dm; do
+        read -r word 2>/dev/null <"$path/uuid" || continue
+        case $word in THINPULL-*) ;; *) continue ;; esac
+        [[ $may == *" ${word##*-} "* ]] || left+=" device:${word##*-}"
+        read -r word <"$path/suspended"
+        [ "$word" = 0 ] || left+=" suspended:$(<"$path/name")"
+    done
+    for path in /sys/block/loop*/loop/backing_file; do
+        read -r word 2>/dev/null <"$path" || continue
+        [[ $word == "$WORK"/disks/* || $word =~ /pools/[^./]+/(meta|data)$ ]] || left+=" loop:$word"
+    done
+    while read -r _ _ _ _ word _; do
+        [[ $word != "$WORK"/* || $word == "$WORK"/own/* ]] || left+=" mount:$word"
+    done </proc/self/mountinfo
+    shopt -s globstar nullglob dotglob
+    for path in "$ROOT"/**/*.tmp* "$ROOT"/pools/.new* "$ROOT"/spool/*; do
+        [[ $path == *.part ]] || left+=" file:$path"
+    done
+    shopt -u globstar nullglob dotglob
+    [ -z "$left" ] || fail "left behind:$left"
+}
+
+# pool_clean: our strict check while the kernel has the pool; then thin_check, which wants a device,
+# with the pool let go. The next command activates it again.
+pool_clean() {
+    local place=$ROOT/pools/default/place.json device volume start=0 bytes=0
+    expect 0 tp pool check
+    nothing_left
+    expect 0 tp pool deactivate
+    case $(jq -r .kind "$place" 2>/dev/null) in
+    lvm)
+        volume=$(jq -r '"\(.vg)/\(.lv)_tmeta"' "$place")
+        lvchange -qq -y -ay "$volume"
+        thin_check "/dev/$volume" >"$WORK/out" || { cat "$WORK/out"; fail 'thin_check'; }
+        lvchange -qq -y -an "$volume"
+        return ;;
+    device)
+        device=$(jq -r '.metadata_device // .data_device' "$place")
+        start=$(jq .metadata_start "$place") bytes=$(jq .metadata_bytes "$place") ;;
+    *) device=$ROOT/pools/default/meta ;;
+    esac
+    device=$(losetup -f --show -r -o "$start" --sizelimit "$bytes" "$device")
+    thin_check "$device" >"$WORK/out" || { cat "$WORK/out"; fail 'thin_check'; }
+    losetup -d "$device"
+}
+
+# used: blocks that the pool says are used, without the program jq.
+used() {
+    local text
+    text=$(tp --json pool status)
+    [[ $text =~ \"used_bytes\":\ ([0-9]+) ]] || fail "pool status: $text"
+    echo $((BASH_REMATCH[1] / 65536))
+}
