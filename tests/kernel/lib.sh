@@ -103,40 +103,63 @@ pool_create() {
     shift
     mkdir -p "$WORK/disks"
     case $kind in
-    loop) tp --engine kernel pool create --loop --size 2G "$@" >/dev/null ;;
+    loop) tp --engine kernel pool create --size 2G "$@" >/dev/null ;;
     device | lvm)
         truncate -s 3G "$disk"
         tp --engine kernel pool create --$kind "$(losetup -f --show "$disk")" "$@" >/dev/null ;;
     esac
 }
 
-# Where a pool and the record are active, what may be there of ours: they, what they stand on, and the
-# thin devices that are named here.
-#
-# nothing_left [ID...]: no other device of ours, none that is suspended, no loop device but under
-# pools and disks, no mount, no file under a name of its making. No program is run: those are dear.
-nothing_left() {
-    local path word left='' may=' pool meta data 0 '"$* "
+# left_behind DEVICES [LOOPS]: of ours, in words: devices other than these and suspended ones, loop
+# devices but on disks and on such files, mounts but on $WORK/own*, files under a name of their making.
+# No program is run: those are dear.
+left_behind() {
+    local path word
     for path in /sys/block/dm-*/dm; do
         read -r word 2>/dev/null <"$path/uuid" || continue
         case $word in THINPULL-*) ;; *) continue ;; esac
-        [[ $may == *" ${word##*-} "* ]] || left+=" device:${word##*-}"
+        [[ " $1 " == *" ${word##*-} "* ]] || echo "device:${word##*-}"
         read -r word <"$path/suspended"
-        [ "$word" = 0 ] || left+=" suspended:$(<"$path/name")"
+        [ "$word" = 0 ] || echo "suspended:$(<"$path/name")"
     done
     for path in /sys/block/loop*/loop/backing_file; do
         read -r word 2>/dev/null <"$path" || continue
-        [[ $word == "$WORK"/disks/* || $word =~ /pools/[^./]+/(meta|data)$ ]] || left+=" loop:$word"
+        [[ $word == "$WORK"/disks/* || ( -n ${2:-} && $word =~ $2 ) ]] || echo "loop:$word"
     done
     while read -r _ _ _ _ word _; do
-        [[ $word != "$WORK"/* || $word == "$WORK"/own/* ]] || left+=" mount:$word"
+        [[ $word != "$WORK"/* || $word == "$WORK"/own* ]] || echo "mount:$word"
     done </proc/self/mountinfo
     shopt -s globstar nullglob dotglob
     for path in "$ROOT"/**/*.tmp* "$ROOT"/pools/.new* "$ROOT"/spool/*; do
-        [[ $path == *.part ]] || left+=" file:$path"
+        [[ $path == *.part ]] || echo "file:$path"
     done
     shopt -u globstar nullglob dotglob
-    [ -z "$left" ] || fail "left behind:$left"
+}
+
+# nothing_left [ID...]: of a pool that is active there are the pool, what it stands on, the record and
+# these thin devices.
+nothing_left() {
+    local left
+    left=$(left_behind "pool meta data 0 $*" '/pools/[^./]+/(meta|data)$')
+    [ -z "$left" ] || fail "left behind: $left"
+}
+
+# And when it is not active, or gone.
+all_gone() {
+    local left
+    left=$(left_behind '')
+    [ -z "$left" ] || fail "left behind: $left"
+}
+
+# layer_up ID BYTES: any thin device of the active pool, to read, without the program; prints it.
+layer_up() {
+    local path
+    for path in /sys/block/dm-*; do
+        [[ $(<"$path/dm/uuid") == THINPULL-*-0 ]] || continue
+        read -r path <"$(echo "$path"/slaves/dm-*/dev)"
+        dmsetup create "read-$1" --readonly --table "0 $(($2 / 512)) thin $path $1"
+        echo "/dev/mapper/read-$1"
+    done
 }
 
 # pool_clean: our strict check while the kernel has the pool; then thin_check, which wants a device,
@@ -146,6 +169,7 @@ pool_clean() {
     expect 0 tp pool check
     nothing_left
     expect 0 tp pool deactivate
+    all_gone
     case $(jq -r .kind "$place" 2>/dev/null) in
     lvm)
         volume=$(jq -r '"\(.vg)/\(.lv)_tmeta"' "$place")

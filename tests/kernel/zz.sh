@@ -1,12 +1,1 @@
-. /run/src/tests/kernel/lib.sh
-start_registry "$TOP/build/images/debian:debian"
-export THINPULL_ENGINE=kernel
-tp pool create --size 2G --base-size 1G --loop || tp pool create --size 2G --base-size 1G || true
-time tp --debug pull -q $REGISTRY/debian:debian 2>&1 | tail -20
-tp --json pool status
-tp images
-dmsetup ls; dmsetup info -c; losetup -l
-time tp create $REGISTRY/debian:debian box
-time tp mount box
-dmsetup ls; tp pool check
-tp pool deactivate
+eval "$(sed 's/^run=0$/&; disk_up; ROOT=$WORK\/state\/root; tp --engine kernel pool create >\/dev\/null;timed k_pull 1 sh -c "$PROGRAM --root $ROOT --engine kernel pull -q $REGISTRY\/bench:bench \&\& sync"; cat $values; tp --engine kernel --json pool status; exit 0/' /run/src/tests/bench/kernel_guest.sh)"

@@ -1,0 +1,59 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# A real image of several layers from a registry into each kind of pool: every layer has the bytes
+# that the file engine gives it, a mounted container has its tree, runc and crun start one from it.
+# weight: 30
+. "$(dirname "$0")/lib.sh"
+BASE=$((256 << 20))
+layout=$TOP/build/images/debian
+tags=(debian-1 debian-2 debian-3 debian)
+
+say 'the file engine: what every layer must be'
+start_registry "${tags[@]/#/$layout:}"
+image=$REGISTRY/debian:debian
+export THINPULL_ENGINE=file ROOT=$WORK/file
+tp pool create --size 2G --base-size $BASE >/dev/null
+for i in "${!tags[@]}"; do
+    tp -q pull "$REGISTRY/debian:${tags[i]}" >/dev/null
+    tp -q export --format raw -o "$WORK/layer.$i" "$REGISTRY/debian:${tags[i]}" >/dev/null
+done
+ids=$(tp --json image inspect "$image" | jq -r '.layers[].thin_id' | wc -l)
+[ "$ids" -eq ${#tags[@]} ] || fail "$ids layers"
+mkdir -p "$WORK/own"
+mount -o loop,ro "$WORK/layer.3" "$WORK/own"
+python3 "$TOP/tests/support/tree.py" list "$WORK/own" >"$WORK/tree"
+umount "$WORK/own"
+rm -r "$ROOT"
+
+export THINPULL_ENGINE=kernel
+for kind in loop device lvm; do
+    say "$kind: pull"
+    ROOT=$WORK/$kind
+    pool_create $kind --base-size $BASE
+    expect 0 tp -q pull "$image"
+    nothing_left
+    i=0
+    for id in $(tp --json image inspect "$image" | jq -r '.layers[].thin_id'); do
+        device=$(layer_up "$id" $BASE)
+        cmp "$device" "$WORK/layer.$i" || fail "$kind: layer $i has other bytes"
+        dmsetup remove "${device##*/}"
+        i=$((i + 1))
+    done
+    echo "equal: $i layers"
+
+    say "$kind: containers"
+    expect 0 tp create "$image" box
+    expect 0 tp mount box "$WORK/own"
+    python3 "$TOP/tests/support/tree.py" list "$WORK/own" >"$WORK/tree.$kind"
+    python3 "$TOP/tests/support/tree.py" compare "$WORK/tree" "$WORK/tree.$kind" || fail "$kind: trees"
+    expect 0 tp umount box
+    for runtime in runc crun; do
+        expect 0 tp run -q --rm --runtime $runtime "$image" -- \
+            sh -c 'echo written >/root/file && cat /root/file'
+        [ "$(cat "$WORK/out")" = written ] || fail "$runtime: $(cat "$WORK/out")"
+    done
+    nothing_left
+    pool_clean
+    expect 0 tp pool destroy
+    all_gone
+done
