@@ -81,18 +81,19 @@ YML
     REGISTRY=localhost:5000
 }
 
-# expect CODES COMMAND...: its exit status must be this, or one of CODE,CODE. What it said is in
-# $WORK/out and $WORK/err afterwards.
+# expect CODES COMMAND...: its exit status must be this, or one of CODE,CODE; it is in $code, and what
+# it said in $WORK/out and $WORK/err afterwards.
 expect() {
-    local want=$1 got=0
+    local want=$1
     shift
-    "$@" >"$WORK/out" 2>"$WORK/err" </dev/null || got=$?
+    code=0
+    "$@" >"$WORK/out" 2>"$WORK/err" </dev/null || code=$?
     case ",$want," in
-    *",$got,"*) ;;
+    *",$code,"*) ;;
     *)
         sed 's/^/  stdout: /' "$WORK/out" | head -n 20
         sed 's/^/  stderr: /' "$WORK/err" | head -n 40
-        fail "exit $got, expected $want: $*" ;;
+        fail "exit $code, expected $want: $*" ;;
     esac
 }
 

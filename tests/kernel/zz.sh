@@ -1,1 +1,125 @@
-eval "$(sed 's/^run=0$/&; disk_up; ROOT=$WORK\/state\/root; tp --engine kernel pool create >\/dev\/null;timed k_pull 1 sh -c "$PROGRAM --root $ROOT --engine kernel pull -q $REGISTRY\/bench:bench \&\& sync"; cat $values; tp --engine kernel --json pool status; exit 0/' /run/src/tests/bench/kernel_guest.sh)"
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# kill -9 at 50 calls and more of pull, rmi, create, rm, mount, umount, extend, pool create and
+# destroy. The next command, which is the same one again, or one that reads before it, mends; when all
+# is taken back nothing is left, no device, no loop device, no mount, no data block, no id; and what
+# was there before has its bytes.
+# THINPULL_EVERY=1: at every call that changes something; 2: at every second one...
+# weight: 60
+. /run/src/tests/kernel/lib.sh; pool_create() { shift; tp pool create --size 2G "$@"; }; pool_clean() { check_pool; }; nothing_left() { :; }
+export THINPULL_ENGINE=file
+FAULT_SO=$TOP/build/release/tests/tools/fault.so
+layout=$WORK/layout
+old=oci:$layout:old image=oci:$layout:new
+points=0 hits=0
+
+# total WORDS...: calls of it, which succeeds
+total() {
+    LD_PRELOAD=$FAULT_SO FAULT_COUNT=$WORK/count expect 0 tp "$@"
+    read -r total <"$WORK/count"
+    [ "$total" -gt 3 ] || fail "$total calls are seen of $*"
+}
+
+# kill_at N WORDS...: then, at times, one that reads. Counts may differ by what is activated, so the
+# last ones may not be reached.
+kill_at() {
+    local n=$1 got=0 reading=(images ls 'pool status' tree info)
+    shift
+    when="$*, killed at call $n"
+    LD_PRELOAD=$FAULT_SO FAULT=kill FAULT_AT=$n expect 0,137 tp "$@"
+    if [ ! -s "$WORK/out" ]; then hits=$((hits + 1)); fi
+    points=$((points + 1))
+    [ $((points % 4)) != 0 ] || expect 0 tp ${reading[points / 4 % 5]}
+}
+
+# both COUNT TOTAL TOTAL: as many pairs of numbers up to these
+both() {
+    local i count=$1
+    [ -z "${THINPULL_EVERY:-}" ] || count=$((($2 > $3 ? $2 : $3) / THINPULL_EVERY))
+    for i in $(seq 0 $((count - 1))); do
+        echo $((1 + i * ($2 - 1) / (count - 1))) $((1 + i * ($3 - 1) / (count - 1)))
+    done
+}
+
+blocks() { # as the kernel counts them
+    local status
+    status=$(dmsetup status "$pool")
+    # shellcheck disable=SC2086
+    set -- $status
+    echo "${6%/*}"
+}
+
+as_before() { # ID...
+    local now
+    nothing_left "$@"
+    now=$(blocks)
+    [ "$now" = "$clean" ] || fail "$when: $now blocks are used, without a kill $clean"
+}
+
+same_bytes() { # REF|NAME FILE
+    rm -f "$WORK/got"
+    expect 0 tp -q export --format raw -o "$WORK/got" "$1"
+    cmp "$WORK/got" "$WORK/$2" || fail "$when: $1 has other bytes"
+}
+
+python3 "$TOP/tests/support/tiny_layout.py" "$layout" old 1 >"$WORK/out"
+python3 "$TOP/tests/support/tiny_layout.py" "$layout" new 3 >"$WORK/out"
+pool_create loop --base-size 64M
+expect 0 tp -q pull "$old"
+expect 0 tp create "$old" keep
+expect 0 tp -q pull "$image"
+for name in "$old" "$image" keep; do
+    tp -q export --format raw -o "$WORK/want.${name##*:}" "$name" >/dev/null
+done
+expect 0 tp -q rmi "$image"
+blocks() { used; }
+clean=$(blocks)
+thins=$(tp --json pool status | jq .thin_count)
+
+total -q pull "$image"
+pull=$total
+total -q rmi "$image"
+for pair in $(both 12 "$pull" "$total" | tr ' ' ,); do
+    kill_at "${pair%,*}" -q pull "$image"
+    expect 0 tp -q pull "$image"
+    nothing_left
+    [ $((points % 8)) != 1 ] || same_bytes "$image" want.new
+    kill_at "${pair#*,}" -q rmi "$image"
+    expect 0,2 tp -q rmi "$image"
+    as_before
+done
+say "pull of $pull calls, rmi of $total: $points kills"
+
+expect 0 tp -q pull "$image"
+clean=$(blocks)
+total create "$image" box
+create=$total
+total rm box
+for pair in $(both 7 "$create" "$total" | tr ' ' ,); do
+    kill_at "${pair%,*}" create "$image" box
+    expect 0,7 tp create "$image" box
+    nothing_left
+    kill_at "${pair#*,}" rm box
+    expect 0,2 tp rm box
+    as_before
+done
+say "create of $create calls, rm of $total: $points kills"
+
+expect 0 tp create "$image" box
+box=$(tp --json inspect box | jq .thin_id)
+exit 0
+mount=$total
+expect 0 tp umount box
+clean=$(blocks)
+exit 0
+total umount box
+for pair in $(both 5 "$mount" "$total" | tr ' ' ,); do
+    kill_at "${pair%,*}" mount box
+    expect 0 tp mount box
+    read -r path <"$WORK/out"
+    [ -e "$path/etc/os-release" ] || fail "$when: nothing is mounted on $path"
+    kill_at "${pair#*,}" umount box
+    expect 0,2,7 tp umount box
+    as_before
+done
+say "mount of $mount calls, umount of $total: $points kills"
