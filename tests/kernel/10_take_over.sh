@@ -1,9 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# A pool that the file engine filled is run by the kernel, and back, twice: every volume has the same
-# bytes on both sides, each goes on from what the other wrote, and both checks find nothing.
-# weight: 20
+# A pool that the file engine filled is run by the kernel alone, by tables and messages of this script,
+# and back, twice: every volume has the same bytes on both sides, each goes on from what the other
+# wrote, also while a metadata snapshot is held and with a thin device that is not in the record, and
+# both checks find nothing. What our own kernel engine makes of such pools is in 61_both_engines.sh.
+# weight: 15
 . "$(dirname "$0")/lib.sh"
+export THINPULL_ENGINE=file
 
 BASE=$((256 << 20))
 images=oci:$TOP/build/images/debian
@@ -40,13 +43,12 @@ message() {
     dmsetup message pool 0 "$*"
 }
 
-say 'the file engine: three images on each other, two containers'
+say 'the file engine: two images on each other, a container'
 tp pool create --size 2G --base-size $BASE >/dev/null
-for tag in debian-1 debian-2 debian; do
+for tag in debian-2 debian; do
     tp -q pull "$images:$tag" >/dev/null
 done
 tp create "$images:debian" box >/dev/null
-tp create "$images:debian-1" spare >/dev/null
 check_pool
 remember
 box=$(tp --json inspect box | jq -r .thin_id)
@@ -79,9 +81,8 @@ mount -o loop,ro "$WORK/raw" "$WORK/box"
 seq 200000 | cmp - "$WORK/box/numbers"
 [ -d "$WORK/box/usr/lib" ] && [ ! -e "$WORK/box/usr/share" ] || fail 'not what the kernel wrote'
 umount "$WORK/box"
-tp rm spare >/dev/null
-tp rmi "$images:debian-1" >/dev/null
-tp create "$images:debian-2" more >/dev/null
+tp rmi "$images:debian-2" >/dev/null
+tp create "$images:debian" more >/dev/null
 check_pool 1000
 remember
 

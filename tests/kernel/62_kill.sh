@@ -130,3 +130,46 @@ for pair in $(both 5 "$mount" "$total" | tr ' ' ,); do
     as_before
 done
 say "mount of $mount calls, umount of $total: $points kills"
+
+expect 0 tp rm box
+clean=$(blocks)
+size=$((2 << 30))
+total pool extend --size $((size += 64 << 20))
+for n in $(both 8 "$total" 1 | cut -d' ' -f1); do
+    kill_at "$n" pool extend --size $((size += 64 << 20))
+    expect 0 tp pool extend --size $size
+    [ "$(blockdev --getsize64 "/dev/mapper/$pool")" = $size ] || fail "$when: not extended"
+    as_before
+done
+say "extend of $total calls: $points kills"
+
+# UUIDs of all devices of ours, files under loop devices
+ours() {
+    cat /sys/block/dm-*/dm/uuid /sys/block/loop*/loop/backing_file 2>/dev/null | sort
+}
+
+before=$(ours)
+other=(--pool other pool)
+total "${other[@]}" create --loop --size 256M --base-size 64M
+create=$total
+total "${other[@]}" destroy
+for pair in $(both 5 "$create" "$total" | tr ' ' ,); do
+    kill_at "${pair%,*}" "${other[@]}" create --loop --size 256M --base-size 64M
+    again 7 "${other[@]}" create --loop --size 256M --base-size 64M
+    kill_at "${pair#*,}" "${other[@]}" destroy
+    again 2 "${other[@]}" destroy
+    [ "$(ours)" = "$before" ] || fail "$when: $(ours)"
+    [ ! -e "$ROOT/pools/other" ] || fail "$when: files are left"
+    as_before
+done
+say "pool create of $create calls, destroy of $total: $points kills"
+
+say 'afterwards'
+same_bytes "$old" want.old
+same_bytes keep want.keep
+expect 0 tp -q rmi "$image"
+[ "$(tp --json pool status | jq .thin_count)" = "$thins" ] || fail 'thin devices are left'
+pool_clean
+[ $((hits * 10)) -ge $((points * 8)) ] || fail "only $hits of $points were killed"
+[ $points -ge 50 ] || fail "only $points points"
+echo "$hits of $points killed"
