@@ -30,7 +30,7 @@ sums() {
     local name
     for name in $(tp -q images; tp -q ls); do
         tp -q export --format raw -o "$WORK/raw" "$name" >/dev/null
-        echo "$name $(sha256sum <"$WORK/raw")"
+        echo "$name $(b2sum <"$WORK/raw")"
     done
     rm "$WORK/raw"
 }
