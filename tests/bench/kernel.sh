@@ -8,6 +8,7 @@
 #   BENCH_RUNS    runs of each that count (default 3, at most 5)
 #   BENCH_DIR     where the disks of the guest are, 2 GB (default build/bench)
 #   BENCH_SECONDS 1: the seconds of each run too
+#   LAB_MACHINE   uml or qemu, see tests/kernel/boot.sh: User-Mode Linux flatters who does few calls
 set -euo pipefail
 top=$(cd "$(dirname "$0")/../.." && pwd)
 case ":$PATH:" in *:/usr/sbin:*) ;; *) PATH=$PATH:/usr/sbin:/sbin ;; esac
@@ -16,7 +17,7 @@ mkdir -p "${BENCH_DIR:=$top/build/bench}"
 work=$(mktemp -d "$BENCH_DIR/kernel.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
-[ "$BENCH_RUNS" -le 5 ] || { echo 'bench: at most 5 runs: a guest has 16 disks' >&2; exit 3; }
+[ "$BENCH_RUNS" -le 5 ] || { echo 'bench: at most 5 runs, a guest has 16 disks' >&2; exit 3; }
 
 bash "$top/tests/support/images.sh" bench >/dev/null
 disks=()

@@ -16,7 +16,9 @@ timed() { # name times command...
 }
 
 disk_up() { # the next one
-    disk=/dev/ubd$(printf "\\x$(printf %x $((97 + run++)))")
+    local letter disk
+    letter=$(printf "\\x$(printf %x $((97 + run++)))")
+    for disk in "/dev/ubd$letter" "/dev/vd$letter"; do [ ! -b "$disk" ] || break; done
     dmsetup create bench-pool --table "0 $POOL_SECTORS linear $disk 0"
     dmsetup create bench-state --table \
         "0 $((DISK_SECTORS - POOL_SECTORS)) linear $disk $POOL_SECTORS"
