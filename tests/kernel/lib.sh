@@ -93,7 +93,7 @@ expect() {
     *)
         sed 's/^/  stdout: /' "$WORK/out" | head -n 20
         sed 's/^/  stderr: /' "$WORK/err" | head -n 40
-        fail "exit $code, expected $want: $*" ;;
+        fail "exit $code, expected $want: $*${when:+ (after $when)}" ;;
     esac
 }
 

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the metadata of a pool says that the real kernel runs, and changes meanwhile. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "pkg/base/cleanup.h"
+#include "pkg/thin/file/engine.h"
+#include "pkg/thin/kernel/pool_internal.h"
+#include "pkg/thin/volume.h"
+#include "tests/support/cmocka.h"
+#include "tests/support/lab.h"
+#include "tests/support/scratch.h"
+
+enum { BLOCK = 64 << 10, SIZE = 64 * BLOCK };
+
+static struct error err;
+static const char *dir;
+
+static struct thin_pool *session(enum thin_mode mode)
+{
+	struct thin_open how = {.engine = THIN_ENGINE_KERNEL,
+				.mode = mode,
+				.verb = "test",
+				.lock_timeout_ms = 20000};
+	struct thin_pool *pool;
+
+	assert_ok(thin_open(dir, &how, &pool, &err), &err);
+	return pool;
+}
+
+static void write_blocks(struct thin_pool *pool, uint32_t id, uint64_t first, uint64_t n)
+{
+	cleanup(thin_volume_close_ptr) struct thin_volume *v = NULL;
+	char block[BLOCK];
+
+	assert_ok(thin_pool_open_volume(pool, id, SIZE, true, &v, &err), &err);
+	memset(block, (int)id + 1, sizeof(block));
+	for (uint64_t i = first; i < first + n; i++)
+		assert_ok(thin_volume_write(v, block, sizeof(block), i * BLOCK, &err), &err);
+}
+
+static int set_up(void **state)
+{
+	struct thin_file_params params = {.data_bytes = 64 << 20,
+					  .block_bytes = BLOCK,
+					  .uuid = {0x4e, 0x1d}};
+	struct thin_pool *pool;
+
+	if (scratch_set_up(state) < 0)
+		return -1;
+	dir = *state;
+	if (lab_may_skip())
+		return 0;
+	assert_ok(thin_file_create(dir, &params, &err), &err);
+	pool = session(THIN_WRITE);
+	assert_ok(thin_pool_create_thin(pool, 0, &err), &err);
+	write_blocks(pool, 0, 0, 1);
+	assert_ok(thin_pool_create_thin(pool, 1, &err), &err);
+	write_blocks(pool, 1, 0, 5);
+	assert_ok(thin_pool_commit(pool, 1, &err), &err);
+	thin_pool_close(pool);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	if (!lab_may_skip())
+		assert_ok(thin_kernel_deactivate(dir, 20000, &err), &err);
+	return scratch_tear_down(state);
+}
+
+static uint64_t mapped(struct thin_pool *pool, uint32_t id)
+{
+	struct thin_device d;
+
+	assert_ok(thin_pool_device(pool, id, &d, &err), &err);
+	assert_int_equal(d.id, id);
+	return d.mapped_blocks;
+}
+
+static uint64_t exclusive(struct thin_pool *pool, uint32_t id)
+{
+	uint64_t blocks;
+
+	assert_ok(thin_pool_exclusive(pool, &id, 1, &blocks, &err), &err);
+	return blocks;
+}
+
+static void what_was_written_just_now_is_counted(void **state)
+{
+	struct thin_pool *pool;
+
+	(void)state;
+	lab_need("thin-pool");
+	pool = session(THIN_WRITE);
+	assert_int_equal(mapped(pool, 1), 5);
+	assert_ok(thin_pool_create_snap(pool, 2, 1, &err), &err);
+	assert_int_equal(exclusive(pool, 2), 0);
+	write_blocks(pool, 2, 4, 3);
+	assert_int_equal(mapped(pool, 2), 7);
+	assert_int_equal(exclusive(pool, 2), 3);
+	assert_int_equal(exclusive(pool, 1), 1);
+	thin_pool_close(pool);
+}
+
+static void all_are_listed_and_counted(void **state)
+{
+	static const uint32_t want[] = {0, 1, 3, 70};
+	cleanup_free struct thin_device *list = NULL;
+	struct thin_pool_status status;
+	struct thin_pool *pool;
+	struct thin_device d;
+	size_t n;
+
+	(void)state;
+	lab_need("thin-pool");
+	pool = session(THIN_WRITE);
+	assert_ok(thin_pool_create_snap(pool, 3, 1, &err), &err);
+	assert_ok(thin_pool_create_thin(pool, 70, &err), &err);
+	assert_ok(thin_pool_create_thin(pool, 8, &err), &err);
+	assert_ok(thin_pool_delete(pool, 8, &err), &err);
+	assert_ok(thin_pool_devices(pool, &list, &n, &err), &err);
+	assert_int_equal(n, 4);
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(list[i].id, want[i]);
+	assert_ok(thin_pool_status(pool, &status, &err), &err);
+	assert_int_equal(status.thin_count, 4);
+	assert_int_equal(thin_pool_device(pool, 8, &d, &err), -1);
+	assert_error(&err, ERR_NOT_FOUND, "8");
+	error_clear(&err);
+	thin_pool_close(pool);
+}
+
+static void differences_are_those_of_the_mappings(void **state)
+{
+	cleanup_free struct thin_diff_range *ranges = NULL;
+	struct thin_pool *pool;
+	size_t n;
+
+	(void)state;
+	lab_need("thin-pool");
+	pool = session(THIN_WRITE);
+	assert_ok(thin_pool_create_snap(pool, 2, 1, &err), &err);
+	write_blocks(pool, 2, 4, 3);
+	assert_ok(thin_pool_diff(pool, 1, 2, &ranges, &n, &err), &err);
+	assert_int_equal(n, 2);
+	assert_int_equal(ranges[0].first_block, 4);
+	assert_int_equal(ranges[0].kind, THIN_DIFF_BOTH);
+	assert_int_equal(ranges[1].first_block, 5);
+	assert_int_equal(ranges[1].nr_blocks, 2);
+	assert_int_equal(ranges[1].kind, THIN_DIFF_ONLY_B);
+	thin_pool_close(pool);
+}
+
+/* One that writes, commits and deletes all the time, in another process. */
+static pid_t change_all_the_time(void)
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid != 0)
+		return pid;
+	for (unsigned k = 0; k < 25; k++) {
+		struct thin_pool *pool = session(THIN_WRITE);
+
+		assert_ok(thin_pool_create_snap(pool, 9, 1, &err), &err);
+		write_blocks(pool, 9, 2, 6);
+		assert_ok(thin_pool_delete(pool, 9, &err), &err);
+		assert_ok(thin_pool_commit(pool, k + 2, &err), &err);
+		thin_pool_close(pool);
+	}
+	_exit(0);
+}
+
+static void a_reader_sees_one_commit_whoever_else_writes(void **state)
+{
+	unsigned looks = 0;
+	int status = 0;
+	pid_t pid;
+
+	(void)state;
+	lab_need("thin-pool");
+	pid = change_all_the_time();
+	do {
+		struct thin_pool *pool = session(THIN_READ);
+		uint64_t own = exclusive(pool, 1);
+
+		assert_int_equal(mapped(pool, 1), 5);
+		/* all of it, or so much of three blocks as a snapshot has written itself by now */
+		assert_true(own <= 3 || own == 5);
+		thin_pool_close(pool);
+		looks++;
+	} while (waitpid(pid, &status, WNOHANG) == 0);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	assert_true(looks > 3);
+}
+
+#define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(what_was_written_just_now_is_counted),
+		CASE(all_are_listed_and_counted),
+		CASE(differences_are_those_of_the_mappings),
+		CASE(a_reader_sees_one_commit_whoever_else_writes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
