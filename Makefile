@@ -18,7 +18,7 @@ COVERAGE_FLOOR ?= 80
 .DEFAULT_GOAL := all
 
 # --- compiler ------------------------------------------------------------------------------------
-LIBRARIES := libarchive jansson libcrypto libcurl sqlite3 libisal libzstd ext2fs com_err devmapper
+LIBRARIES := libarchive jansson libcrypto libcurl sqlite3 libisal libzstd ext2fs com_err devmapper blkid
 LIB_CFLAGS := $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(LIBRARIES) 2>/dev/null))
 LIB_LDLIBS := $(shell $(PKG_CONFIG) --libs $(LIBRARIES) 2>/dev/null) -lpthread
 

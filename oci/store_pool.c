@@ -18,6 +18,7 @@
 #include "pkg/host/folder.h"
 #include "pkg/thin/end.h"
 #include "pkg/thin/kernel/engine.h"
+#include "pkg/thin/kernel/make_device.h"
 #include "pkg/thin/place.h"
 
 #define NEW_PREFIX	   ".new-" /* of a pool that is being made */
@@ -96,15 +97,36 @@ static int fill_files(const char *dir, const struct store_pool_params *p, struct
 	return thin_place_store(dir, &place, err);
 }
 
+static int fill_device(const struct store *s, const char *dir, const struct store_pool_params *p,
+		       struct error *err)
+{
+	struct thin_device_params params = {
+		.pool = s->pool,
+		.data_device = p->device,
+		.metadata_device = p->metadata_device,
+		.force = p->force,
+		.data_bytes = p->data_bytes,
+		.metadata_bytes = p->metadata_bytes,
+		.block_bytes = p->block_bytes ? p->block_bytes : DEFAULT_BLOCK_BYTES,
+		.queue_when_full = p->queue_when_full,
+		.no_zero = p->no_zero,
+	};
+
+	if (uuid_random(params.uuid, err) < 0)
+		return -1;
+	return thin_device_create(dir, &params, err);
+}
+
 /* Data and metadata, empty, where they are to be; place.json says where that is. */
-static int fill_place(const char *dir, const struct store_pool_params *p, struct error *err)
+static int fill_place(const struct store *s, const char *dir, const struct store_pool_params *p,
+		      struct error *err)
 {
 	switch (p->kind) {
 	case STORE_POOL_FILES:
 	case STORE_POOL_LOOP:
 		break;
 	case STORE_POOL_DEVICE:
-		return error_set(err, ERR_UNSUPPORTED, "not there yet");
+		return fill_device(s, dir, p, err);
 	}
 	return fill_files(dir, p, err);
 }
@@ -130,7 +152,7 @@ static int fill_record(struct store *s, const char *dir, const struct store_pool
 static int fill_pool(struct store *s, const char *dir, const struct store_pool_params *p,
 		     struct error *err)
 {
-	if (fill_place(dir, p, err) < 0 || fill_record(s, dir, p, err) < 0)
+	if (fill_place(s, dir, p, err) < 0 || fill_record(s, dir, p, err) < 0)
 		return -1;
 	if (p->kind == STORE_POOL_LOOP && thin_kernel_activate(dir, s->lock_timeout_ms, err) < 0)
 		return -1;

@@ -10,6 +10,7 @@
 #include "pkg/thin/file/lock.h"
 #include "pkg/thin/kernel/activate.h"
 #include "pkg/thin/kernel/engine.h"
+#include "pkg/thin/kernel/make_device.h"
 #include "pkg/thin/kernel/make_lvm.h"
 #include "pkg/thin/place.h"
 
@@ -108,6 +109,7 @@ int thin_end(const char *dir, struct error *err)
 	case THIN_PLACE_LVM:
 		return thin_lvm_end(dir, &place, err);
 	case THIN_PLACE_DEVICE:
+		return thin_device_end(&place, err);
 	case THIN_PLACE_FILES:
 		break;
 	}

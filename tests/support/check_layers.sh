@@ -67,4 +67,5 @@ owner 'archive' 'pkg/tar/'
 owner '(isa-l|igzip)' 'pkg/stream/'
 owner 'zstd' 'pkg/stream/'
 owner 'libdevmapper' 'pkg/thin/kernel/'
+owner 'blkid/' 'pkg/host/'
 echo "layers: ok"

@@ -109,6 +109,24 @@ static int write_metadata(int fd, const char *name, const struct geometry *g, co
 	return tf_cache_write_superblock(&tx.cache, block, err);
 }
 
+int thin_file_check_params(const struct thin_file_params *params, struct error *err)
+{
+	struct geometry ignored;
+
+	return check_params(params, &ignored, err);
+}
+
+int thin_file_format(int fd, const char *name, const struct thin_file_params *params,
+		     struct error *err)
+{
+	struct geometry g;
+
+	if (check_params(params, &g, err) < 0
+	    || write_metadata(fd, name, &g, params->uuid, err) < 0)
+		return -1;
+	return fsync(fd) < 0 ? error_sys(err, "sync %s", name) : 0;
+}
+
 /* A sparse file of a size; what an earlier attempt left there goes. */
 static int make_file(const char *name, uint64_t bytes, int *ret_fd, struct error *err)
 {

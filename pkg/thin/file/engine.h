@@ -21,12 +21,23 @@ struct thin_file_params {
 /* 48 bytes for each data block, at least 2 MiB, at most what the format can address. */
 uint64_t thin_file_metadata_bytes(uint64_t data_bytes, uint32_t block_bytes);
 
+/* Are these sizes that a pool can have? Errors: ERR_USAGE. */
+MUST_CHECK int thin_file_check_params(const struct thin_file_params *params, struct error *err);
+
 /*
  * Make an empty pool in a folder that exists. All or nothing: the files appear complete (written
  * under temporary names, fsynced, renamed; meta last).
  * Errors: ERR_USAGE (sizes out of range), ERR_BUSY (there is a pool already), ERR_NO_SPACE.
  */
 MUST_CHECK int thin_file_create(const char *dir, const struct thin_file_params *params,
+				struct error *err);
+
+/*
+ * The metadata of an empty pool alone, over whatever is there, synced.
+ * @fd: of a device or file for reading and writing that has params->metadata_bytes (0: as above) at
+ * least.   @name: for errors. Errors: ERR_USAGE (sizes out of range), ERR_SYSTEM.
+ */
+MUST_CHECK int thin_file_format(int fd, const char *name, const struct thin_file_params *params,
 				struct error *err);
 
 enum thin_file_mode {

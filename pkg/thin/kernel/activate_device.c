@@ -13,7 +13,23 @@
 #include "pkg/base/cleanup.h"
 #include "pkg/base/log.h"
 #include "pkg/thin/kernel/activate.h"
+#include "pkg/thin/kernel/label.h"
 #include "pkg/thin/kernel/table.h"
+
+/* Names change: what another disk has now under this one must not be written to. */
+static int check_label(const char *device, const struct thin_place *place, struct error *err)
+{
+	struct device_label label;
+	int status = device_label_read(device, &label, err);
+
+	if (status < 0)
+		return -1;
+	if (status == 1 || memcmp(label.uuid, place->uuid, sizeof(label.uuid)) != 0)
+		return error_set(err, ERR_NOT_FOUND,
+				 "%s is another device now: it has not the label of the pool",
+				 device);
+	return 0;
+}
 
 static int find_below(const char *device, struct stat *ret, struct error *err)
 {
@@ -29,14 +45,14 @@ static int find_below(const char *device, struct stat *ret, struct error *err)
 	return 0;
 }
 
-static int make_linear(const struct kernel_names *names, const char *device, uint64_t start,
-		       uint64_t bytes, struct error *err)
+static int make_linear(const struct thin_place *place, const struct kernel_names *names,
+		       const char *device, uint64_t start, uint64_t bytes, struct error *err)
 {
 	struct devmap_target target = {.length = bytes / DEVMAP_SECTOR_BYTES, .type = "linear"};
 	cleanup_free char *params = NULL;
 	struct stat st;
 
-	if (find_below(device, &st, err) < 0)
+	if (find_below(device, &st, err) < 0 || check_label(device, place, err) < 0)
 		return -1;
 	params = xasprintf("%u:%u %llu", major(st.st_rdev), minor(st.st_rdev),
 			   (unsigned long long)(start / DEVMAP_SECTOR_BYTES));
@@ -60,7 +76,7 @@ static int attach_linear(const struct thin_place *place, const char *part, const
 		info.exists = false;
 	}
 	if (!info.exists
-	    && (make_linear(&names, device, start, bytes, err) < 0
+	    && (make_linear(place, &names, device, start, bytes, err) < 0
 		|| devmap_info(names.uuid, &info, err) < 0))
 		return -1;
 	if (info.suspended && devmap_resume(names.uuid, err) < 0)
