@@ -58,6 +58,8 @@ ALL_HDR := $(sort $(shell find pkg oci registry cmd tests -name '*.h' 2>/dev/nul
 
 objects = $(patsubst %.c,$(OUT)/%.o,$(1))
 UNIT_BIN := $(UNIT_SRC:%.c=$(OUT)/%)
+# those that need device-mapper
+LAB_SRC := $(shell grep -rl --include='*_test.c' '"tests/support/lab.h"' tests/unit)
 TOOL_BIN := $(TOOL_SRC:%.c=$(OUT)/%)
 FUZZ_BIN := $(FUZZ_SRC:%.c=$(OUT)/%)
 LIBS := $(OUT)/libregistry.a $(OUT)/liboci.a $(OUT)/libpkg.a
@@ -185,6 +187,8 @@ test-kernel-qemu: deps ## tests/kernel on Debian's stock kernel, emulated; root:
 	@$(MAKE) --no-print-directory -s -j$(JOBS) all unit-bin tool-bin
 	@bash tests/support/images.sh
 	@LAB_MACHINE=qemu tests/run --no-build --no-user --only 'kernel/$(ONLY)'
+	$(if $(ONLY),,@$(MAKE) --no-print-directory -s -j$(JOBS) FLAVOUR=asan $(LAB_SRC:%.c=build/asan/%))
+	$(if $(ONLY),,@THINPULL_FLAVOUR=asan LAB_MACHINE=qemu bash tests/kernel/boot.sh tests/kernel/05_unit.sh)
 
 .PHONY: lab
 lab: ## a shell in a kernel with device-mapper
