@@ -2,7 +2,6 @@
 /* Each step is written down before it is done, and looked for before it is undone. */
 #include "pkg/thin/kernel/make_lvm.h"
 
-#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,7 +12,6 @@
 #include "pkg/thin/file/engine.h"
 #include "pkg/thin/kernel/activate_lvm.h"
 #include "pkg/thin/kernel/engine.h"
-#include "pkg/thin/kernel/status.h"
 
 enum { DEFAULT_BLOCK_BYTES = 512 << 10, EXTEND_PERCENT = 20, LOCK_TIMEOUT_MS = 60 * 1000 };
 #define POOL_LV	     "pool"	       /* of a volume group that we made */
@@ -119,18 +117,6 @@ static int make_volumes(struct thin_place *place, const struct thin_lvm_params *
 	return remember_device(place, err);
 }
 
-/* What failed is what is told, not what undoing it met. */
-static void undo(const char *dir, const struct thin_place *place)
-{
-	struct error ignored = {0};
-	char text[512];
-
-	if (thin_lvm_end(dir, place, &ignored) == 0)
-		return;
-	error_text(&ignored, text, sizeof(text));
-	log_warning("%s/%s is not quite gone: %s", place->vg, place->lv, text);
-}
-
 int thin_lvm_create(const char *dir, const struct thin_lvm_params *p, struct error *err)
 {
 	cleanup(thin_place_release) struct thin_place place = {
@@ -147,10 +133,9 @@ int thin_lvm_create(const char *dir, const struct thin_lvm_params *p, struct err
 	if (check_name_fits(place.vg, err) < 0 || lvm_check(err) < 0
 	    || check_group_is_new(place.vg, err) < 0 || thin_place_store(dir, &place, err) < 0)
 		return -1;
-	if (make_volumes(&place, p, err) == 0 && thin_place_store(dir, &place, err) == 0)
-		return 0;
-	undo(dir, &place);
-	return -1;
+	if (make_volumes(&place, p, err) < 0)
+		return -1;
+	return thin_place_store(dir, &place, err);
 }
 
 /* --- adopting --------------------------------------------------------------------------------- */
@@ -261,10 +246,9 @@ int thin_lvm_adopt(const char *dir, const struct thin_lvm_params *p, struct erro
 		return error_wrap(err, "%s/%s", p->vg, p->lv);
 	if (doubt(dir, err) < 0 || thin_place_store(dir, &place, err) < 0)
 		return -1;
-	if (take_over(dir, &place, err) == 0)
-		return 0;
-	undo(dir, &place);
-	return error_wrap(err, "%s/%s", p->vg, p->lv);
+	if (take_over(dir, &place, err) < 0)
+		return error_wrap(err, "%s/%s", p->vg, p->lv);
+	return 0;
 }
 
 int thin_lvm_prove(const char *dir, struct error *err)
@@ -290,35 +274,33 @@ int thin_lvm_prove(const char *dir, struct error *err)
 
 /* --- the end ---------------------------------------------------------------------------------- */
 
-/* The record, which is device 0, goes last: until then it tells what there is. */
-static int delete_all(struct thin_pool *pool, struct error *err)
+static int list_devices(const char *dir, struct thin_device **ret, size_t *ret_n,
+			struct thin_pool_status *status, struct error *err)
 {
-	cleanup_free struct thin_device *devices = NULL;
-	size_t n;
+	struct thin_open how = {.engine = THIN_ENGINE_KERNEL, .mode = THIN_READ};
+	cleanup(thin_pool_close_ptr) struct thin_pool *pool = NULL;
 
-	if (thin_pool_devices(pool, &devices, &n, err) < 0)
+	if (thin_kernel_open(dir, &how, &pool, err) < 0 || thin_pool_status(pool, status, err) < 0)
 		return -1;
-	while (n-- > 0)
-		if (thin_pool_deactivate(pool, devices[n].id, err) < 0
-		    || thin_pool_delete(pool, devices[n].id, err) < 0)
-			return error_wrap(err, "thin %u", devices[n].id);
-	return 0;
+	return thin_pool_devices(pool, ret, ret_n, err);
 }
 
-/* Empty, with the transaction id that LVM knows. */
+/*
+ * Empty, with the transaction id that LVM knows. Whoever ends a pool has its lock already, hence no
+ * session that writes. The record, which is device 0, goes last: until then it tells what there is.
+ */
 static int empty(const char *dir, const struct thin_place *place, struct error *err)
 {
-	struct thin_open how = {.engine = THIN_ENGINE_KERNEL,
-				.mode = THIN_WRITE,
-				.verb = "destroy",
-				.lock_timeout_ms = LOCK_TIMEOUT_MS};
-	cleanup(thin_pool_close_ptr) struct thin_pool *pool = NULL;
+	cleanup_free struct thin_device *devices = NULL;
 	struct thin_pool_status status;
+	size_t n;
 
-	if (thin_kernel_activate(dir, LOCK_TIMEOUT_MS, err) < 0
-	    || thin_kernel_open(dir, &how, &pool, err) < 0 || delete_all(pool, err) < 0
-	    || thin_pool_status(pool, &status, err) < 0)
+	if (kernel_lvm_activate(dir, place, err) < 0
+	    || list_devices(dir, &devices, &n, &status, err) < 0)
 		return -1;
+	while (n-- > 0)
+		if (devmap_message(place->lvm_uuid, err, "delete %u", devices[n].id) < 0)
+			return error_wrap(err, "thin %u", devices[n].id);
 	if (!status.transaction_id)
 		return 0;
 	return devmap_message(place->lvm_uuid, err, "set_transaction_id %llu 0",
@@ -335,7 +317,7 @@ static int give_back(const char *dir, const struct thin_place *place, struct err
 		return -1;
 	if (lvm_pool_set(&pool, place->was_queueing, place->was_zeroing, err) < 0)
 		return -1;
-	return thin_kernel_deactivate(dir, LOCK_TIMEOUT_MS, err);
+	return kernel_lvm_deactivate(dir, place, err);
 }
 
 /* Ours is what has the UUID that we know; before there was one, all of a volume group that is on a

@@ -31,7 +31,8 @@ struct thin_lvm_params {
 };
 
 /*
- * Make it: active afterwards. Undone on failure, but for DIR/place.json.
+ * Make it: active afterwards. On failure thin_lvm_end() takes back what there is of it, as far as
+ * there is a place.
  * Errors: ERR_BUSY (the volume group exists), ERR_NO_SPACE, ERR_USAGE, ERR_UNSUPPORTED (no LVM),
  * ERR_SYSTEM (what LVM says).
  */
@@ -54,8 +55,7 @@ MUST_CHECK int thin_lvm_plan(uint64_t group_bytes, uint64_t extent_bytes,
 			     struct error *err);
 
 /*
- * Take over an existing thin pool: active afterwards, and set as the params say.
- * Undone on failure, but for DIR/place.json.
+ * Take over an existing thin pool: active afterwards, and set as the params say. On failure as above.
  * Errors: ERR_NOT_FOUND, ERR_BUSY (LVM or somebody else has something in it, or has it open),
  * ERR_UNSUPPORTED (no thin pool; disks of it are missing), ERR_SYSTEM.
  */
@@ -69,7 +69,7 @@ MUST_CHECK int thin_lvm_adopt(const char *dir, const struct thin_lvm_params *par
 MUST_CHECK int thin_lvm_prove(const char *dir, struct error *err);
 
 /*
- * The end of a pool whose own devices are gone: of one that we made, volume, volume group and
+ * The end of a pool whose own devices are gone, and whose lock the caller has: of one that we made, volume, volume group and
  * physical volume go, as far as they are there; one that was adopted is set back, empty, and may
  * have LVM's own volumes again. Done twice it is no error.
  * Errors: ERR_BUSY (open; other volumes in the volume group), ERR_SYSTEM.
