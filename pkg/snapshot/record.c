@@ -151,20 +151,20 @@ static int load_once(struct thin_pool *pool, uint64_t committed, struct record *
 int record_load(struct thin_pool *pool, struct record *ret, struct error *err)
 {
 	struct timespec pause = {.tv_nsec = LOAD_PAUSE_MS * 1000000};
-	struct thin_pool_status before, after;
+	uint64_t before, after;
 
-	if (thin_pool_status(pool, &before, err) < 0)
+	if (thin_pool_transaction_id(pool, &before, err) < 0)
 		return -1;
 	for (unsigned tries = 1;; tries++) {
-		int status = load_once(pool, before.transaction_id, ret, err);
+		int status = load_once(pool, before, ret, err);
 		struct error ignored = {0};
 
 		if (status == 0)
-			ret->pool_transaction_id = before.transaction_id;
-		if (status == 0 && ret->transaction_id == before.transaction_id)
+			ret->pool_transaction_id = before;
+		if (status == 0 && ret->transaction_id == before)
 			return 0;
-		if (tries == LOAD_TRIES || thin_pool_status(pool, &after, &ignored) < 0
-		    || after.transaction_id == before.transaction_id)
+		if (tries == LOAD_TRIES || thin_pool_transaction_id(pool, &after, &ignored) < 0
+		    || after == before)
 			return status;
 		if (status == 0)
 			record_release(ret);

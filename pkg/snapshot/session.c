@@ -99,10 +99,10 @@ int snapshots_rest(struct snapshots **taken, struct error *err)
 /* Others may have changed it meanwhile, or been killed while they did. */
 static int catch_up(struct snapshots *s, struct error *err)
 {
-	struct thin_pool_status status;
+	uint64_t now;
 
-	if (thin_pool_status(s->pool, &status, err) < 0
-	    || (status.transaction_id != s->record.pool_transaction_id && load(s, err) < 0))
+	if (thin_pool_transaction_id(s->pool, &now, err) < 0
+	    || (now != s->record.pool_transaction_id && load(s, err) < 0))
 		return -1;
 	return snapshots_settle(s, err);
 }

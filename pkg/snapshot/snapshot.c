@@ -114,7 +114,6 @@ int snapshots_create(struct thin_pool **pool, uint64_t base_bytes, uint64_t base
 		     struct snapshots **ret, struct error *err)
 {
 	cleanup(snapshots_close_ptr) struct snapshots *s = xcalloc(1, sizeof(*s));
-	struct thin_pool_status status;
 	uint32_t base;
 
 	s->pool = steal(pool);
@@ -125,12 +124,10 @@ int snapshots_create(struct thin_pool **pool, uint64_t base_bytes, uint64_t base
 	s->record.base_bytes = base_bytes;
 	s->record.base_inodes = base_inodes;
 	/* Nobody sees the pool before it has a record: no intent is needed. */
-	if (thin_pool_status(s->pool, &status, err) < 0
+	if (thin_pool_transaction_id(s->pool, &s->record.pool_transaction_id, err) < 0
 	    || thin_pool_create_thin(s->pool, RECORD_THIN_ID, err) < 0
-	    || enter_base(s, &base, err) < 0 || fill_base(s, base, err) < 0)
-		return -1;
-	s->record.pool_transaction_id = status.transaction_id;
-	if (snapshots_commit_change(s, err) < 0)
+	    || enter_base(s, &base, err) < 0 || fill_base(s, base, err) < 0
+	    || snapshots_commit_change(s, err) < 0)
 		return -1;
 	*ret = steal(&s);
 	return 0;

@@ -19,6 +19,8 @@ struct thin_pool_ops {
 	int (*reserve_metadata_snap)(struct thin_pool *pool, struct error *err);
 	int (*release_metadata_snap)(struct thin_pool *pool, struct error *err);
 	int (*status)(struct thin_pool *pool, struct thin_pool_status *ret, struct error *err);
+	/* NULL: as the status tells. */
+	int (*transaction_id)(struct thin_pool *pool, uint64_t *ret, struct error *err);
 	int (*device)(struct thin_pool *pool, uint32_t id, struct thin_device *ret,
 		      struct error *err);
 	int (*devices)(struct thin_pool *pool, struct thin_device **ret, size_t *ret_n,

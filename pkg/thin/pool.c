@@ -69,6 +69,18 @@ int thin_pool_status(struct thin_pool *pool, struct thin_pool_status *ret, struc
 	return pool->ops->status(pool, ret, err);
 }
 
+int thin_pool_transaction_id(struct thin_pool *pool, uint64_t *ret, struct error *err)
+{
+	struct thin_pool_status status;
+
+	if (pool->ops->transaction_id)
+		return pool->ops->transaction_id(pool, ret, err);
+	if (pool->ops->status(pool, &status, err) < 0)
+		return -1;
+	*ret = status.transaction_id;
+	return 0;
+}
+
 int thin_pool_device(struct thin_pool *pool, uint32_t id, struct thin_device *ret,
 		     struct error *err)
 {

@@ -101,6 +101,9 @@ MUST_CHECK int thin_pool_release_metadata_snap(struct thin_pool *pool, struct er
 MUST_CHECK int thin_pool_status(struct thin_pool *pool, struct thin_pool_status *ret,
 				struct error *err);
 
+/* The one of the last commit, for less than the whole status costs. */
+MUST_CHECK int thin_pool_transaction_id(struct thin_pool *pool, uint64_t *ret, struct error *err);
+
 /* One thin device, or all in ascending id order (an owned array, freed by the caller). Errors:
  * ERR_NOT_FOUND. */
 MUST_CHECK int thin_pool_device(struct thin_pool *pool, uint32_t id, struct thin_device *ret,

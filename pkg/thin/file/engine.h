@@ -65,12 +65,16 @@ MUST_CHECK int thin_file_open(const char *dir, const struct thin_file_open *how,
 
 /*
  * Look at metadata that the kernel works on: a pool for thin_pool_status(), _device(), _devices(),
- * _mapped(), _exclusive() and _diff(). Each of these sees one state, that of the kernel's last commit,
- * and looks again when there is a new one meanwhile.
+ * _mapped(), _exclusive(), _diff(), and for volumes of which only what is mapped is asked.
+ *
  * @path: the block device, which is read past the page cache, as the kernel writes it.
- * Errors: ERR_INCONSISTENT (no sound superblock), ERR_SYSTEM; later ERR_BUSY (changed all the time).
+ * @held_root: of a metadata snapshot that stays as long as the handle, whose whole metadata is then
+ * read for _exclusive(). 0: the kernel's last commit; each of the above sees one state, and looks
+ * again, a few times, when there is a new one meanwhile (ERR_BUSY in the end).
+ * Errors: ERR_INCONSISTENT (no sound superblock), ERR_SYSTEM.
  */
-MUST_CHECK int thin_file_open_metadata(const char *path, struct thin_pool **ret, struct error *err);
+MUST_CHECK int thin_file_open_metadata(const char *path, uint64_t held_root, struct thin_pool **ret,
+				       struct error *err);
 
 /*
  * Make room: raise the pool's data and metadata sizes, rounded down to whole blocks (both only

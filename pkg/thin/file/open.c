@@ -288,24 +288,6 @@ int thin_file_open(const char *dir, const struct thin_file_open *how, struct thi
 	return 0;
 }
 
-int thin_file_open_metadata(const char *path, struct thin_pool **ret, struct error *err)
-{
-	struct tf_pool *p = tf_pool_new(path, false);
-
-	free(p->meta_name);
-	p->meta_name = xstrdup(path);
-	p->foreign = true;
-	p->meta_fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
-	if (p->meta_fd < 0)
-		error_sys(err, "open %s", path);
-	if (p->meta_fd < 0 || tf_pool_load(p, err) < 0) {
-		tf_pool_free(p);
-		return -1;
-	}
-	*ret = &p->base;
-	return 0;
-}
-
 void tf_pool_close(struct thin_pool *pool)
 {
 	struct tf_pool *p = tf_pool_of(pool);

@@ -16,6 +16,8 @@
 /* So often a reader starts again when writers commit under it. From the second time on one of its
  * looks has to meet neither the lock nor a commit: it is a few times when it is not the first. */
 enum { READ_TRIES = 200, LOCK_TRIES = 100, LOCK_PAUSE_NS = 100000 };
+/* A kernel under load commits each second, and there is a better way then. */
+enum { FOREIGN_TRIES = 3 };
 
 const struct thin_pool_ops tf_pool_ops = {
 	.create_thin = tf_device_create_thin,
@@ -155,7 +157,7 @@ bool tf_pool_read_again(struct tf_pool *p, unsigned *tries, int *rc, struct erro
 	unlock(p);
 	if (current > 0)
 		return false;
-	if (current == 0 && ++*tries > READ_TRIES)
+	if (current == 0 && ++*tries > (p->foreign ? FOREIGN_TRIES : READ_TRIES))
 		error_set(&other, ERR_BUSY, "pool %s is being changed all the time", p->dir);
 	else if (current == 0 && load_again(p, *tries, &other) == 0)
 		return true;

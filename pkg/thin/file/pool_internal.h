@@ -29,6 +29,7 @@ struct tf_pool {
 	bool still;	  /* open for reading, and no writer can commit */
 	bool read_locked; /* the same, during this look */
 	bool foreign;	  /* metadata only, which the kernel writes: our lock tells nothing */
+	bool no_counts;	  /* there are no space maps to this state; the trees tell */
 	bool owner_named; /* DIR/owner is ours, ... */
 	bool keep_owner;  /* ... and is to stay, as after a kill: there is something to clean up */
 	enum tf_state state;
@@ -146,6 +147,9 @@ MUST_CHECK int tf_held_release(struct thin_pool *pool, struct error *err);
 
 MUST_CHECK int tf_usage_count(struct thin_pool *pool, const uint32_t *ids, size_t n, bool exclusive,
 			      uint64_t *ret_blocks, struct error *err);
+
+/* Reference counts taken from the trees, for a state without space maps. Reads all of it. */
+MUST_CHECK int tf_usage_derive(struct tf_pool *p, struct error *err);
 
 /* ---- diff.c ---- */
 

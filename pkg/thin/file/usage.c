@@ -11,6 +11,7 @@
 #include "pkg/base/cleanup.h"
 #include "pkg/thin/file/btree_internal.h"
 #include "pkg/thin/file/pool_internal.h"
+#include "pkg/thin/file/spacemap_derive.h"
 
 enum { TALLY_CHUNK = 4096 };
 
@@ -164,6 +165,30 @@ static int set_held_aside(struct usage *u, struct error *err)
 	return 0;
 }
 
+static uint32_t tally_count(const void *context, uint64_t block)
+{
+	const struct tally *t = context;
+	const uint32_t *chunk = t->chunks[block / TALLY_CHUNK];
+
+	return chunk ? chunk[block % TALLY_CHUNK] : 0;
+}
+
+/* Each node is entered once and counts what it names: so often each was reached is what it has. */
+int tf_usage_derive(struct tf_pool *p, struct error *err)
+{
+	cleanup(usage_release) struct usage u;
+	struct tf_sm_counts nodes = {.count = tally_count, .context = &u.nodes};
+	struct tf_sm_counts blocks = {.count = tally_count, .context = &u.blocks};
+
+	usage_init(&u, p, false);
+	if (add_node(&u, &tf_tree_devices, p->sb.mapping_root, 0, err) < 0)
+		return -1;
+	tf_spacemap_derive(&p->tx.metadata, p->tx.metadata.nr_blocks, &nodes);
+	tf_spacemap_derive(&p->tx.data, p->tx.data.nr_blocks, &blocks);
+	p->no_counts = false;
+	return 0;
+}
+
 static int add_device(struct usage *u, uint32_t id, struct error *err)
 {
 	struct tf_device device;
@@ -184,6 +209,8 @@ static int count_once(struct tf_pool *p, const uint32_t *ids, size_t n, bool exc
 {
 	cleanup(usage_release) struct usage u;
 
+	if (exclusive && p->no_counts && tf_usage_derive(p, err) < 0)
+		return -1;
 	usage_init(&u, p, exclusive);
 	if (set_held_aside(&u, err) < 0)
 		return -1;

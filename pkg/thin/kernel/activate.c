@@ -59,19 +59,26 @@ int kernel_lock_take_shared(const char *dir, unsigned timeout_ms, int *ret_fd, s
 	return 0;
 }
 
-int kernel_lock_take(const char *dir, const char *verb, unsigned timeout_ms, int *ret_fd,
-		     struct error *err)
+int kernel_lock_take_over(const char *dir, const char *verb, unsigned timeout_ms, int *ret_fd,
+			  bool *ret_dead_owner, struct error *err)
 {
 	cleanup_fd int fd = -1;
-	bool dead_owner;
 
 	if (open_lock(dir, &fd, err) < 0)
 		return -1;
 	if (tf_lock_take(dir, fd, timeout_ms, err) < 0 || check_same_file(dir, fd, err) < 0
-	    || tf_lock_set_owner(dir, verb, &dead_owner, err) < 0)
+	    || tf_lock_set_owner(dir, verb, ret_dead_owner, err) < 0)
 		return -1;
 	*ret_fd = steal_fd(&fd);
 	return 0;
+}
+
+int kernel_lock_take(const char *dir, const char *verb, unsigned timeout_ms, int *ret_fd,
+		     struct error *err)
+{
+	bool dead_owner;
+
+	return kernel_lock_take_over(dir, verb, timeout_ms, ret_fd, &dead_owner, err);
 }
 
 void kernel_lock_drop(const char *dir, int *fd)

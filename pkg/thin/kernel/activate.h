@@ -37,6 +37,9 @@ MUST_CHECK int kernel_parts_detach(const char *dir, const struct thin_place *pla
 /* DIR/lock, made when missing, with DIR/owner naming the verb; let go by kernel_lock_drop(). */
 MUST_CHECK int kernel_lock_take(const char *dir, const char *verb, unsigned timeout_ms, int *ret_fd,
 				struct error *err);
+/* The same. @ret_dead_owner: who had it last was killed. */
+MUST_CHECK int kernel_lock_take_over(const char *dir, const char *verb, unsigned timeout_ms,
+				     int *ret_fd, bool *ret_dead_owner, struct error *err);
 MUST_CHECK int kernel_lock_take_shared(const char *dir, unsigned timeout_ms, int *ret_fd,
 				       struct error *err);
 void kernel_lock_drop(const char *dir, int *fd);

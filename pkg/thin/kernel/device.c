@@ -8,6 +8,7 @@
 
 #include "pkg/base/alloc.h"
 #include "pkg/base/cleanup.h"
+#include "pkg/base/log.h"
 #include "pkg/thin/kernel/pool_internal.h"
 #include "pkg/thin/kernel/table.h"
 
@@ -218,5 +219,27 @@ int tk_device_active(struct thin_pool *pool, uint32_t **ret, size_t *ret_n, stru
 	qsort(ids, n, sizeof(*ids), compare_ids);
 	*ret = ids;
 	*ret_n = n;
+	return 0;
+}
+
+int tk_device_resume_all(struct tk_pool *p, struct error *err)
+{
+	cleanup(devmap_list_release) struct devmap_list list = {0};
+	char prefix[DEVMAP_UUID_BYTES];
+
+	kernel_names_prefix(p->place.uuid, prefix);
+	if (devmap_list(prefix, &list, err) < 0)
+		return -1;
+	for (size_t i = 0; i < list.n; i++) {
+		struct devmap_info device;
+
+		if (devmap_info(list.items[i].uuid, &device, err) < 0)
+			return -1;
+		if (!device.exists || !device.live || !device.suspended)
+			continue;
+		log_debug("mending: %s was left suspended", device.name);
+		if (devmap_resume(device.uuid, err) < 0)
+			return -1;
+	}
 	return 0;
 }

@@ -28,6 +28,7 @@ struct tk_opened {
 	struct tk_pool *pool;
 	struct tk_opened *next;
 	uint32_t id;
+	uint64_t size_bytes;
 	bool writable;
 };
 
@@ -207,11 +208,16 @@ static void let_go(struct tk_pool *p, uint32_t id)
 
 /* --- volumes ---------------------------------------------------------------------------------- */
 
-static struct tk_opened *begin_use(struct tk_pool *p, uint32_t id, bool writable)
+static struct tk_opened *begin_use(struct tk_pool *p, uint32_t id, uint64_t size_bytes,
+				   bool writable)
 {
 	struct tk_opened *o = xcalloc(1, sizeof(*o));
 
-	*o = (struct tk_opened){.pool = p, .next = p->opened, .id = id, .writable = writable};
+	*o = (struct tk_opened){.pool = p,
+				.next = p->opened,
+				.id = id,
+				.size_bytes = size_bytes,
+				.writable = writable};
 	p->opened = o;
 	return o;
 }
@@ -233,6 +239,13 @@ static void explain(void *arg, struct error *err)
 	tk_pool_explain(((struct tk_opened *)arg)->pool, err);
 }
 
+static int mapped(void *arg, struct kernel_range **ret, size_t *ret_n, struct error *err)
+{
+	const struct tk_opened *o = arg;
+
+	return tk_held_mapped(o->pool, o->id, o->size_bytes, ret, ret_n, err);
+}
+
 static void closed(void *arg, struct thin_volume *v, const struct error *failed, bool unflushed)
 {
 	struct tk_opened *o = arg;
@@ -251,7 +264,9 @@ int tk_opened_volume(struct thin_pool *pool, uint32_t id, uint64_t size_bytes, b
 		     struct thin_volume **ret, struct error *err)
 {
 	struct tk_pool *p = tk_pool_of(pool);
-	struct kernel_volume_pool callbacks = {.explain = explain, .closed = closed};
+	struct kernel_volume_pool callbacks = {.explain = explain,
+					       .mapped = mapped,
+					       .closed = closed};
 	cleanup_free char *path = NULL;
 	struct kernel_names names;
 	struct tk_opened *o;
@@ -259,7 +274,7 @@ int tk_opened_volume(struct thin_pool *pool, uint32_t id, uint64_t size_bytes, b
 	if ((writable && tk_pool_check_writable(p, err) < 0)
 	    || have_device(p, id, size_bytes, writable, err) < 0)
 		return -1;
-	o = begin_use(p, id, writable);
+	o = begin_use(p, id, size_bytes, writable);
 	callbacks.arg = o;
 	name_of(p, id, &names);
 	path = devmap_path(names.name);

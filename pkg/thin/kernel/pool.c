@@ -103,19 +103,55 @@ static int flush(struct tk_pool *p, struct error *err)
 	return 0;
 }
 
+static int look(struct tk_pool *p, struct kernel_pool_status *ret, struct error *err)
+{
+	if (tk_pool_read_status(p, ret, err) < 0)
+		return -1;
+	p->transaction_id = ret->transaction_id;
+	return 0;
+}
+
+/* Why a compare-and-swap was refused. */
+static int tell_who_moved(struct tk_pool *p, struct error *err)
+{
+	struct kernel_pool_status st;
+	struct error ignored = {0};
+
+	if (err->sys != EINVAL || tk_pool_read_status(p, &st, &ignored) < 0
+	    || st.transaction_id == p->transaction_id)
+		return -1;
+	return error_set(err, ERR_INCONSISTENT,
+			 "another program changes pool %s: its transaction id is %llu, it was %llu",
+			 p->device.name, (unsigned long long)st.transaction_id,
+			 (unsigned long long)p->transaction_id);
+}
+
+/*
+ * The message tells whether the number was ours to change, not whether the commit that followed it
+ * worked: if not, the kernel has gone back to the one before.
+ */
+static int check_committed(struct tk_pool *p, uint64_t id, struct error *err)
+{
+	struct kernel_pool_status st;
+
+	if (look(p, &st, err) < 0)
+		return -1;
+	if (st.transaction_id == id && !kernel_mode_is_broken(&st))
+		return 0;
+	error_set(err, ERR_INCONSISTENT, "the kernel could not commit");
+	tk_pool_explain(p, err);
+	return -1;
+}
+
 static int set_transaction_id(struct tk_pool *p, uint64_t id, struct error *err)
 {
 	if (id == p->transaction_id)
 		return 0;
 	if (tk_pool_message(p, err, "set_transaction_id %llu %llu",
 			    (unsigned long long)p->transaction_id, (unsigned long long)id)
-	    == 0) {
-		p->transaction_id = id;
-		return 0;
-	}
-	if (err->kind == ERR_SYSTEM && err->sys == EINVAL)
-		err->kind = ERR_INCONSISTENT;
-	return -1;
+	    < 0)
+		return tell_who_moved(p, err);
+	return check_committed(p, id, err);
 }
 
 static int commit(struct thin_pool *pool, uint64_t transaction_id, struct error *err)
@@ -137,9 +173,8 @@ static int abort_changes(struct thin_pool *pool, struct error *err)
 	struct tk_pool *p = tk_pool_of(pool);
 	struct kernel_pool_status st;
 
-	if (tk_pool_read_status(p, &st, err) < 0)
+	if (look(p, &st, err) < 0)
 		return -1;
-	p->transaction_id = st.transaction_id;
 	p->failure = (struct error){0};
 	return 0;
 }
@@ -188,6 +223,18 @@ static int status(struct thin_pool *pool, struct thin_pool_status *ret, struct e
 	return 0;
 }
 
+/* Under the lock nobody moves it, but for a program that takes no lock: a commit finds out. */
+static int get_transaction_id(struct thin_pool *pool, uint64_t *ret, struct error *err)
+{
+	struct tk_pool *p = tk_pool_of(pool);
+	struct kernel_pool_status st;
+
+	if (p->lock_fd < 0 && look(p, &st, err) < 0)
+		return -1;
+	*ret = p->transaction_id;
+	return 0;
+}
+
 static void counts(struct thin_pool *pool, struct thin_pool_counts *ret)
 {
 	const struct tk_pool *p = tk_pool_of(pool);
@@ -223,71 +270,12 @@ static void close_pool(struct thin_pool *pool)
 		kernel_lock_drop(p->dir, &p->lock_fd);
 	cleanup_fd_ptr(&p->lock_fd);
 	cleanup_fd_ptr(&p->claims_fd);
-	thin_pool_close(p->held);
+	thin_pool_close(p->reader);
 	thin_place_release(&p->place);
 	free(p->dir);
 	free(p->verb);
 	free(p);
 }
-
-/* Others may have the pool while a volume is written. */
-static int pause_session(struct thin_pool *pool, struct error *err)
-{
-	struct tk_pool *p = tk_pool_of(pool);
-
-	(void)err;
-	kernel_lock_drop(p->dir, &p->lock_fd);
-	return 0;
-}
-
-static int look(struct tk_pool *p, struct error *err)
-{
-	struct kernel_pool_status st;
-
-	if (tk_pool_read_status(p, &st, err) < 0)
-		return -1;
-	p->transaction_id = st.transaction_id;
-	return 0;
-}
-
-static int go_on(struct thin_pool *pool, struct error *err)
-{
-	struct tk_pool *p = tk_pool_of(pool);
-
-	if (p->lock_fd >= 0)
-		return 0;
-	if (kernel_lock_take(p->dir, p->verb, p->lock_timeout_ms, &p->lock_fd, err) < 0)
-		return -1;
-	return look(p, err);
-}
-
-static const struct thin_pool_ops ops = {
-	.create_thin = tk_device_create_thin,
-	.create_snap = tk_device_create_snap,
-	.delete = tk_device_delete,
-	.open_volume = tk_opened_volume,
-	.commit = commit,
-	.abort = abort_changes,
-	.reserve_metadata_snap = reserve,
-	.release_metadata_snap = release,
-	.status = status,
-	.device = tk_held_device,
-	.devices = tk_held_devices,
-	.count_blocks = tk_held_count_blocks,
-	.diff = tk_held_diff,
-	.activate = tk_device_activate,
-	.deactivate = tk_device_deactivate,
-	.find_device = tk_device_find,
-	.active = tk_device_active,
-	.mend = tk_opened_mend,
-	.pause = pause_session,
-	.go_on = go_on,
-	.claim = claim,
-	.unclaim = unclaim,
-	.is_claimed = is_claimed,
-	.counts = counts,
-	.close = close_pool,
-};
 
 static int read_block_size(struct tk_pool *p, struct error *err)
 {
@@ -323,7 +311,8 @@ static int find_pool(struct tk_pool *p, struct error *err)
 static int take_lock(struct tk_pool *p, struct error *err)
 {
 	if (p->mode == THIN_WRITE)
-		return kernel_lock_take(p->dir, p->verb, p->lock_timeout_ms, &p->lock_fd, err);
+		return kernel_lock_take_over(p->dir, p->verb, p->lock_timeout_ms, &p->lock_fd,
+					     &p->dead_owner, err);
 	if (p->mode == THIN_STILL)
 		return kernel_lock_take_shared(p->dir, p->lock_timeout_ms, &p->lock_fd, err);
 	return 0;
@@ -336,9 +325,8 @@ static int check_mode(struct tk_pool *p, struct error *err)
 	enum error_detail detail;
 	enum error_kind kind;
 
-	if (tk_pool_read_status(p, &st, err) < 0)
+	if (look(p, &st, err) < 0)
 		return -1;
-	p->transaction_id = st.transaction_id;
 	if (p->mode != THIN_WRITE || !kernel_mode_is_broken(&st))
 		return 0;
 	kind = kernel_mode_kind(&st, &detail);
@@ -347,14 +335,70 @@ static int check_mode(struct tk_pool *p, struct error *err)
 	return error_set_detail(err, detail);
 }
 
+/* With the lock just taken: the pool as it is now, which need not be the device that it was. */
+static int have_pool(struct tk_pool *p, struct error *err)
+{
+	if (find_pool(p, err) < 0 || check_mode(p, err) < 0)
+		return -1;
+	return p->dead_owner ? tk_device_resume_all(p, err) : 0;
+}
+
+/* Others may have the pool while a volume is written. */
+static int pause_session(struct thin_pool *pool, struct error *err)
+{
+	struct tk_pool *p = tk_pool_of(pool);
+
+	(void)err;
+	kernel_lock_drop(p->dir, &p->lock_fd);
+	return 0;
+}
+
+static int go_on(struct thin_pool *pool, struct error *err)
+{
+	struct tk_pool *p = tk_pool_of(pool);
+
+	if (p->lock_fd >= 0)
+		return 0;
+	return take_lock(p, err) < 0 ? -1 : have_pool(p, err);
+}
+
 static int open_pool(struct tk_pool *p, struct error *err)
 {
 	if (thin_kernel_check(err) < 0 || kernel_place_load(p->dir, &p->place, err) < 0
-	    || take_lock(p, err) < 0 || find_pool(p, err) < 0 || read_block_size(p, err) < 0
-	    || claim_open(p->dir, &p->claims_fd, err) < 0)
+	    || claim_open(p->dir, &p->claims_fd, err) < 0 || take_lock(p, err) < 0
+	    || have_pool(p, err) < 0)
 		return -1;
-	return check_mode(p, err);
+	return read_block_size(p, err);
 }
+
+static const struct thin_pool_ops ops = {
+	.create_thin = tk_device_create_thin,
+	.create_snap = tk_device_create_snap,
+	.delete = tk_device_delete,
+	.open_volume = tk_opened_volume,
+	.commit = commit,
+	.abort = abort_changes,
+	.reserve_metadata_snap = reserve,
+	.release_metadata_snap = release,
+	.status = status,
+	.transaction_id = get_transaction_id,
+	.device = tk_held_device,
+	.devices = tk_held_devices,
+	.count_blocks = tk_held_count_blocks,
+	.diff = tk_held_diff,
+	.activate = tk_device_activate,
+	.deactivate = tk_device_deactivate,
+	.find_device = tk_device_find,
+	.active = tk_device_active,
+	.mend = tk_opened_mend,
+	.pause = pause_session,
+	.go_on = go_on,
+	.claim = claim,
+	.unclaim = unclaim,
+	.is_claimed = is_claimed,
+	.counts = counts,
+	.close = close_pool,
+};
 
 int thin_kernel_open(const char *dir, const struct thin_open *how, struct thin_pool **ret,
 		     struct error *err)

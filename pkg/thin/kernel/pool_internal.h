@@ -13,6 +13,7 @@
 #include "pkg/thin/kernel/engine.h"
 #include "pkg/thin/kernel/status.h"
 #include "pkg/thin/kernel/table.h"
+#include "pkg/thin/kernel/volume.h"
 
 struct tk_opened;
 
@@ -27,12 +28,13 @@ struct tk_pool {
 	int claims_fd; /* DIR/claims */
 	uint32_t block_bytes;
 	uint64_t transaction_id; /* as of our last look or commit */
+	bool dead_owner;	 /* who had the lock last was killed */
 	bool unflushed;		 /* a volume that is closed wrote something */
 	struct error failure;	 /* what was written is not all there: no commit */
 	struct thin_pool_counts counts;
 	uint64_t ioctls_before;	  /* of this process, at the session's start */
 	struct tk_opened *opened; /* its volumes, see opened.c */
-	struct thin_pool *held;	  /* the reader of its metadata, see held.c; NULL: not yet needed */
+	struct thin_pool *reader; /* of its metadata, see held.c; NULL: not yet needed */
 };
 
 static inline struct tk_pool *tk_pool_of(struct thin_pool *pool)
@@ -74,6 +76,9 @@ int tk_device_active(struct thin_pool *pool, uint32_t **ret, size_t *ret_n, stru
 MUST_CHECK int tk_device_ensure(struct tk_pool *p, const struct kernel_names *names, uint32_t id,
 				uint64_t size_bytes, bool read_only, struct error *err);
 
+/* Those that a killed command left suspended. */
+MUST_CHECK int tk_device_resume_all(struct tk_pool *p, struct error *err);
+
 /* ---- opened.c ---- */
 
 int tk_opened_volume(struct thin_pool *pool, uint32_t id, uint64_t size_bytes, bool writable,
@@ -94,6 +99,10 @@ int tk_held_count_blocks(struct thin_pool *pool, const uint32_t *ids, size_t n, 
 			 uint64_t *ret_blocks, struct error *err);
 int tk_held_diff(struct thin_pool *pool, uint32_t a, uint32_t b, struct thin_diff_range **ret,
 		 size_t *ret_n, struct error *err);
+
+/* What a device maps, as struct kernel_volume_pool wants it. */
+MUST_CHECK int tk_held_mapped(struct tk_pool *p, uint32_t id, uint64_t size_bytes,
+			      struct kernel_range **ret, size_t *ret_n, struct error *err);
 
 /* How many thin devices there are; 0 where the metadata cannot be read. */
 uint64_t tk_held_thin_count(struct tk_pool *p);
