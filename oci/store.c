@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The root folder and its pool: opening, sessions, the guard, check. */
+/* The root folder and its pool: opening, sessions, check. */
 #include "oci/store.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "oci/store_internal.h"
@@ -15,8 +14,9 @@
 #include "pkg/thin/file/dump.h"
 #include "pkg/thin/file/engine.h"
 #include "pkg/thin/file/fsck.h"
+#include "pkg/thin/kernel/engine.h"
+#include "pkg/thin/place.h"
 
-enum { METADATA_BLOCK_BYTES = 4096, MAPPING_BYTES = 48 };
 enum { CHECK_TRIES = 50 };
 
 /* --- names and folders ------------------------------------------------------------------------ */
@@ -84,6 +84,7 @@ int store_open(const struct store_options *o, struct store **ret, struct error *
 	s->lock_timeout_ms = o->lock_timeout_ms;
 	s->min_free_data_percent = o->min_free_data_percent;
 	s->min_free_metadata_percent = o->min_free_metadata_percent;
+	s->autoextend = o->autoextend;
 	if (fdio_mkdirs(s->pools_dir, err) < 0 || fdio_mkdirs(s->spool_dir, err) < 0)
 		return -1;
 	s->run_dir = run_dir_of(s, o->run_dir, err);
@@ -158,6 +159,22 @@ bool store_pool_exists(const struct store *s)
 	return access(s->pool_dir, F_OK) == 0;
 }
 
+/* The engine for who only looks: one that need not activate anything. */
+static int engine_to_look(struct store *s, enum thin_engine *ret, struct error *err)
+{
+	cleanup(thin_place_release) struct thin_place place = {0};
+
+	if (thin_place_load(s->pool_dir, &place, err) < 0)
+		return -1;
+	if (thin_kernel_is_active(s->pool_dir, &place))
+		return 0;
+	if (place.kind != THIN_PLACE_FILES)
+		return error_set(err, ERR_UNSUPPORTED,
+				 "it is not active; 'thinpull pool activate' makes it so");
+	*ret = THIN_ENGINE_FILE;
+	return 0;
+}
+
 int store_open_pool(struct store *s, enum thin_mode mode, struct thin_pool **ret, struct error *err)
 {
 	struct thin_open how = {.engine = s->engine,
@@ -167,7 +184,8 @@ int store_open_pool(struct store *s, enum thin_mode mode, struct thin_pool **ret
 
 	if (!store_pool_exists(s))
 		return error_set(err, ERR_NOT_FOUND, "there is no pool %s in %s", s->pool, s->root);
-	if (thin_open(s->pool_dir, &how, ret, err) < 0)
+	if ((s->only_look && engine_to_look(s, &how.engine, err) < 0)
+	    || thin_open(s->pool_dir, &how, ret, err) < 0)
 		return error_wrap(err, "pool %s", s->pool);
 	return 0;
 }
@@ -213,64 +231,6 @@ int store_write(struct store *s, struct snapshots **ret, struct error *err)
 	if (snapshots_open_writable(&pool, store_layer_wanted, s, ret, err) < 0)
 		return error_wrap(err, "pool %s", s->pool);
 	return 0;
-}
-
-/* --- the guard -------------------------------------------------------------------------------- */
-
-static int guard_pool(struct store *s, const struct thin_pool_status *st, uint64_t need_bytes,
-		      struct error *err)
-{
-	uint64_t need_data = need_bytes / st->block_bytes + (need_bytes % st->block_bytes > 0);
-	uint64_t need_meta = need_data * MAPPING_BYTES / METADATA_BLOCK_BYTES + 1;
-	uint64_t keep_data = st->data_total_blocks * s->min_free_data_percent / 100;
-	uint64_t keep_meta = st->metadata_total_blocks * s->min_free_metadata_percent / 100;
-
-	if (st->data_used_blocks + need_data + keep_data > st->data_total_blocks)
-		return error_set(
-			err, ERR_NO_SPACE,
-			"pool %s: %llu MiB of data are needed, %llu of %llu MiB are used and %u %% "
-			"must stay free (min_free_space)",
-			s->pool, (unsigned long long)(need_bytes >> 20),
-			(unsigned long long)(st->data_used_blocks * st->block_bytes >> 20),
-			(unsigned long long)(st->data_total_blocks * st->block_bytes >> 20),
-			s->min_free_data_percent);
-	if (st->metadata_used_blocks + need_meta + keep_meta > st->metadata_total_blocks)
-		return error_set(
-			err, ERR_NO_SPACE,
-			"pool %s: %llu metadata blocks are needed, %llu of %llu are used and %u %% "
-			"must stay free (min_free_metadata)",
-			s->pool, (unsigned long long)need_meta,
-			(unsigned long long)st->metadata_used_blocks,
-			(unsigned long long)st->metadata_total_blocks,
-			s->min_free_metadata_percent);
-	return 0;
-}
-
-int store_guard_host(const char *dir, uint64_t need_bytes, struct error *err)
-{
-	struct statvfs fs;
-	uint64_t free_bytes;
-
-	if (statvfs(dir, &fs) < 0)
-		return error_sys(err, "statvfs %s", dir);
-	free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
-	if (need_bytes > free_bytes)
-		return error_set(err, ERR_NO_SPACE,
-				 "the file system of %s has %llu MiB free, %llu MiB are needed",
-				 dir, (unsigned long long)(free_bytes >> 20),
-				 (unsigned long long)(need_bytes >> 20));
-	return 0;
-}
-
-int store_guard(struct store *s, struct thin_pool *pool, uint64_t need_bytes, struct error *err)
-{
-	struct thin_pool_status status;
-
-	if (thin_pool_status(pool, &status, err) < 0)
-		return -1;
-	if (guard_pool(s, &status, need_bytes, err) < 0)
-		return error_set_detail(err, ERR_DETAIL_POOL_FULL);
-	return store_guard_host(s->pool_dir, need_bytes, err);
 }
 
 /* --- check ------------------------------------------------------------------------------------ */

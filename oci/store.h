@@ -27,6 +27,12 @@ struct store;
 enum { STORE_NAME_MAX = 128 };
 bool store_is_name(const char *text);
 
+/* When a pool on loop devices is made larger by the commands that use it. */
+struct store_autoextend {
+	unsigned threshold; /* percent of data or metadata in use; 100 = never */
+	unsigned percent;   /* of what it has, that is added */
+};
+
 struct store_options {
 	const char *root;    /* made when missing */
 	const char *run_dir; /* mount points; made when needed. NULL: <root>/run */
@@ -35,6 +41,7 @@ struct store_options {
 	const char *verb; /* what is being done, shown to others who wait for the pool */
 	unsigned lock_timeout_ms;
 	unsigned min_free_data_percent, min_free_metadata_percent; /* the guard */
+	struct store_autoextend autoextend;			   /* all zero = never */
 };
 
 /* @options: copied. Nothing is locked. Errors: ERR_USAGE (names), ERR_SYSTEM. */
@@ -112,7 +119,9 @@ MUST_CHECK int store_write(struct store *s, struct snapshots **ret, struct error
 
 /*
  * The guard: refuse when `need` more bytes of data would leave less than the configured part of the
- * pool free, in data, in metadata, or more than the host file system has. Errors: ERR_NO_SPACE.
+ * pool free, in data or in metadata (what the kernel keeps for itself counts as used), or, of a
+ * pool in files, more than the host file system has. What LVM could add by itself does not count:
+ * it does so later, and only as long as the volume group has extents. Errors: ERR_NO_SPACE.
  */
 MUST_CHECK int store_guard(struct store *s, struct thin_pool *pool, uint64_t need_bytes,
 			   struct error *err);

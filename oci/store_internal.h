@@ -10,8 +10,10 @@ struct store {
 	char *run_dir, *containers_dir; /* of this pool */
 	char *verb;
 	enum thin_engine engine;
+	bool only_look; /* see store_only_look() */
 	unsigned lock_timeout_ms;
 	unsigned min_free_data_percent, min_free_metadata_percent;
+	struct store_autoextend autoextend;
 	struct content *content; /* opened when first needed */
 	struct catalog *catalog;
 	bool catalog_in_memory;
@@ -23,8 +25,26 @@ MUST_CHECK int store_open_pool(struct store *s, enum thin_mode mode, struct thin
 			       struct error *err);
 /* What killed makers of pools left goes, unless somebody is making one just now. */
 void store_remove_unfinished_pools(struct store *s);
-/* Room for so much in the file system of a folder of the store. Errors: ERR_NO_SPACE. */
+/*
+ * Room for so much in the file system of a folder of the store, of which a hundredth, at most 1 GiB,
+ * stays free. Errors: ERR_NO_SPACE.
+ */
 MUST_CHECK int store_guard_host(const char *dir, uint64_t need_bytes, struct error *err);
+MUST_CHECK int store_host_room(const char *dir, uint64_t *ret_bytes, struct error *err);
+MUST_CHECK int store_pool_is_in_files(const struct store *s, bool *ret, struct error *err);
+
+/*
+ * New totals for a pool that is above the threshold, or is with `need` more bytes of data: as often
+ * so much more as it takes to be below. 0 = leave as it is.
+ * @host_bytes: so much the pool may grow. What does not fit is left out, the need first.
+ * @ret_cut: something was.
+ */
+struct store_room {
+	uint64_t data_bytes, metadata_bytes;
+};
+void store_room_plan(const struct thin_pool_status *status, uint64_t need_bytes,
+		     const struct store_autoextend *how, uint64_t host_bytes,
+		     struct store_room *ret, bool *ret_cut);
 /* The ChainIDs of an image, lowest first, from its manifest and config in the content. Owned. */
 MUST_CHECK int store_image_chain(struct store *s, const struct digest *manifest,
 				 struct digest **ret, size_t *ret_n, struct error *err);

@@ -4,16 +4,24 @@
 
 #include "cmd/thinpull/context.h"
 #include "cmd/thinpull/output.h"
+#include "cmd/thinpull/pool_report.h"
 #include "cmd/thinpull/report.h"
 #include "cmd/thinpull/version.h"
+#include "pkg/base/log.h"
 
 struct info {
 	struct thin_engine_choice engine;
 	bool has_pool;
-	struct thin_pool_status pool;
+	struct store_facts pool;
+	bool has_counts; /* not of a pool that cannot be read */
 	uint64_t base_bytes;
 	size_t n_images, n_layers, n_containers;
 };
+
+static void info_release(struct info *info)
+{
+	store_facts_release(&info->pool);
+}
 
 static int count_images(struct store *store, struct info *info, struct error *err)
 {
@@ -25,15 +33,12 @@ static int count_images(struct store *store, struct info *info, struct error *er
 	return 0;
 }
 
-static int read_pool(struct store *store, struct info *info, struct error *err)
+static int count_entries(struct store *store, struct info *info, struct error *err)
 {
 	cleanup(snapshots_close_ptr) struct snapshots *session = NULL;
 	const struct record *record;
 
-	info->has_pool = store_pool_exists(store);
-	if (!info->has_pool)
-		return 0;
-	if (store_pool_status(store, &info->pool, err) < 0 || store_read(store, &session, err) < 0)
+	if (store_read(store, &session, err) < 0)
 		return -1;
 	record = snapshots_record(session);
 	info->base_bytes = record->base_bytes;
@@ -51,6 +56,52 @@ static int read_pool(struct store *store, struct info *info, struct error *err)
 	return 0;
 }
 
+/* Whatever state the pool is in, what can be told is. */
+static int read_pool(struct store *store, struct info *info, struct error *err)
+{
+	struct error problem = {0};
+
+	info->has_counts = true;
+	info->has_pool = store_pool_exists(store);
+	if (!info->has_pool)
+		return count_images(store, info, err);
+	if (store_facts_load(store, &info->pool, err) < 0)
+		return -1;
+	if (info->pool.has_status && count_images(store, info, &problem) == 0
+	    && count_entries(store, info, &problem) == 0)
+		return 0;
+	info->has_counts = false;
+	if (!info->pool.has_status)
+		return 0;
+	log_warning("info: %s", problem.cause);
+	return 0;
+}
+
+static void json_count(struct jout *o, const char *key, const struct info *info, uint64_t n)
+{
+	if (info->has_counts)
+		jout_uint(o, key, n);
+	else
+		jout_string(o, key, NULL);
+}
+
+/* What docker's info has besides what a pool's status tells. */
+static void json_driver(struct jout *o, const struct info *info)
+{
+	const struct thin_kernel_setup *k = info->pool.has_setup ? &info->pool.setup : NULL;
+
+	jout_object(o, "driver");
+	jout_string(o, "backing_filesystem", "ext4");
+	jout_bool(o, "udev_sync_supported", k && k->udev);
+	jout_bool(o, "deferred_removal_enabled", k);
+	jout_bool(o, "deferred_deletion_enabled", false);
+	jout_string(o, "data_loop_file", k ? k->data_file : NULL);
+	jout_string(o, "metadata_loop_file", k ? k->metadata_file : NULL);
+	jout_string(o, "library_version", k ? k->library : NULL);
+	jout_string(o, "driver_version", k ? k->driver : NULL);
+	jout_end_object(o);
+}
+
 static void print_json(const struct context *context, struct store *store, const struct info *info)
 {
 	const struct settings *s = context->settings;
@@ -63,47 +114,48 @@ static void print_json(const struct context *context, struct store *store, const
 	jout_string(&o, "root", store_root(store));
 	jout_string(&o, "pool_dir", store_pool_dir(store));
 	if (info->has_pool)
-		report_pool(&o, "pool", store_pool_name(store), &info->pool,
-			    s->min_free_data_percent);
+		pool_report(&o, "pool", context, store, &info->pool);
 	else
 		jout_string(&o, "pool", NULL);
-	jout_uint(&o, "base_bytes", info->base_bytes);
+	json_driver(&o, info);
+	json_count(&o, "base_bytes", info, info->base_bytes);
 	jout_uint(&o, "min_free_space_percent", s->min_free_data_percent);
 	jout_uint(&o, "min_free_metadata_percent", s->min_free_metadata_percent);
-	jout_uint(&o, "images", info->n_images);
-	jout_uint(&o, "layers", info->n_layers);
-	jout_uint(&o, "containers", info->n_containers);
+	json_count(&o, "images", info, info->n_images);
+	json_count(&o, "layers", info, info->n_layers);
+	json_count(&o, "containers", info, info->n_containers);
 	jout_end_object(&o);
 	output_json(&o);
 }
 
 static void print_text(const struct context *context, struct store *store, const struct info *info)
 {
-	const struct settings *s = context->settings;
-
 	report_fact("thinpull", "%s", THINPULL_VERSION);
 	version_text();
 	report_fact("Engine choice", "%s: %s", thin_engine_name(info->engine.engine),
 		    info->engine.reason);
 	report_fact("Root", "%s", store_root(store));
-	report_fact("Images", "%zu", info->n_images);
-	report_fact("Layers", "%zu", info->n_layers);
-	report_fact("Containers", "%zu", info->n_containers);
+	if (info->has_counts) {
+		report_fact("Images", "%zu", info->n_images);
+		report_fact("Layers", "%zu", info->n_layers);
+		report_fact("Containers", "%zu", info->n_containers);
+	}
 	if (!info->has_pool) {
 		report_fact("Pool", "%s, not made yet", store_pool_name(store));
 		return;
 	}
-	report_pool_text(store_pool_name(store), &info->pool, s->min_free_data_percent);
+	pool_report_text(context, store, &info->pool);
 	report_fact("Pool folder", "%s", store_pool_dir(store));
+	if (info->pool.has_status)
+		pool_report_docker(context, store, &info->pool, info->base_bytes);
 }
 
 int cmd_info(const struct context *context, struct error *err)
 {
 	cleanup(store_close_ptr) struct store *store = NULL;
-	struct info info = {0};
+	cleanup(info_release) struct info info = {0};
 
-	if (context_open_store(context, &store, err) < 0
-	    || store_engine(store, &info.engine, err) < 0 || count_images(store, &info, err) < 0
+	if (context_look_at_store(context, &store, &info.engine, err) < 0
 	    || read_pool(store, &info, err) < 0)
 		return error_wrap(err, "info");
 	if (context->settings->json)

@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pool status: how full the pool is, and in what state. */
+/* pool status: how full the pool is, in what state, and on what. */
 #include "cmd/thinpull/command.h"
 
 #include "cmd/thinpull/context.h"
 #include "cmd/thinpull/output.h"
-#include "cmd/thinpull/report.h"
+#include "cmd/thinpull/pool_report.h"
 
 int cmd_pool_status(const struct context *context, struct error *err)
 {
+	cleanup(store_facts_release) struct store_facts facts = {0};
 	cleanup(store_close_ptr) struct store *store = NULL;
+	struct thin_engine_choice engine;
 	cleanup_jout struct jout o = {0};
-	struct thin_pool_status status;
 
-	if (context_open_store(context, &store, err) < 0
-	    || store_pool_status(store, &status, err) < 0)
+	if (context_look_at_store(context, &store, &engine, err) < 0
+	    || store_facts_load(store, &facts, err) < 0)
 		return error_wrap(err, "pool status");
 	if (context->settings->json) {
-		report_pool(&o, NULL, store_pool_name(store), &status,
-			    context->settings->min_free_data_percent);
+		pool_report(&o, NULL, context, store, &facts);
 		output_json(&o);
 		return 0;
 	}
-	report_pool_text(store_pool_name(store), &status, context->settings->min_free_data_percent);
+	pool_report_text(context, store, &facts);
 	return 0;
 }

@@ -3,6 +3,7 @@
 #include "cmd/thinpull/context.h"
 
 #include "oci/container.h"
+#include "oci/store_facts.h"
 
 int context_open_root(const struct context *context, struct store **ret, struct error *err)
 {
@@ -16,6 +17,7 @@ int context_open_root(const struct context *context, struct store **ret, struct 
 		.lock_timeout_ms = s->lock_timeout_ms,
 		.min_free_data_percent = s->min_free_data_percent,
 		.min_free_metadata_percent = s->min_free_metadata_percent,
+		.autoextend = s->autoextend,
 	};
 
 	return store_open(&options, ret, err);
@@ -28,6 +30,20 @@ int context_open_store(const struct context *context, struct store **ret, struct
 
 	if (context_open_root(context, &store, err) < 0 || store_engine(store, &choice, err) < 0
 	    || containers_mend(store, err) < 0)
+		return -1;
+	*ret = steal(&store);
+	return 0;
+}
+
+int context_look_at_store(const struct context *context, struct store **ret,
+			  struct thin_engine_choice *ret_engine, struct error *err)
+{
+	cleanup(store_close_ptr) struct store *store = NULL;
+
+	if (context_open_root(context, &store, err) < 0 || store_engine(store, ret_engine, err) < 0)
+		return -1;
+	store_only_look(store);
+	if (containers_mend(store, err) < 0)
 		return -1;
 	*ret = steal(&store);
 	return 0;

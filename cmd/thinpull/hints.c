@@ -117,6 +117,11 @@ static const struct hint {
 	{ERR_SYSTEM, EROFS, NULL, "another root folder can be given with --root"},
 };
 
+const char *hint_of_detail(enum error_detail detail)
+{
+	return (size_t)detail < ARRAY_SIZE(details) ? details[detail] : NULL;
+}
+
 static char *usage_hint(const struct invocation *inv)
 {
 	if (inv->command && !inv->bare)
@@ -171,7 +176,7 @@ char *hint_make(const struct invocation *inv, const struct error *err)
 	if (err->kind == ERR_USAGE)
 		return usage_hint(inv);
 	if (err->detail != ERR_DETAIL_NONE)
-		return xstrdup(details[err->detail]);
+		return xstrdup(hint_of_detail(err->detail));
 	for (size_t i = 0; i < ARRAY_SIZE(hints); i++)
 		if (hints[i].kind == err->kind && (!hints[i].sys || hints[i].sys == err->sys)
 		    && (!hints[i].verb || strcmp(hints[i].verb, verb) == 0))

@@ -7,3 +7,6 @@
 
 /* Owned, or NULL when there is nothing to add. */
 char *hint_make(const struct invocation *inv, const struct error *err);
+
+/* What a detail advises, whatever the verb: constant text, or NULL. */
+const char *hint_of_detail(enum error_detail detail);

@@ -37,10 +37,21 @@ static void main_guard_standard_files(void)
 
 static void main_log(enum log_level level, const char *text)
 {
-	cleanup_free char *line = xasprintf("thinpull: %s: %s",
-					    level == LOG_LEVEL_WARNING ? "warning" : "debug", text);
+	static const char *const marks[] = {
+		[LOG_LEVEL_DEBUG] = "debug: ",
+		[LOG_LEVEL_NOTICE] = "",
+		[LOG_LEVEL_WARNING] = "warning: ",
+	};
+	cleanup_free char *line = xasprintf("thinpull: %s%s", marks[level], text);
 
 	progress_message(line);
+}
+
+static enum log_level main_lowest_level(const struct args *args)
+{
+	if (args_has(args, "debug"))
+		return LOG_LEVEL_DEBUG;
+	return args_has(args, "quiet") ? LOG_LEVEL_WARNING : LOG_LEVEL_NOTICE;
 }
 
 static int main_run_verb(const struct invocation *inv, int *ret_status, struct error *err)
@@ -62,7 +73,7 @@ static int main_run(const struct invocation *inv, int *ret_status, struct error 
 {
 	const struct args *args = &inv->args;
 
-	log_set_sink(main_log, args_has(args, "debug") ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING);
+	log_set_sink(main_log, main_lowest_level(args));
 	if (args_has(args, "version"))
 		return cmd_version(&(struct context){.args = args}, err);
 	if (!args_has(args, "help"))

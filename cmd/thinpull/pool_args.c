@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "cmd/thinpull/output.h"
-#include "cmd/thinpull/report.h"
+#include "cmd/thinpull/pool_report.h"
 #include "cmd/thinpull/sizes.h"
 
 static int read_size(const char *text, const char *option, uint64_t *ret, struct error *err)
@@ -39,17 +39,16 @@ int pool_args_growth(const struct args *args, const char *option, struct store_p
 
 int pool_args_print(const struct context *context, struct store *store, struct error *err)
 {
+	cleanup(store_facts_release) struct store_facts facts = {0};
 	cleanup_jout struct jout o = {0};
-	struct thin_pool_status status;
 
 	if (!context->settings->json) {
 		output_line("%s", store_pool_name(store));
 		return 0;
 	}
-	if (store_pool_status(store, &status, err) < 0)
+	if (store_facts_load(store, &facts, err) < 0)
 		return -1;
-	report_pool(&o, NULL, store_pool_name(store), &status,
-		    context->settings->min_free_data_percent);
+	pool_report(&o, NULL, context, store, &facts);
 	output_json(&o);
 	return 0;
 }

@@ -122,33 +122,38 @@ static void report_usage(struct jout *o, const char *key, uint64_t used, uint64_
 	jout_object(o, key);
 	jout_uint(o, "used_bytes", used);
 	jout_uint(o, "total_bytes", total);
+	jout_uint(o, "available_bytes", total > used ? total - used : 0);
 	jout_end_object(o);
 }
 
-/* The part of the pool that is to stay free. */
-static uint64_t guard_bytes(const struct thin_pool_status *s, unsigned percent)
+uint64_t report_guard_bytes(const struct thin_pool_status *s, unsigned percent)
 {
 	return report_data_bytes(s, s->data_total_blocks / 100 * percent
 					    + s->data_total_blocks % 100 * percent / 100);
 }
 
-void report_pool(struct jout *o, const char *key, const char *name,
-		 const struct thin_pool_status *s, unsigned low_water_percent)
+void report_pool_status(struct jout *o, const struct thin_pool_status *s,
+			unsigned low_water_percent)
 {
-	uint64_t total = report_data_bytes(s, s->data_total_blocks);
-
-	jout_object(o, key);
-	jout_string(o, "name", name);
-	jout_string(o, "engine", s->engine);
-	jout_string(o, "mode", s->mode);
 	jout_uint(o, "block_bytes", s->block_bytes);
-	report_usage(o, "data", report_data_bytes(s, s->data_used_blocks), total);
+	report_usage(o, "data", report_data_bytes(s, s->data_used_blocks),
+		     report_data_bytes(s, s->data_total_blocks));
 	report_usage(o, "metadata", report_metadata_bytes(s->metadata_used_blocks),
 		     report_metadata_bytes(s->metadata_total_blocks));
 	jout_uint(o, "transaction_id", s->transaction_id);
 	jout_uint(o, "thin_count", s->thin_count);
 	jout_bool(o, "needs_check", s->needs_check);
-	jout_uint(o, "low_water_bytes", guard_bytes(s, low_water_percent));
+	jout_uint(o, "low_water_bytes", report_guard_bytes(s, low_water_percent));
+}
+
+void report_pool(struct jout *o, const char *key, const char *name,
+		 const struct thin_pool_status *s, unsigned low_water_percent)
+{
+	jout_object(o, key);
+	jout_string(o, "name", name);
+	jout_string(o, "engine", s->engine);
+	jout_string(o, "mode", s->mode);
+	report_pool_status(o, s, low_water_percent);
 	jout_end_object(o);
 }
 
@@ -172,21 +177,17 @@ static void report_usage_text(const char *name, uint64_t used, uint64_t total)
 		    (unsigned long long)(total ? used * 100 / total : 0));
 }
 
-void report_pool_text(const char *name, const struct thin_pool_status *s,
-		      unsigned low_water_percent)
+void report_pool_text(const struct thin_pool_status *s, unsigned low_water_percent)
 {
-	uint64_t total = report_data_bytes(s, s->data_total_blocks);
 	char size[SIZE_TEXT_BYTES];
 
-	report_fact("Pool", "%s", name);
-	report_fact("Engine", "%s", s->engine);
-	report_fact("Mode", "%s", s->mode);
 	report_fact("Block size", "%s", size_format(s->block_bytes, size));
-	report_usage_text("Data", report_data_bytes(s, s->data_used_blocks), total);
+	report_usage_text("Data", report_data_bytes(s, s->data_used_blocks),
+			  report_data_bytes(s, s->data_total_blocks));
 	report_usage_text("Metadata", report_metadata_bytes(s->metadata_used_blocks),
 			  report_metadata_bytes(s->metadata_total_blocks));
 	report_fact("Guard", "%s of data (%u %%)",
-		    size_format(guard_bytes(s, low_water_percent), size), low_water_percent);
+		    size_format(report_guard_bytes(s, low_water_percent), size), low_water_percent);
 	report_fact("Transaction", "%llu", (unsigned long long)s->transaction_id);
 	report_fact("Thin devices", "%llu", (unsigned long long)s->thin_count);
 	report_fact("Needs check", "%s", s->needs_check ? "yes" : "no");

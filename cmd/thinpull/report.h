@@ -26,13 +26,16 @@ MUST_CHECK int report_stored_container(struct jout *o, struct store *store, cons
 void report_pool(struct jout *o, const char *key, const char *name,
 		 const struct thin_pool_status *status, unsigned low_water_percent);
 
+/* What of that is numbers, as members of an object; and as lines for people, on stdout. */
+void report_pool_status(struct jout *o, const struct thin_pool_status *status,
+			unsigned low_water_percent);
+void report_pool_text(const struct thin_pool_status *status, unsigned low_water_percent);
+
 /* Blocks of a pool in bytes. */
 uint64_t report_data_bytes(const struct thin_pool_status *status, uint64_t blocks);
 uint64_t report_metadata_bytes(uint64_t blocks);
-
-/* The same for people: a line for each fact, on stdout. */
-void report_pool_text(const char *name, const struct thin_pool_status *status,
-		      unsigned low_water_percent);
+/* The part of the data that is to stay free. */
+uint64_t report_guard_bytes(const struct thin_pool_status *status, unsigned percent);
 
 /* "Name:          value" */
 void report_fact(const char *name, const char *fmt, ...) PRINTF_LIKE(2, 3);

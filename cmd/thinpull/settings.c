@@ -21,12 +21,18 @@
 #define SETTINGS_LOCK_TIMEOUT_MAX (30 * 24 * 3600) /* in ms it fits 32 bits */
 #define SETTINGS_MIN_FREE_PERCENT 10
 
+/* As of LVM: a lower threshold would only waste. */
+enum { AUTOEXTEND_THRESHOLD = 80, AUTOEXTEND_PERCENT = 20, AUTOEXTEND_THRESHOLD_MIN = 50 };
+
 const struct option_spec settings_options[] = {
 	{"root", 0, "DIR", "where pools, images and the catalog are", 0},
 	{"run-dir", 0, "DIR", "where mount points are made (default: /run/thinpull)", 0},
 	{"pool", 0, "NAME", "the pool to use (default: default)", 0},
 	{"engine", 0, "auto|kernel|file", "who runs the pool (default: auto)", 0},
 	{"config", 0, "FILE", "instead of /etc/thinpull/config.json", 0},
+	{"autoextend-threshold", 0, "PERCENT",
+	 "when a loop pool is made larger; 100 = never (default: 80)", 0},
+	{"autoextend-percent", 0, "PERCENT", "by how much of its size (default: 20)", 0},
 	{"lock-timeout", 0, "SECONDS", "how long to wait for other writers (default: 60)", 0},
 	{"json", 0, NULL, "results and errors as JSON", 0},
 	{"progress", 0, "auto|plain|json|none", "how progress is shown on standard error", 0},
@@ -128,6 +134,33 @@ static int set_min_free_metadata(struct settings *s, const char *text, const cha
 	return percent_parse(text, what, &s->min_free_metadata_percent, err);
 }
 
+static int set_autoextend_threshold(struct settings *s, const char *text, const char *what,
+				    struct error *err)
+{
+	unsigned percent;
+
+	if (percent_parse(text, what, &percent, err) < 0)
+		return -1;
+	if (percent < AUTOEXTEND_THRESHOLD_MIN)
+		return error_set(err, ERR_USAGE, "%s: %u is less than %d", what, percent,
+				 AUTOEXTEND_THRESHOLD_MIN);
+	s->autoextend.threshold = percent;
+	return 0;
+}
+
+static int set_autoextend_percent(struct settings *s, const char *text, const char *what,
+				  struct error *err)
+{
+	unsigned percent;
+
+	if (percent_parse(text, what, &percent, err) < 0)
+		return -1;
+	if (percent == 0)
+		return error_set(err, ERR_USAGE, "%s: must be more than 0", what);
+	s->autoextend.percent = percent;
+	return 0;
+}
+
 /* Where each setting can come from. */
 static const struct setting {
 	const char *key, *option, *variable;
@@ -139,6 +172,10 @@ static const struct setting {
 	{"engine", "engine", "THINPULL_ENGINE", set_engine},
 	{"progress", "progress", NULL, set_progress},
 	{"lock_timeout", "lock-timeout", NULL, set_lock_timeout},
+	{"autoextend_threshold", "autoextend-threshold", "THINPULL_AUTOEXTEND_THRESHOLD",
+	 set_autoextend_threshold},
+	{"autoextend_percent", "autoextend-percent", "THINPULL_AUTOEXTEND_PERCENT",
+	 set_autoextend_percent},
 	{"min_free_space", NULL, NULL, set_min_free_space},
 	{"min_free_metadata", NULL, NULL, set_min_free_metadata},
 };
@@ -309,6 +346,7 @@ int settings_load(const struct args *args, const char *config_path, struct setti
 		.lock_timeout_ms = SETTINGS_LOCK_TIMEOUT_MS,
 		.min_free_data_percent = SETTINGS_MIN_FREE_PERCENT,
 		.min_free_metadata_percent = SETTINGS_MIN_FREE_PERCENT,
+		.autoextend = {.threshold = AUTOEXTEND_THRESHOLD, .percent = AUTOEXTEND_PERCENT},
 	};
 
 	if (config_load(&s, given ? given : config_path, !given, err) < 0

@@ -8,8 +8,8 @@
 #include <stdbool.h>
 
 #include "cmd/thinpull/options.h"
+#include "oci/store.h"
 #include "pkg/base/error.h"
-#include "pkg/thin/open.h"
 
 enum progress_mode { PROGRESS_AUTO, PROGRESS_PLAIN, PROGRESS_JSON, PROGRESS_NONE };
 
@@ -21,6 +21,7 @@ struct settings {
 	enum progress_mode progress;
 	unsigned lock_timeout_ms;
 	unsigned min_free_data_percent, min_free_metadata_percent;
+	struct store_autoextend autoextend;
 };
 
 /* The options that may stand before or after every verb. */

@@ -34,6 +34,15 @@ void log_debug(const char *fmt, ...)
 	va_end(ap);
 }
 
+void log_notice(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	log_message(LOG_LEVEL_NOTICE, fmt, ap);
+	va_end(ap);
+}
+
 void log_warning(const char *fmt, ...)
 {
 	va_list ap;

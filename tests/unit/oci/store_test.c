@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A root folder and its pool: names, sessions, what is refused, the guard, the check. */
+/* A root folder and its pool: names, sessions, what is refused, the check. */
 #include "oci/store.h"
 
 #include <stdlib.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "pkg/base/alloc.h"
@@ -148,88 +147,6 @@ static void a_writer_is_told_of_the_one_before_it(void **state)
 	snapshots_close(first);
 }
 
-/* --- the guard -------------------------------------------------------------------------------- */
-
-/* What the guard says to this need with these parts to be kept free. */
-static int guard(unsigned data_percent, unsigned metadata_percent, uint64_t need_bytes)
-{
-	cleanup(store_close_ptr) struct store *s =
-		open_again("default", data_percent, metadata_percent);
-	cleanup(snapshots_close_ptr) struct snapshots *session = NULL;
-
-	error_clear(&err);
-	assert_ok(store_read(s, &session, &err), &err);
-	return store_guard(s, snapshots_pool(session), need_bytes, &err);
-}
-
-static void the_guard_keeps_a_part_of_the_data_free(void **state)
-{
-	struct thin_pool_status status;
-	uint64_t free_bytes;
-
-	(void)state;
-	assert_ok(store_pool_status(f.store, &status, &err), &err);
-	free_bytes = (status.data_total_blocks - status.data_used_blocks) * status.block_bytes;
-	assert_ok(guard(0, 0, free_bytes), &err);
-	assert_int_equal(guard(0, 0, free_bytes + 1), -1);
-	assert_error(&err, ERR_NO_SPACE, "MiB of data are needed");
-	/* A tenth of 256 MiB; also with less than a hundred blocks to take it of. */
-	assert_ok(guard(10, 0, free_bytes - 26 * MIB), &err);
-	assert_int_equal(guard(10, 0, free_bytes - 25 * MIB), -1);
-	assert_error(&err, ERR_NO_SPACE, "10 % must stay free");
-	assert_int_equal(guard(0, 0, UINT64_MAX / 2), -1);
-	assert_int_equal(err.kind, ERR_NO_SPACE);
-	assert_int_equal(guard(0, 0, UINT64_MAX), -1);
-	assert_int_equal(err.kind, ERR_NO_SPACE);
-}
-
-static void the_guard_keeps_a_part_of_the_metadata_free(void **state)
-{
-	(void)state;
-	assert_ok(guard(0, 50, MIB), &err);
-	assert_int_equal(guard(0, 100, MIB), -1);
-	assert_error(&err, ERR_NO_SPACE, "metadata blocks are needed");
-}
-
-static void a_small_pool_is_guarded_as_well(void **state)
-{
-	struct store_pool_params params = {.data_bytes = 96 * MIB,
-					   .block_bytes = 1 << 20,
-					   .base_bytes = 16 * MIB};
-	cleanup(store_close_ptr) struct store *s = open_again("small", 50, 0);
-	cleanup(snapshots_close_ptr) struct snapshots *session = NULL;
-
-	(void)state;
-	assert_ok(store_pool_create(s, &params, &err), &err);
-	assert_ok(store_read(s, &session, &err), &err);
-	assert_ok(store_guard(s, snapshots_pool(session), 30 * MIB, &err), &err);
-	assert_int_equal(store_guard(s, snapshots_pool(session), 60 * MIB, &err), -1);
-	assert_error(&err, ERR_NO_SPACE, "50 % must stay free");
-}
-
-/* A pool is sparse: what it promises the host may not have. */
-static void the_guard_looks_at_the_host_too(void **state)
-{
-	struct store_pool_params params = {.block_bytes = 64 << 20, .base_bytes = 16 * MIB};
-	cleanup(store_close_ptr) struct store *s = NULL;
-	cleanup(snapshots_close_ptr) struct snapshots *session = NULL;
-	struct statvfs fs;
-	uint64_t free_bytes;
-
-	(void)state;
-	assert_int_equal(statvfs(f.root, &fs), 0);
-	free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
-	params.data_bytes = free_bytes / MIB * MIB + 8192 * MIB;
-	if (params.data_bytes > UINT64_C(8) << 40) /* ext4 has no such file */
-		skip();
-	s = open_again("large", 0, 0);
-	assert_ok(store_pool_create(s, &params, &err), &err);
-	assert_ok(store_read(s, &session, &err), &err);
-	assert_int_equal(store_guard(s, snapshots_pool(session), free_bytes + 4096 * MIB, &err),
-			 -1);
-	assert_error(&err, ERR_NO_SPACE, "the file system of");
-}
-
 /* --- the check -------------------------------------------------------------------------------- */
 
 static void check(struct thin_findings *ret)
@@ -312,10 +229,6 @@ int main(void)
 		CASE(a_relative_root_stays_where_it_was_opened),
 		CASE(what_needs_a_pool_says_that_there_is_none),
 		CASE(a_writer_is_told_of_the_one_before_it),
-		CASE(the_guard_keeps_a_part_of_the_data_free),
-		CASE(the_guard_keeps_a_part_of_the_metadata_free),
-		CASE(a_small_pool_is_guarded_as_well),
-		CASE(the_guard_looks_at_the_host_too),
 		CASE(ids_of_the_pool_and_of_the_record_are_compared),
 		CASE(a_pool_without_a_record_is_a_finding),
 		CASE(a_removal_cut_short_is_no_finding),
