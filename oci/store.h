@@ -104,7 +104,8 @@ struct store_pool_size {
 
 /*
  * Make the pool larger. New totals are rounded down to whole blocks, what is added is rounded up.
- * The metadata grows along with the data, by the rule of new pools, when nothing is said of it.
+ * The metadata grows along with the data, by the rule of new pools, when nothing is said of it. A
+ * pool on devices takes all of these when nothing is said at all.
  * Errors: ERR_NOT_FOUND, ERR_USAGE (smaller than it is, past the format's limit), ERR_NO_SPACE (of
  * metadata to count more data with, or the host has no files so long). All or nothing.
  */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A larger pool. It works on the pool alone, so also when that is too full to mend its record. */
 #include "oci/store_internal.h"
+#include "pkg/thin/kernel/engine.h"
+#include "pkg/thin/place.h"
 
 enum { METADATA_BLOCK_BYTES = 4096 };
 
@@ -26,7 +28,16 @@ static uint64_t metadata_for(uint64_t data_bytes, const struct thin_pool_status 
 	return bytes > st->metadata_total_blocks * METADATA_BLOCK_BYTES ? bytes : 0;
 }
 
-static int extend(struct thin_pool *pool, const struct store_pool_size *data,
+/* The kernel grows at once, and on devices there is what there is; see store.h for the rest. */
+static int grow(struct thin_pool *pool, uint64_t data_bytes, uint64_t metadata_bytes,
+		struct error *err)
+{
+	if (thin_pool_is_atomic(pool))
+		return thin_file_grow(pool, data_bytes, metadata_bytes, err);
+	return thin_kernel_grow(pool, data_bytes, metadata_bytes, err);
+}
+
+static int extend(struct thin_pool *pool, bool in_files, const struct store_pool_size *data,
 		  const struct store_pool_size *metadata, struct error *err)
 {
 	uint64_t data_bytes, metadata_bytes;
@@ -38,21 +49,37 @@ static int extend(struct thin_pool *pool, const struct store_pool_size *data,
 			 &metadata_bytes, err)
 		       < 0)
 		return -1;
-	if (!metadata_bytes && data_bytes)
+	if (!metadata_bytes && data_bytes && in_files)
 		metadata_bytes = metadata_for(data_bytes, &st);
-	if (thin_file_grow(pool, data_bytes, metadata_bytes, err) < 0)
+	if (grow(pool, data_bytes, metadata_bytes, err) < 0)
 		return -1;
 	return thin_pool_commit(pool, st.transaction_id, err);
+}
+
+/* What a device has is all there ever will be: nothing said means that. */
+static int check_sizes(const struct thin_place *place, struct store_pool_size *data,
+		       struct store_pool_size *metadata, struct error *err)
+{
+	if (data->bytes || metadata->bytes)
+		return 0;
+	if (place->kind != THIN_PLACE_DEVICE)
+		return error_set(err, ERR_USAGE, "how much? --size or --metadata-size says it");
+	*data = *metadata = (struct store_pool_size){.bytes = UINT64_MAX};
+	return 0;
 }
 
 int store_pool_extend(struct store *s, const struct store_pool_size *data,
 		      const struct store_pool_size *metadata, struct error *err)
 {
 	cleanup(thin_pool_close_ptr) struct thin_pool *pool = NULL;
+	cleanup(thin_place_release) struct thin_place place = {0};
+	struct store_pool_size to_data = *data, to_metadata = *metadata;
 
-	if (store_open_pool(s, THIN_WRITE, &pool, err) < 0)
+	if (store_open_pool(s, THIN_WRITE, &pool, err) < 0
+	    || thin_place_load(s->pool_dir, &place, err) < 0)
 		return -1;
-	if (extend(pool, data, metadata, err) < 0)
+	if (check_sizes(&place, &to_data, &to_metadata, err) < 0
+	    || extend(pool, place.kind == THIN_PLACE_FILES, &to_data, &to_metadata, err) < 0)
 		return error_wrap(err, "pool %s", s->pool);
 	return 0;
 }

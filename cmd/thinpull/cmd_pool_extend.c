@@ -13,8 +13,6 @@ int cmd_pool_extend(const struct context *context, struct error *err)
 	if (pool_args_growth(context->args, "size", &data, err) < 0
 	    || pool_args_growth(context->args, "metadata-size", &metadata, err) < 0)
 		return error_wrap(err, "pool extend");
-	if (!data.bytes && !metadata.bytes)
-		return error_set(err, ERR_USAGE, "how much? --size or --metadata-size says it");
 	if (context_open_store(context, &store, err) < 0
 	    || store_pool_extend(store, &data, &metadata, err) < 0
 	    || pool_args_print(context, store, err) < 0)

@@ -195,7 +195,8 @@ const struct command commands[] = {
 	{"pool extend", "", "grow the pool", pool_extend_options, 0, 0, cmd_pool_extend,
 	 "SIZE is the new total, or with a + before it what is added: --size +50G. A pool never\n"
 	 "shrinks. Its files are sparse: the host's space is taken when something is written.\n"
-	 "Those who read the pool go on meanwhile. Prints the name of the pool.",
+	 "Those who use the pool go on meanwhile. A pool on devices that were made larger takes all of\n"
+	 "them when no SIZE is given. Prints the name of the pool.",
 	 0},
 	{"pool check", "", "check the pool's metadata", NULL, 0, 0, cmd_pool_check,
 	 "Prints what it finds; exit status 8 when there is something. What is not repairable is\n"

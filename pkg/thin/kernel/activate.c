@@ -140,13 +140,18 @@ static int attach_parts(const char *dir, const struct thin_place *place, unsigne
 	return kernel_device_attach(place, ret, err);
 }
 
+uint64_t kernel_low_water(uint64_t data_blocks)
+{
+	return data_blocks / 100 * LOW_WATER_PERCENT + data_blocks % 100 * LOW_WATER_PERCENT / 100;
+}
+
 static int create_pool(const struct thin_place *place, const struct kernel_parts *parts,
 		       struct error *err)
 {
 	uint64_t blocks = parts->data_bytes / parts->block_bytes;
 	uint64_t block_sectors = parts->block_bytes / DEVMAP_SECTOR_BYTES;
 	struct kernel_pool_table table = {.block_sectors = (uint32_t)block_sectors,
-					  .low_water_blocks = blocks * LOW_WATER_PERCENT / 100,
+					  .low_water_blocks = kernel_low_water(blocks),
 					  .skip_zeroing = place->no_zero,
 					  .error_if_no_space = !place->queue_when_full};
 	cleanup_free char *params = NULL;

@@ -21,6 +21,9 @@ MUST_CHECK int kernel_pool_activate(const char *dir, const struct thin_place *pl
 				    unsigned lock_timeout_ms, struct devmap_info *ret,
 				    struct error *err);
 
+/* So many of these blocks free, and the kernel sends its event. */
+uint64_t kernel_low_water(uint64_t data_blocks);
+
 /* One that a killed command left suspended is resumed, without a table removed: then ret->exists is
  * false. */
 MUST_CHECK int kernel_pool_mend(const struct thin_place *place, struct devmap_info *ret,
@@ -63,6 +66,13 @@ MUST_CHECK int kernel_loop_attach(const char *dir, unsigned lock_timeout_ms,
 /* They go, and what was written to them is on disk. Errors: ERR_BUSY. */
 MUST_CHECK int kernel_loop_detach(const char *dir, struct error *err);
 
+/*
+ * Files and the devices on them get these sizes, which are on disk then. Only what no pool uses may
+ * be taken off again. Errors: ERR_NO_SPACE (the host has no files so long).
+ */
+MUST_CHECK int kernel_loop_resize(const char *dir, uint64_t data_bytes, uint64_t metadata_bytes,
+				  struct error *err);
+
 /* The uuid in the superblock of a pool in files. */
 MUST_CHECK int kernel_loop_uuid(const char *dir, uint8_t ret[THIN_UUID_BYTES], struct error *err);
 
@@ -72,3 +82,14 @@ MUST_CHECK int kernel_loop_uuid(const char *dir, uint8_t ret[THIN_UUID_BYTES], s
 MUST_CHECK int kernel_device_attach(const struct thin_place *place, struct kernel_parts *ret,
 				    struct error *err);
 MUST_CHECK int kernel_device_detach(const struct thin_place *place, struct error *err);
+
+/*
+ * Is there room for these sizes? UINT64_MAX becomes what there is; 0 stays.
+ * Errors: ERR_NO_SPACE, ERR_UNSUPPORTED (metadata that data follows on the same device).
+ */
+MUST_CHECK int kernel_device_room(const struct thin_place *place, uint64_t *data_bytes,
+				  uint64_t *metadata_bytes, struct error *err);
+
+/* First into DIR/place.json, then to the linear devices. @place: changed with it. */
+MUST_CHECK int kernel_device_resize(const char *dir, struct thin_place *place, uint64_t data_bytes,
+				    uint64_t metadata_bytes, struct error *err);

@@ -157,6 +157,36 @@ int kernel_loop_attach(const char *dir, unsigned lock_timeout_ms, struct kernel_
 	return attach_both(meta, data, ret, err);
 }
 
+/* --- resize ----------------------------------------------------------------------------------- */
+
+static int resize(const char *file, uint64_t bytes, struct error *err)
+{
+	cleanup_fd int fd = open(file, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	char device[LOOP_PATH_BYTES];
+	int status;
+
+	if (fd < 0 || ftruncate(fd, (off_t)bytes) < 0)
+		return error_sys(err, "resize %s", file);
+	/* A superblock that counts more than there is would be damage. */
+	if (fsync(fd) < 0)
+		return error_sys(err, "sync %s", file);
+	status = loop_find(file, device, err);
+	if (status == 1)
+		return error_set(err, ERR_INCONSISTENT, "%s is on no loop device", file);
+	return status < 0 ? -1 : loop_resize(device, err);
+}
+
+int kernel_loop_resize(const char *dir, uint64_t data_bytes, uint64_t metadata_bytes,
+		       struct error *err)
+{
+	cleanup_free char *meta = xasprintf("%s/meta", dir);
+	cleanup_free char *data = xasprintf("%s/data", dir);
+
+	if (data_bytes > INT64_MAX)
+		return error_set(err, ERR_USAGE, "no file is so large");
+	return resize(data, data_bytes, err) < 0 ? -1 : resize(meta, metadata_bytes, err);
+}
+
 /* --- detach ----------------------------------------------------------------------------------- */
 
 static int detach(const char *file, struct error *err)
