@@ -69,22 +69,26 @@ MUST_CHECK int store_content(struct store *s, struct content **ret, struct error
 
 /* Where a new pool is to be. */
 enum store_pool_kind {
-	STORE_POOL_FILES,  /* in the root folder, for either engine */
-	STORE_POOL_LOOP,   /* the same, in the kernel at once */
-	STORE_POOL_DEVICE, /* on block devices of its own */
+	STORE_POOL_FILES,   /* in the root folder, for either engine */
+	STORE_POOL_LOOP,    /* the same, in the kernel at once */
+	STORE_POOL_DEVICE,  /* on block devices of its own */
+	STORE_POOL_LVM,	    /* in a volume group that LVM makes on one */
+	STORE_POOL_ADOPTED, /* a thin pool that LVM has */
 };
 
 struct store_pool_params {
 	enum store_pool_kind kind;
-	const char *device, *metadata_device; /* STORE_POOL_DEVICE; the second may be NULL */
-	bool force;			      /* take devices with something on them */
-	uint64_t data_bytes;		      /* 0: 100 GiB */
-	uint64_t metadata_bytes;	      /* 0: by the rule */
-	uint32_t block_bytes;		      /* 0: 64 KiB */
-	uint64_t base_bytes;		      /* 0: 64 GiB */
-	uint64_t base_inodes;		      /* 0: one for each 16 KiB */
-	bool queue_when_full;		      /* I/O waits for room; else it fails */
-	bool no_zero; /* blocks have anything in them before they are written */
+	const char *device;	     /* STORE_POOL_DEVICE, STORE_POOL_LVM */
+	const char *metadata_device; /* STORE_POOL_DEVICE: may be NULL */
+	const char *vg, *lv;	     /* STORE_POOL_ADOPTED */
+	bool force;		     /* take devices with something on them */
+	uint64_t data_bytes;	     /* 0: 100 GiB, or what the devices have */
+	uint64_t metadata_bytes;     /* 0: by the rule */
+	uint32_t block_bytes;	     /* 0: 64 KiB; of LVM's 512 KiB */
+	uint64_t base_bytes;	     /* 0: 64 GiB */
+	uint64_t base_inodes;	     /* 0: one for each 16 KiB */
+	bool queue_when_full;	     /* I/O waits for room; else it fails */
+	bool no_zero;		     /* blocks have anything in them before they are written */
 };
 
 bool store_pool_exists(const struct store *s);

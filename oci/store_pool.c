@@ -19,6 +19,7 @@
 #include "pkg/thin/end.h"
 #include "pkg/thin/kernel/engine.h"
 #include "pkg/thin/kernel/make_device.h"
+#include "pkg/thin/kernel/make_lvm.h"
 #include "pkg/thin/place.h"
 
 #define NEW_PREFIX	   ".new-" /* of a pool that is being made */
@@ -117,6 +118,42 @@ static int fill_device(const struct store *s, const char *dir, const struct stor
 	return thin_device_create(dir, &params, err);
 }
 
+/* The volume group has the pool's name. */
+static int fill_lvm(const struct store *s, const char *dir, const struct store_pool_params *p,
+		    struct error *err)
+{
+	cleanup_free char *device = NULL, *vg = xasprintf("thinpull-%s", s->pool);
+	struct thin_lvm_params params = {
+		.vg = vg,
+		.force = p->force,
+		.data_bytes = p->data_bytes,
+		.metadata_bytes = p->metadata_bytes,
+		.block_bytes = p->block_bytes,
+		.queue_when_full = p->queue_when_full,
+		.no_zero = p->no_zero,
+	};
+
+	if (thin_lvm_look(p->device, p->force, &device, err) < 0
+	    || uuid_random(params.uuid, err) < 0)
+		return -1;
+	params.device = device;
+	return thin_lvm_create(dir, &params, err);
+}
+
+static int fill_adopted(const char *dir, const struct store_pool_params *p, struct error *err)
+{
+	struct thin_lvm_params params = {
+		.vg = p->vg,
+		.lv = p->lv,
+		.queue_when_full = p->queue_when_full,
+		.no_zero = p->no_zero,
+	};
+
+	if (uuid_random(params.uuid, err) < 0)
+		return -1;
+	return thin_lvm_adopt(dir, &params, err);
+}
+
 /* Data and metadata, empty, where they are to be; place.json says where that is. */
 static int fill_place(const struct store *s, const char *dir, const struct store_pool_params *p,
 		      struct error *err)
@@ -127,6 +164,10 @@ static int fill_place(const struct store *s, const char *dir, const struct store
 		break;
 	case STORE_POOL_DEVICE:
 		return fill_device(s, dir, p, err);
+	case STORE_POOL_LVM:
+		return fill_lvm(s, dir, p, err);
+	case STORE_POOL_ADOPTED:
+		return fill_adopted(dir, p, err);
 	}
 	return fill_files(dir, p, err);
 }
@@ -149,12 +190,23 @@ static int fill_record(struct store *s, const char *dir, const struct store_pool
 				p->base_inodes, &snapshots, err);
 }
 
+/* What there is to see to once the record is there. */
+static int finish_pool(struct store *s, const char *dir, const struct store_pool_params *p,
+		       struct error *err)
+{
+	/* LVM shows that it takes the pool back with our transaction id in it, as after a boot. */
+	if (p->kind == STORE_POOL_ADOPTED && thin_lvm_prove(dir, err) < 0)
+		return -1;
+	if (p->kind == STORE_POOL_LOOP || p->kind == STORE_POOL_ADOPTED)
+		return thin_kernel_activate(dir, s->lock_timeout_ms, err);
+	return 0;
+}
+
 static int fill_pool(struct store *s, const char *dir, const struct store_pool_params *p,
 		     struct error *err)
 {
-	if (fill_place(s, dir, p, err) < 0 || fill_record(s, dir, p, err) < 0)
-		return -1;
-	if (p->kind == STORE_POOL_LOOP && thin_kernel_activate(dir, s->lock_timeout_ms, err) < 0)
+	if (fill_place(s, dir, p, err) < 0 || fill_record(s, dir, p, err) < 0
+	    || finish_pool(s, dir, p, err) < 0)
 		return -1;
 	if (rename(dir, s->pool_dir) < 0)
 		return error_sys(err, "rename %s to %s", dir, s->pool_dir);

@@ -16,6 +16,7 @@
 	"transaction_id,thin_count,zero,lv_when_full,seg_monitor,lv_profile,vg_free,vg_extent_size," \
 	"vg_partial"
 #define GROUP_COLUMNS "vg_name,vg_size,vg_free,vg_extent_size,lv_count"
+#define DISK_COLUMNS  "pv_name," GROUP_COLUMNS
 #define PROFILE	      "thinpull"
 
 enum {
@@ -103,6 +104,16 @@ static int report(const char *verb, const char *columns, const char *selection, 
 	return lvm_run(args, 0, &usual, ret, err);
 }
 
+/* That there is none of that name it says as an error like all others. */
+static int report_on(const char *verb, const char *columns, const char *name, struct lvm_run *ret,
+		     struct error *err)
+{
+	const char *args[] = {verb, "--reportformat", "json", "--units", "b", "--nosuffix",
+			      "-o", columns,	      name,   NULL};
+
+	return lvm_run(args, 0, &usual, ret, err);
+}
+
 /* When there is no report, what LVM says of that tells more. */
 static int prefer_said(const struct lvm_run *run, const char *verb, struct error *err)
 {
@@ -167,24 +178,33 @@ int lvm_pool_find_device(const char *device_uuid, struct lvm_pool *ret, struct e
 	return find_pool(selection, device_uuid, ret, err);
 }
 
-static int find_group(const char *verb, const char *list, const char *columns,
-		      const char *selection, struct lvm_group *ret, struct error *err)
+/* The first row of a report. */
+static int take_group(const struct lvm_run *run, const char *verb, const char *list,
+		      struct lvm_group *ret, struct error *err)
 {
 	cleanup(lvm_group_rows_release) struct lvm_group_rows rows = {0};
-	cleanup(lvm_run_release) struct lvm_run run = {0};
 
-	if (report(verb, columns, selection, &run, err) < 0)
-		return -1;
-	if (lvm_report_groups(run.out.data, run.out.len, list, &rows, err) < 0)
-		return prefer_said(&run, verb, err);
-	if (rows.n == 0 && lvm_run_check(&run, verb, err) < 0)
-		return -1;
+	if (lvm_report_groups(run->out.data, run->out.len, list, &rows, err) < 0)
+		return prefer_said(run, verb, err);
 	if (rows.n == 0)
 		return error_set(err, ERR_NOT_FOUND, "LVM has no %s",
 				 strcmp(list, "vg") == 0 ? "such volume group" : "such disk");
 	*ret = rows.items[0];
 	rows.items[0] = (struct lvm_group){0};
 	return 0;
+}
+
+static int find_group(const char *verb, const char *list, const char *columns,
+		      const char *selection, struct lvm_group *ret, struct error *err)
+{
+	cleanup(lvm_run_release) struct lvm_run run = {0};
+
+	if (report(verb, columns, selection, &run, err) < 0)
+		return -1;
+	if (take_group(&run, verb, list, ret, err) == 0)
+		return 0;
+	/* It is not there only when LVM could look. */
+	return err->kind == ERR_NOT_FOUND ? prefer_said(&run, verb, err) : -1;
 }
 
 int lvm_group_find(const char *vg, struct lvm_group *ret, struct error *err)
@@ -204,7 +224,16 @@ int lvm_group_find_disk(const uint8_t uuid[LVM_UUID_BYTES], struct lvm_group *re
 
 	disk_uuid(uuid, text);
 	selection = xasprintf("pv_uuid=\"%s\"", text);
-	return find_group("pvs", "pv", "pv_name," GROUP_COLUMNS, selection, ret, err);
+	return find_group("pvs", "pv", DISK_COLUMNS, selection, ret, err);
+}
+
+int lvm_group_find_device(const char *device, struct lvm_group *ret, struct error *err)
+{
+	cleanup(lvm_run_release) struct lvm_run run = {0};
+
+	if (report_on("pvs", DISK_COLUMNS, device, &run, err) < 0)
+		return -1;
+	return take_group(&run, "pvs", "pv", ret, err);
 }
 
 /* --- settings --------------------------------------------------------------------------------- */

@@ -53,7 +53,8 @@ void lvm_group_release(struct lvm_group *group);
 #define cleanup_lvm_group cleanup(lvm_group_release)
 
 MUST_CHECK int lvm_group_find(const char *vg, struct lvm_group *ret, struct error *err);
-/* By the UUID that lvm_group_create() gave to its disk. Errors: ERR_NOT_FOUND. */
+/* By its disk, or the UUID that lvm_group_create() gave to it. Errors: ERR_NOT_FOUND. */
+MUST_CHECK int lvm_group_find_device(const char *device, struct lvm_group *ret, struct error *err);
 MUST_CHECK int lvm_group_find_disk(const uint8_t uuid[LVM_UUID_BYTES], struct lvm_group *ret,
 				   struct error *err);
 

@@ -13,7 +13,6 @@
 #include "pkg/base/cleanup.h"
 #include "pkg/base/fdio.h"
 #include "pkg/base/log.h"
-#include "pkg/host/blockdev.h"
 #include "pkg/thin/file/engine.h"
 #include "pkg/thin/kernel/activate.h"
 #include "pkg/thin/kernel/label.h"
@@ -114,7 +113,7 @@ static int check_blank(const char *path, struct error *err)
 	return status < 0 ? -1 : 0;
 }
 
-static int look(const char *path, bool force, struct blockdev *ret, struct error *err)
+int thin_device_look(const char *path, bool force, struct blockdev *ret, struct error *err)
 {
 	if (blockdev_look(path, ret, err) < 0)
 		return -1;
@@ -128,11 +127,11 @@ static int look(const char *path, bool force, struct blockdev *ret, struct error
 static int look_at_both(const struct thin_device_params *p, struct blockdev *data,
 			struct blockdev *metadata, struct error *err)
 {
-	if (look(p->data_device, p->force, data, err) < 0)
+	if (thin_device_look(p->data_device, p->force, data, err) < 0)
 		return -1;
 	if (!p->metadata_device)
 		return 0;
-	if (look(p->metadata_device, p->force, metadata, err) < 0)
+	if (thin_device_look(p->metadata_device, p->force, metadata, err) < 0)
 		return -1;
 	if (data->number == metadata->number)
 		return error_set(err, ERR_USAGE, "%s and %s are the same device", p->data_device,
@@ -151,6 +150,15 @@ static int take(const char *device, int *ret, struct error *err)
 	if (errno == EBUSY)
 		return error_set(err, ERR_BUSY, "%s is in use", device);
 	return error_sys(err, "open %s", device);
+}
+
+int thin_device_wipe(const char *device, struct error *err)
+{
+	cleanup_fd int fd = -1;
+
+	if (take(device, &fd, err) < 0)
+		return -1;
+	return blockdev_wipe(fd, device, LABEL_ROOM_BYTES, err);
 }
 
 static int mark(const char *device, const struct thin_device_params *p, unsigned parts,

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "pkg/base/error.h"
+#include "pkg/host/blockdev.h"
 #include "pkg/thin/place.h"
 
 struct thin_device_params {
@@ -45,6 +46,15 @@ MUST_CHECK int thin_device_create(const char *dir, const struct thin_device_para
 MUST_CHECK int thin_device_plan(const struct thin_device_params *params, uint64_t device_bytes,
 				uint64_t metadata_device_bytes, struct thin_place *place,
 				struct error *err);
+
+/*
+ * May a device be taken? It is not in use, and nothing is on it, unless force. @ret: released by the
+ * caller, also on failure. Errors: as above.
+ */
+MUST_CHECK int thin_device_look(const char *path, bool force, struct blockdev *ret,
+				struct error *err);
+/* Nothing is on it afterwards that anybody knows by its signature. Errors: ERR_BUSY. */
+MUST_CHECK int thin_device_wipe(const char *path, struct error *err);
 
 /*
  * The end of a pool whose devices in the kernel are gone already: what has its label has none any

@@ -12,6 +12,7 @@
 #include "pkg/thin/file/engine.h"
 #include "pkg/thin/kernel/activate_lvm.h"
 #include "pkg/thin/kernel/engine.h"
+#include "pkg/thin/kernel/make_device.h"
 
 enum { DEFAULT_BLOCK_BYTES = 512 << 10, EXTEND_PERCENT = 20, LOCK_TIMEOUT_MS = 60 * 1000 };
 #define POOL_LV	     "pool"	       /* of a volume group that we made */
@@ -55,6 +56,24 @@ int thin_lvm_plan(uint64_t group_bytes, uint64_t extent_bytes, const struct thin
 }
 
 /* --- making ----------------------------------------------------------------------------------- */
+
+int thin_lvm_look(const char *device, bool force, char **ret_name, struct error *err)
+{
+	cleanup(blockdev_release) struct blockdev disk = {0};
+	cleanup_lvm_group struct lvm_group group = {0};
+	struct error none = {0};
+
+	if (thin_device_look(device, force, &disk, err) < 0)
+		return -1;
+	if (lvm_group_find_device(disk.name, &group, &none) == 0 && group.vg[0])
+		return error_set(err, ERR_BUSY, "%s is in the volume group %s", device, group.vg);
+	if (none.kind != ERR_NONE && none.kind != ERR_NOT_FOUND) {
+		*err = none;
+		return -1;
+	}
+	*ret_name = xstrdup(disk.name);
+	return 0;
+}
 
 static int check_group_is_new(const char *vg, struct error *err)
 {
@@ -100,7 +119,8 @@ static int make_volumes(struct thin_place *place, const struct thin_lvm_params *
 	cleanup_lvm_group struct lvm_group group = {0};
 	struct thin_lvm_plan plan;
 
-	if (lvm_group_create(place->vg, place->data_device, place->uuid, err) < 0
+	if ((p->force && thin_device_wipe(place->data_device, err) < 0)
+	    || lvm_group_create(place->vg, place->data_device, place->uuid, err) < 0
 	    || lvm_profile_store(err) < 0 || lvm_group_find(place->vg, &group, err) < 0
 	    || thin_lvm_plan(group.bytes, group.extent_bytes, p, &plan, err) < 0)
 		return -1;

@@ -24,11 +24,19 @@ struct thin_lvm_params {
 	uint8_t uuid[THIN_UUID_BYTES];
 	const char *vg;			     /* to make, or of the pool to adopt */
 	const char *lv;			     /* to adopt */
-	const char *device;		     /* to make it on; checked by the caller, wiped */
+	const char *device;		     /* to make it on, see thin_lvm_look() */
+	bool force;			     /* what is on it is lost */
 	uint64_t data_bytes, metadata_bytes; /* 0: see thin_lvm_plan() */
 	uint32_t block_bytes;		     /* 0: 512 KiB; of one that is adopted it is as it is */
 	bool queue_when_full, no_zero;
 };
+
+/*
+ * May a disk be made into a volume group? It is not in use, nothing is on it unless force, and it is
+ * in no other volume group. @ret_name: by which it is found again, owned.
+ * Errors: ERR_BUSY, ERR_NOT_FOUND, ERR_USAGE (no block device), ERR_UNSUPPORTED (read-only).
+ */
+MUST_CHECK int thin_lvm_look(const char *device, bool force, char **ret_name, struct error *err);
 
 /*
  * Make it: active afterwards. On failure thin_lvm_end() takes back what there is of it, as far as

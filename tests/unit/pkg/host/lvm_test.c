@@ -73,6 +73,25 @@ static void groups_are_found_by_name_and_by_disk(void **state)
 	assert_string_equal(by_disk.device, "/dev/sdx");
 }
 
+static void the_group_of_a_device_is_asked_for_by_its_path(void **state)
+{
+	cleanup_lvm_group struct lvm_group group = {0};
+	struct lvm_group none;
+	struct error err = {0};
+
+	answer(*state, fake_lvm_disk);
+	assert_ok(lvm_group_find_device("/dev/sdx", &group, &err), &err);
+	assert_string_equal(group.vg, "vg-one");
+	assert_asked("pvs", "vg_extent_size,lv_count /dev/sdx\n");
+	fake_lvm(*state, "echo '  No PV found on device /dev/sdx' >&2\n"
+			 "echo '{\"report\": [{\"pv\": []}]}'; exit 5\n");
+	assert_int_equal(lvm_group_find_device("/dev/sdx", &none, &err), -1);
+	assert_error(&err, ERR_NOT_FOUND, "no such disk");
+	fake_lvm(*state, "echo '  No locks' >&2; exit 5\n");
+	assert_int_equal(lvm_group_find_device("/dev/sdx", &none, &err), -1);
+	assert_error(&err, ERR_SYSTEM, "No locks");
+}
+
 static void what_is_not_there_is_not_found(void **state)
 {
 	struct lvm_group group;
@@ -325,6 +344,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_set_up, scratch_tear_down)
 		TEST(a_pool_is_found_by_name_and_by_device),
 		TEST(groups_are_found_by_name_and_by_disk),
+		TEST(the_group_of_a_device_is_asked_for_by_its_path),
 		TEST(what_is_not_there_is_not_found),
 		TEST(a_report_counts_though_lvm_fails),
 		TEST(without_a_report_its_words_are_the_cause),
