@@ -61,16 +61,24 @@ static const struct option_spec export_options[] = {
 static const struct option_spec pool_create_options[] = {
 	{"size", 0, "SIZE", "of the data (default: 100G)", 0},
 	{"metadata-size", 0, "SIZE", "of the metadata (default: from the size of the data)", 0},
-	{"block-size", 0, "SIZE", "unit of sharing, 64k to 1G (default: 64k)", 0},
+	{"block-size", 0, "SIZE", "unit of sharing, 64k to 1G (default: 64k; --lvm: 512k)", 0},
 	{"base-size", 0, "SIZE", "of the file system of every layer, 8M to 64T (default: 64G)", 0},
 	{"base-inodes", 0, "NUMBER", "inodes of it (default: one for each 16 KiB)", 0},
 	{"loop", 0, NULL, "in files, and in the kernel at once, on loop devices", 0},
 	{"device", 0, "DEV", "for the kernel, on a block device", 0},
 	{"metadata-device", 0, "DEV", "its metadata on another one (default: the front of DEV)", 0},
+	{"lvm", 0, "DEV", "for the kernel, in a volume group that LVM makes on DEV", 0},
 	{"force", 0, NULL, "take devices with something on them, which is lost", 0},
 	{"when-full", 0, "error|queue", "what becomes of writes then (default: error)", 0},
 	{"no-zero", 0, NULL, "blocks are not zeroed before they are written", 0},
-	{"lvm", 0, "DEV", "for the kernel, in a volume group", OPTION_LATER},
+	{0},
+};
+
+static const struct option_spec pool_adopt_options[] = {
+	{"base-size", 0, "SIZE", "of the file system of every layer, 8M to 64T (default: 64G)", 0},
+	{"base-inodes", 0, "NUMBER", "inodes of it (default: one for each 16 KiB)", 0},
+	{"when-full", 0, "error|queue", "what becomes of writes then (default: error)", 0},
+	{"no-zero", 0, NULL, "blocks are not zeroed before they are written", 0},
 	{0},
 };
 
@@ -189,8 +197,17 @@ const struct command commands[] = {
 	LATER("diff", "NAME", "what a container changed"),
 	LATER("commit", "NAME REF", "a container as a new image"),
 	{"pool create", "", "make the pool", pool_create_options, 0, 0, cmd_pool_create,
-	 "Which one is said by --pool. The first pull makes it with the defaults.", 0},
-	LATER("pool adopt", "VG/LV", "use a thin pool of LVM"),
+	 "Which one is said by --pool. The first pull makes it with the defaults. With --lvm LVM\n"
+	 "makes the volume group thinpull-NAME on the device and a thin pool in it, which it extends\n"
+	 "by itself (80 % full: 20 % more) as long as the group has room; the size is such that it\n"
+	 "has for one time. 'vgextend' gives it more.",
+	 0},
+	{"pool adopt", "VG/LV", "use a thin pool of LVM", pool_adopt_options, 1, 1, cmd_pool_adopt,
+	 "It must be as LVM made it: without thin volumes, and without a transaction of anybody's.\n"
+	 "From then on it is this pool's alone, and LVM makes no volumes in it; how it is extended\n"
+	 "stays LVM's matter. 'pool destroy' empties it and gives it back as it was. Prints the\n"
+	 "name of the pool.",
+	 0},
 	{"pool status", "", "what the pool holds", NULL, 0, 0, cmd_pool_status, NULL, 0},
 	{"pool extend", "", "grow the pool", pool_extend_options, 0, 0, cmd_pool_extend,
 	 "SIZE is the new total, or with a + before it what is added: --size +50G. A pool never\n"

@@ -3,6 +3,7 @@
 #include "cmd/thinpull/pool_args.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "cmd/thinpull/output.h"
 #include "cmd/thinpull/pool_report.h"
@@ -35,6 +36,31 @@ int pool_args_growth(const struct args *args, const char *option, struct store_p
 
 	*ret = (struct store_pool_size){.add = text && *text == '+'};
 	return text ? read_size(text + ret->add, option, &ret->bytes, err) : 0;
+}
+
+static int read_when_full(const struct args *args, bool *ret_queue, struct error *err)
+{
+	const char *text = args_value(args, "when-full");
+
+	*ret_queue = text && strcmp(text, "queue") == 0;
+	if (text && !*ret_queue && strcmp(text, "error") != 0)
+		return error_set(err, ERR_USAGE,
+				 "option --when-full: \"%s\" is neither error nor queue", text);
+	return 0;
+}
+
+int pool_args_params(const struct args *args, struct store_pool_params *params, struct error *err)
+{
+	const char *inodes = args_value(args, "base-inodes");
+
+	params->no_zero = args_has(args, "no-zero");
+	if (pool_args_size(args, "base-size", &params->base_bytes, err) < 0)
+		return -1;
+	if (inodes
+	    && number_parse(inodes, "option --base-inodes", UINT32_MAX, &params->base_inodes, err)
+		       < 0)
+		return -1;
+	return read_when_full(args, &params->queue_when_full, err);
 }
 
 int pool_args_print(const struct context *context, struct store *store, struct error *err)

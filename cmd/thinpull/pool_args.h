@@ -14,6 +14,11 @@ MUST_CHECK int pool_args_size(const struct args *args, const char *option, uint6
 MUST_CHECK int pool_args_growth(const struct args *args, const char *option,
 				struct store_pool_size *ret, struct error *err);
 
+/* What every new pool can be told, whatever kind it is: --base-size, --base-inodes, --when-full,
+ * --no-zero. Errors: ERR_USAGE. */
+MUST_CHECK int pool_args_params(const struct args *args, struct store_pool_params *params,
+				struct error *err);
+
 /* The pool's name, or all about it as JSON. */
 MUST_CHECK int pool_args_print(const struct context *context, struct store *store,
 			       struct error *err);

@@ -16,7 +16,6 @@ backup {
     archive=0
 }
 log {
-    verbose=1
     command_names=1
     report_command_log=1
 }
@@ -28,7 +27,7 @@ global {
     units="s"
 }
 END
-plain='log{verbose=0 command_names=0 report_command_log=0} report{compact_output=0 binary_values_as_numeric=0}'
+plain='log{command_names=0 report_command_log=0} report{compact_output=0 binary_values_as_numeric=0}'
 
 # As users have it.
 lvm() {
