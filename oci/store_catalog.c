@@ -149,9 +149,15 @@ static int collect_row(struct pool_rows *rows, struct thin_pool *pool, const str
 	struct thin_device device;
 	uint64_t mapped_bytes, exclusive;
 
-	if (thin_pool_status(pool, &status, err) < 0
-	    || thin_pool_device(pool, e->thin_id, &device, err) < 0)
+	if (thin_pool_status(pool, &status, err) < 0)
 		return -1;
+	if (thin_pool_device(pool, e->thin_id, &device, err) < 0) {
+		if (err->kind != ERR_NOT_FOUND)
+			return -1;
+		/* Removed since the record was read: its key is not the pool's any more. */
+		error_clear(err);
+		return 0;
+	}
 	mapped_bytes = device.mapped_blocks * status.block_bytes;
 	if (e->kind == RECORD_LAYER) {
 		add_layer(rows, e, mapped_bytes);

@@ -186,6 +186,23 @@ static int is_there(struct snapshots *s, uint32_t thin_id, struct error *err)
 	return 0;
 }
 
+int snapshots_skip_gone(struct snapshots *s, struct error *err)
+{
+	if (thin_pool_is_atomic(s->pool))
+		return 0;
+	for (size_t i = 0; i < s->record.n;) {
+		const struct record_entry *e = &s->record.entries[i];
+		int there = e->state == RECORD_DELETING ? is_there(s, e->thin_id, err) : 1;
+
+		if (there < 0)
+			return -1;
+		if (!there)
+			record_remove(&s->record, e->thin_id);
+		i += there == 1;
+	}
+	return 0;
+}
+
 /*
  * What is to become of an intent: 1 = the entry is kept, 0 = it goes, -1. Of layers that were to go
  * together some may be gone already.

@@ -141,7 +141,7 @@ void snapshots_close(struct snapshots *s)
 	free(s);
 }
 
-int snapshots_open(struct thin_pool **pool, struct snapshots **ret, struct error *err)
+static int open_session(struct thin_pool **pool, struct snapshots **ret, struct error *err)
 {
 	cleanup(snapshots_close_ptr) struct snapshots *s = xcalloc(1, sizeof(*s));
 
@@ -152,12 +152,22 @@ int snapshots_open(struct thin_pool **pool, struct snapshots **ret, struct error
 	return 0;
 }
 
+int snapshots_open(struct thin_pool **pool, struct snapshots **ret, struct error *err)
+{
+	cleanup(snapshots_close_ptr) struct snapshots *s = NULL;
+
+	if (open_session(pool, &s, err) < 0 || snapshots_skip_gone(s, err) < 0)
+		return -1;
+	*ret = steal(&s);
+	return 0;
+}
+
 int snapshots_open_writable(struct thin_pool **pool, layer_wanted_fn *wanted, void *arg,
 			    struct snapshots **ret, struct error *err)
 {
 	cleanup(snapshots_close_ptr) struct snapshots *s = NULL;
 
-	if (snapshots_open(pool, &s, err) < 0)
+	if (open_session(pool, &s, err) < 0)
 		return -1;
 	s->wanted = wanted;
 	s->wanted_arg = arg;

@@ -70,5 +70,9 @@ void snapshots_undo_own(struct snapshots *s);
 /* What killed processes left half made or half deleted. Commits when there was something. */
 MUST_CHECK int snapshots_settle(struct snapshots *s, struct error *err);
 
+/* For a session that only reads and cannot settle: entries whose thin device a killed removal has
+ * taken away are not looked at. */
+MUST_CHECK int snapshots_skip_gone(struct snapshots *s, struct error *err);
+
 /* Delete a thin device that may or may not be there. */
 MUST_CHECK int snapshots_delete_if_there(struct snapshots *s, uint32_t thin_id, struct error *err);
