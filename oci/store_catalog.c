@@ -142,6 +142,15 @@ static void add_container(struct pool_rows *rows, const struct record_entry *e,
 	};
 }
 
+/* Since the record was read, whose key is not the pool's any more then: there is no row. */
+static int removed_meanwhile(struct error *err)
+{
+	if (err->kind != ERR_NOT_FOUND)
+		return -1;
+	error_clear(err);
+	return 0;
+}
+
 static int collect_row(struct pool_rows *rows, struct thin_pool *pool, const struct record_entry *e,
 		       struct error *err)
 {
@@ -151,20 +160,15 @@ static int collect_row(struct pool_rows *rows, struct thin_pool *pool, const str
 
 	if (thin_pool_status(pool, &status, err) < 0)
 		return -1;
-	if (thin_pool_device(pool, e->thin_id, &device, err) < 0) {
-		if (err->kind != ERR_NOT_FOUND)
-			return -1;
-		/* Removed since the record was read: its key is not the pool's any more. */
-		error_clear(err);
-		return 0;
-	}
+	if (thin_pool_device(pool, e->thin_id, &device, err) < 0)
+		return removed_meanwhile(err);
 	mapped_bytes = device.mapped_blocks * status.block_bytes;
 	if (e->kind == RECORD_LAYER) {
 		add_layer(rows, e, mapped_bytes);
 		return 0;
 	}
 	if (thin_pool_exclusive(pool, &e->thin_id, 1, &exclusive, err) < 0)
-		return -1;
+		return removed_meanwhile(err);
 	add_container(rows, e, mapped_bytes, exclusive * status.block_bytes);
 	return 0;
 }
