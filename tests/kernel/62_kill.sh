@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # kill -9 at 50 calls and more of pull, rmi, create, rm, mount, umount, extend, pool create and
-# destroy. The next command, which is the same one again, or one that reads before it, mends; when all
-# is taken back nothing is left, no device, no loop device, no mount, no data block, no id; and what
-# was there before has its bytes.
+# destroy. The next command, which is the same one again, or one that reads before it, works; after one
+# that changes something there is nothing that would not be there without kills, no device, no loop
+# device, no mount, no data block, no id; and what was there before has its bytes.
 # THINPULL_EVERY=1: at every call that changes something; 2: at every second one...
 # weight: 60
 . "$(dirname "$0")/lib.sh"
@@ -56,11 +56,12 @@ blocks() { # as the kernel counts them
     echo "${6%/*}"
 }
 
-as_before() { # ID...
+# all_as BLOCKS [ID...]: so many are used, and nothing is left behind
+all_as() {
     local now
-    nothing_left "$@"
+    nothing_left "${@:2}"
     now=$(blocks)
-    [ "$now" = "$clean" ] || fail "$when: $now blocks are used, without a kill $clean"
+    [ "$now" = "$1" ] || fail "$when: $now blocks are used, without a kill $1"
 }
 
 same_bytes() { # REF|NAME FILE
@@ -78,8 +79,9 @@ expect 0 tp -q pull "$image"
 for name in "$old" "$image" keep; do
     tp -q export --format raw -o "$WORK/want.${name##*:}" "$name" >/dev/null
 done
-expect 0 tp -q rmi "$image"
 pool=$(dmsetup ls | sed -n 's/^\(thinpull-[0-9a-f]*-pool\)\t.*/\1/p')
+with_image=$(blocks)
+expect 0 tp -q rmi "$image"
 clean=$(blocks)
 thins=$(tp --json pool status | jq .thin_count)
 
@@ -89,36 +91,31 @@ total -q rmi "$image"
 for pair in $(both 12 "$pull" "$total" | tr ' ' ,); do
     kill_at "${pair%,*}" -q pull "$image"
     expect 0 tp -q pull "$image"
-    nothing_left
+    all_as "$with_image"
     [ $((points % 8)) != 1 ] || same_bytes "$image" want.new
     kill_at "${pair#*,}" -q rmi "$image"
     again 2 -q rmi "$image"
-    as_before
 done
 say "pull of $pull calls, rmi of $total: $points kills"
 
 expect 0 tp -q pull "$image"
-clean=$(blocks)
+all_as "$with_image"
 total create "$image" box
 create=$total
+with_box=$(blocks)
 total rm box
 for pair in $(both 7 "$create" "$total" | tr ' ' ,); do
     kill_at "${pair%,*}" create "$image" box
     again 7 create "$image" box
-    nothing_left
+    all_as "$with_box"
     kill_at "${pair#*,}" rm box
     again 2 rm box
-    as_before
 done
 say "create of $create calls, rm of $total: $points kills"
 
 expect 0 tp create "$image" box
-box=$(tp --json inspect box | jq .thin_id)
 total mount box
 mount=$total
-expect 0 tp umount box
-clean=$(blocks)
-total mount box
 total umount box
 for pair in $(both 5 "$mount" "$total" | tr ' ' ,); do
     kill_at "${pair%,*}" mount box
@@ -127,19 +124,19 @@ for pair in $(both 5 "$mount" "$total" | tr ' ' ,); do
     [ -e "$path/etc/os-release" ] || fail "$when: nothing is mounted on $path"
     kill_at "${pair#*,}" umount box
     again 2,7 umount box
-    as_before
+    nothing_left
 done
 say "mount of $mount calls, umount of $total: $points kills"
 
 expect 0 tp rm box
-clean=$(blocks)
+all_as "$with_image"
 size=$((2 << 30))
 total pool extend --size $((size += 64 << 20))
 for n in $(both 8 "$total" 1 | cut -d' ' -f1); do
     kill_at "$n" pool extend --size $((size += 64 << 20))
     expect 0 tp pool extend --size $size
     [ "$(blockdev --getsize64 "/dev/mapper/$pool")" = $size ] || fail "$when: not extended"
-    as_before
+    all_as "$with_image"
 done
 say "extend of $total calls: $points kills"
 
@@ -160,7 +157,7 @@ for pair in $(both 5 "$create" "$total" | tr ' ' ,); do
     again 2 "${other[@]}" destroy
     [ "$(ours)" = "$before" ] || fail "$when: $(ours)"
     [ ! -e "$ROOT/pools/other" ] || fail "$when: files are left"
-    as_before
+    all_as "$with_image"
 done
 say "pool create of $create calls, destroy of $total: $points kills"
 
@@ -168,6 +165,7 @@ say 'afterwards'
 same_bytes "$old" want.old
 same_bytes keep want.keep
 expect 0 tp -q rmi "$image"
+all_as "$clean"
 [ "$(tp --json pool status | jq .thin_count)" = "$thins" ] || fail 'thin devices are left'
 pool_clean
 [ $((hits * 10)) -ge $((points * 8)) ] || fail "only $hits of $points were killed"
