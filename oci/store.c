@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The root folder and its pool: opening, sessions, check. */
+/* The root folder and its pool: opening, sessions. */
 #include "oci/store.h"
 
 #include <stdio.h>
@@ -11,13 +11,9 @@
 #include "pkg/base/alloc.h"
 #include "pkg/base/fdio.h"
 #include "pkg/base/log.h"
-#include "pkg/thin/file/dump.h"
 #include "pkg/thin/file/engine.h"
-#include "pkg/thin/file/fsck.h"
 #include "pkg/thin/kernel/engine.h"
 #include "pkg/thin/place.h"
-
-enum { CHECK_TRIES = 50 };
 
 /* --- names and folders ------------------------------------------------------------------------ */
 
@@ -159,19 +155,27 @@ bool store_pool_exists(const struct store *s)
 	return access(s->pool_dir, F_OK) == 0;
 }
 
-/* The engine for who only looks: one that need not activate anything. */
-static int engine_to_look(struct store *s, enum thin_engine *ret, struct error *err)
+void store_set_look(struct store *s, enum store_look look)
+{
+	s->look = look;
+}
+
+/* For who need not activate anything: the engine that does not. */
+static int engine_to_look(struct store *s, enum thin_engine *engine, struct error *err)
 {
 	cleanup(thin_place_release) struct thin_place place = {0};
 
+	if (s->look == STORE_ACTIVATE)
+		return 0;
 	if (thin_place_load(s->pool_dir, &place, err) < 0)
 		return -1;
 	if (thin_kernel_is_active(s->pool_dir, &place))
 		return 0;
-	if (place.kind != THIN_PLACE_FILES)
+	if (place.kind == THIN_PLACE_FILES)
+		*engine = THIN_ENGINE_FILE;
+	else if (s->look == STORE_ONLY_LOOK)
 		return error_set(err, ERR_UNSUPPORTED,
 				 "it is not active; 'thinpull pool activate' makes it so");
-	*ret = THIN_ENGINE_FILE;
 	return 0;
 }
 
@@ -184,8 +188,7 @@ int store_open_pool(struct store *s, enum thin_mode mode, struct thin_pool **ret
 
 	if (!store_pool_exists(s))
 		return error_set(err, ERR_NOT_FOUND, "there is no pool %s in %s", s->pool, s->root);
-	if ((s->only_look && engine_to_look(s, &how.engine, err) < 0)
-	    || thin_open(s->pool_dir, &how, ret, err) < 0)
+	if (engine_to_look(s, &how.engine, err) < 0 || thin_open(s->pool_dir, &how, ret, err) < 0)
 		return error_wrap(err, "pool %s", s->pool);
 	return 0;
 }
@@ -211,7 +214,7 @@ int store_read(struct store *s, struct snapshots **ret, struct error *err)
 }
 
 /* Files of killed commands go in passing, where nobody makes such just now. */
-static void remove_leftovers(struct store *s)
+void store_remove_leftovers(struct store *s)
 {
 	struct error ignored = {0};
 	struct content *content;
@@ -225,131 +228,10 @@ int store_write(struct store *s, struct snapshots **ret, struct error *err)
 {
 	struct thin_pool *pool = NULL;
 
-	remove_leftovers(s);
+	store_remove_leftovers(s);
 	if (store_open_pool(s, THIN_WRITE, &pool, err) < 0)
 		return -1;
 	if (snapshots_open_writable(&pool, store_layer_wanted, s, ret, err) < 0)
 		return error_wrap(err, "pool %s", s->pool);
 	return 0;
-}
-
-/* --- check ------------------------------------------------------------------------------------ */
-
-static void add_finding(struct thin_findings *f, const char *kind, uint32_t thin_id,
-			const char *text)
-{
-	struct thin_finding *finding;
-
-	f->total++;
-	f->unrepairable++;
-	if (f->n >= THIN_FINDINGS_MAX)
-		return;
-	ALLOC_GROW(f->items, f->n + 1, f->room);
-	finding = &f->items[f->n++];
-	*finding = (struct thin_finding){0};
-	snprintf(finding->kind, sizeof(finding->kind), "%s", kind);
-	snprintf(finding->where, sizeof(finding->where), "thin %u", thin_id);
-	snprintf(finding->text, sizeof(finding->text), "%s", text);
-}
-
-static bool has_intent(const struct record *r)
-{
-	for (size_t i = 0; i < r->n; i++)
-		if (r->entries[i].state != RECORD_READY)
-			return true;
-	return false;
-}
-
-/* Every id of the pool is in the record, and the other way round. */
-static void compare_ids(const struct record *r, const struct thin_device *devices, size_t n,
-			struct thin_findings *ret)
-{
-	size_t at = 0;
-
-	for (size_t i = 0; i < n; i++)
-		if (devices[i].id != RECORD_THIN_ID && !record_find_id(r, devices[i].id))
-			add_finding(ret, "unrecorded", devices[i].id,
-				    "in the pool, not in the record");
-	for (size_t i = 0; i < r->n; i++) {
-		while (at < n && devices[at].id < r->entries[i].thin_id)
-			at++;
-		if (at == n || devices[at].id != r->entries[i].thin_id)
-			add_finding(ret, "missing", r->entries[i].thin_id,
-				    "in the record, not in the pool");
-	}
-}
-
-enum check_result {
-	CHECK_DONE,
-	CHECK_UNFINISHED, /* a command that was killed, or is under way, has left intents */
-	CHECK_MOVED,	  /* a writer committed between a look at the record and one at the ids */
-};
-
-/* @last: what does not fit together now is no writer's doing. A check_result, or -1. */
-static int check_record(struct store *s, bool last, struct thin_findings *ret, struct error *err)
-{
-	cleanup(snapshots_close_ptr) struct snapshots *snapshots = NULL;
-	cleanup_free struct thin_device *devices = NULL;
-	struct thin_pool_status status;
-	const struct record *r;
-	size_t n;
-
-	if (store_read(s, &snapshots, err) < 0) {
-		if (err->kind != ERR_INCONSISTENT)
-			return -1;
-		add_finding(ret, "record", RECORD_THIN_ID, err->cause);
-		return CHECK_DONE;
-	}
-	r = snapshots_record(snapshots);
-	if (has_intent(r))
-		return CHECK_UNFINISHED;
-	if (thin_pool_devices(snapshots_pool(snapshots), &devices, &n, err) < 0
-	    || thin_pool_status(snapshots_pool(snapshots), &status, err) < 0)
-		return -1;
-	if (status.transaction_id != r->transaction_id && !last)
-		return CHECK_MOVED;
-	compare_ids(r, devices, n, ret);
-	return CHECK_DONE;
-}
-
-static int check_once(struct store *s, bool last, struct thin_findings *ret, struct error *err)
-{
-	if (thin_file_check(s->pool_dir, s->lock_timeout_ms, ret, err) < 0)
-		return error_wrap(err, "pool %s", s->pool);
-	return ret->total > 0 ? CHECK_DONE : check_record(s, last, ret, err);
-}
-
-/* What a killed command left is no damage: opening for writing ends it. */
-static int end_intents(struct store *s, struct error *err)
-{
-	cleanup(snapshots_close_ptr) struct snapshots *mended = NULL;
-
-	return store_write(s, &mended, err);
-}
-
-int store_pool_dump(struct store *s, bool held, const struct thin_dump_sink *sink,
-		    struct error *err)
-{
-	cleanup(thin_pool_close_ptr) struct thin_pool *pool = NULL;
-
-	if (store_open_pool(s, THIN_READ, &pool, err) < 0)
-		return -1;
-	return thin_file_dump(pool, held, sink, err);
-}
-
-int store_pool_check(struct store *s, struct thin_findings *ret, struct error *err)
-{
-	if (!store_pool_exists(s))
-		return error_set(err, ERR_NOT_FOUND, "there is no pool %s in %s", s->pool, s->root);
-	remove_leftovers(s);
-	for (unsigned tries = 1;; tries++) {
-		int result = check_once(s, tries >= CHECK_TRIES, ret, err);
-
-		if (result < 0)
-			return -1;
-		if (result == CHECK_DONE)
-			return 0;
-		if (result == CHECK_UNFINISHED && end_intents(s, err) < 0)
-			return -1;
-	}
 }

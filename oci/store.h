@@ -62,6 +62,16 @@ const char *store_run_dir(const struct store *s);
 /* Who runs the pool, or would run one that is not made yet. Errors: as thin_engine_choose(). */
 MUST_CHECK int store_engine(const struct store *s, struct thin_engine_choice *ret,
 			    struct error *err);
+/*
+ * What becomes of a pool that is not active. An active one is nothing special.
+ */
+enum store_look {
+	STORE_ACTIVATE,	     /* it is activated, where the kernel is to run it */
+	STORE_STAY_INACTIVE, /* the same, but one in files is left to the file engine */
+	STORE_ONLY_LOOK,     /* and one on block devices is not opened: ERR_UNSUPPORTED */
+};
+void store_set_look(struct store *s, enum store_look look);
+
 /* Opened when first asked for; borrowed. */
 MUST_CHECK int store_content(struct store *s, struct content **ret, struct error *err);
 

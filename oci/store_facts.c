@@ -9,11 +9,6 @@
 #include "pkg/base/alloc.h"
 #include "pkg/base/log.h"
 
-void store_only_look(struct store *s)
-{
-	s->only_look = true;
-}
-
 static bool is_in_kernel(const struct store_facts *f)
 {
 	return strcmp(f->status.engine, "kernel") == 0;

@@ -19,12 +19,6 @@ struct store_facts {
 };
 
 /*
- * From now on this store does not activate a pool: one in files that is not active is read by the
- * file engine, and one on block devices cannot be read. An active pool is nothing special.
- */
-void store_only_look(struct store *s);
-
-/*
  * That a pool is not active, or cannot be read, is no error: then there is no status.
  * Errors: ERR_NOT_FOUND (no pool yet), ERR_INCONSISTENT (nobody can tell where it is).
  */

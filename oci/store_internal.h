@@ -10,7 +10,7 @@ struct store {
 	char *run_dir, *containers_dir; /* of this pool */
 	char *verb;
 	enum thin_engine engine;
-	bool only_look; /* see store_only_look() */
+	enum store_look look;
 	unsigned lock_timeout_ms;
 	unsigned min_free_data_percent, min_free_metadata_percent;
 	struct store_autoextend autoextend;
@@ -23,6 +23,13 @@ struct store {
 /* The pool without its record. Errors: ERR_NOT_FOUND, as thin_open(). */
 MUST_CHECK int store_open_pool(struct store *s, enum thin_mode mode, struct thin_pool **ret,
 			       struct error *err);
+/* Files of killed commands go in passing, where nobody makes such just now. */
+void store_remove_leftovers(struct store *s);
+/* Does the kernel have the pool, or is it on block devices? */
+MUST_CHECK int store_pool_is_in_kernel(const struct store *s, bool *ret, struct error *err);
+/* thin_kernel_copy_metadata() into a file without name: @ret_path leads to @ret_fd. Both owned. */
+MUST_CHECK int store_copy_metadata(struct store *s, struct thin_pool *pool, int *ret_fd,
+				   char **ret_path, struct error *err);
 /* What killed makers of pools left goes, unless somebody is making one just now. */
 void store_remove_unfinished_pools(struct store *s);
 /*

@@ -155,7 +155,7 @@ int cmd_info(const struct context *context, struct error *err)
 	cleanup(store_close_ptr) struct store *store = NULL;
 	cleanup(info_release) struct info info = {0};
 
-	if (context_look_at_store(context, &store, &info.engine, err) < 0
+	if (context_look_at_store(context, STORE_ONLY_LOOK, &store, &info.engine, err) < 0
 	    || read_pool(store, &info, err) < 0)
 		return error_wrap(err, "info");
 	if (context->settings->json)

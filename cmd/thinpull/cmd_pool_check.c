@@ -23,8 +23,9 @@ static int check(const struct context *context, struct error *err)
 {
 	cleanup(store_close_ptr) struct store *store = NULL;
 	cleanup(thin_findings_release) struct thin_findings findings = {0};
+	struct thin_engine_choice engine;
 
-	if (context_open_store(context, &store, err) < 0
+	if (context_look_at_store(context, STORE_STAY_INACTIVE, &store, &engine, err) < 0
 	    || store_pool_check(store, &findings, err) < 0)
 		return -1;
 	if (context->settings->json)

@@ -91,8 +91,9 @@ static int dump(const struct context *context, struct store *store, FILE *spool,
 int cmd_pool_dump(const struct context *context, struct error *err)
 {
 	cleanup(store_close_ptr) struct store *store = NULL;
+	struct thin_engine_choice engine;
 	FILE *spool = NULL;
-	int rc = context_open_store(context, &store, err);
+	int rc = context_look_at_store(context, STORE_STAY_INACTIVE, &store, &engine, err);
 
 	if (rc == 0 && !(spool = open_spool(store, err)))
 		rc = -1;

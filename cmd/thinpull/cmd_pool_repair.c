@@ -35,7 +35,7 @@ static int repair(const struct context *context, struct error *err)
 	cleanup(thin_findings_release) struct thin_findings found = {0};
 	enum thin_repair_outcome outcome;
 
-	if (context_open_store(context, &store, err) < 0
+	if (context_open_root(context, &store, err) < 0
 	    || store_pool_repair(store, args_has(context->args, "dry-run"), &outcome, &found, err)
 		       < 0)
 		return -1;

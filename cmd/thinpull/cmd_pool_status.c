@@ -13,7 +13,7 @@ int cmd_pool_status(const struct context *context, struct error *err)
 	struct thin_engine_choice engine;
 	cleanup_jout struct jout o = {0};
 
-	if (context_look_at_store(context, &store, &engine, err) < 0
+	if (context_look_at_store(context, STORE_ONLY_LOOK, &store, &engine, err) < 0
 	    || store_facts_load(store, &facts, err) < 0)
 		return error_wrap(err, "pool status");
 	if (context->settings->json) {

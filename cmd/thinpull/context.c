@@ -3,7 +3,6 @@
 #include "cmd/thinpull/context.h"
 
 #include "oci/container.h"
-#include "oci/store_facts.h"
 
 int context_open_root(const struct context *context, struct store **ret, struct error *err)
 {
@@ -35,14 +34,14 @@ int context_open_store(const struct context *context, struct store **ret, struct
 	return 0;
 }
 
-int context_look_at_store(const struct context *context, struct store **ret,
+int context_look_at_store(const struct context *context, enum store_look look, struct store **ret,
 			  struct thin_engine_choice *ret_engine, struct error *err)
 {
 	cleanup(store_close_ptr) struct store *store = NULL;
 
 	if (context_open_root(context, &store, err) < 0 || store_engine(store, ret_engine, err) < 0)
 		return -1;
-	store_only_look(store);
+	store_set_look(store, look);
 	if (containers_mend(store, err) < 0)
 		return -1;
 	*ret = steal(&store);

@@ -24,9 +24,10 @@ MUST_CHECK int context_open_store(const struct context *context, struct store **
 MUST_CHECK int context_open_root(const struct context *context, struct store **ret,
 				 struct error *err);
 
-/* The same for verbs that only look, see store_only_look(). @ret_engine: who would run the pool. */
-MUST_CHECK int context_look_at_store(const struct context *context, struct store **ret,
-				     struct thin_engine_choice *ret_engine, struct error *err);
+/* The same for verbs that only look, see store_look(). @ret_engine: who would run the pool. */
+MUST_CHECK int context_look_at_store(const struct context *context, enum store_look look,
+				     struct store **ret, struct thin_engine_choice *ret_engine,
+				     struct error *err);
 
 /* --platform, or this machine. Errors: ERR_USAGE. */
 MUST_CHECK int context_platform(const struct context *context, struct oci_platform *ret,

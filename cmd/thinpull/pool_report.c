@@ -186,6 +186,10 @@ static void text_place(const struct store_facts *f)
 		report_fact("Data on", "%s", or_dash(f->setup.data_device));
 		report_fact("Metadata on", "%s", or_dash(f->setup.metadata_device));
 	}
+	if (!f->has_setup && f->place.data_device)
+		report_fact("Data on", "%s", f->place.data_device);
+	if (!f->has_setup && f->place.metadata_device)
+		report_fact("Metadata on", "%s", f->place.metadata_device);
 	if (f->data_file) {
 		report_fact("Data file", "%s", f->data_file);
 		report_fact("Metadata file", "%s", f->metadata_file);

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "pkg/thin/file/repair.h"
 #include "pkg/thin/open.h"
 #include "pkg/thin/place.h"
 #include "pkg/thin/pool.h"
@@ -55,10 +56,20 @@ MUST_CHECK int thin_kernel_grow(struct thin_pool *pool, uint64_t data_bytes,
 				uint64_t metadata_bytes, struct error *err);
 
 /*
- * The pool's whole metadata as it is at one instant, copied to a file: the pool is suspended while
- * it is read, and resumed whatever happens; after a kill the next command resumes it.
+ * The pool's metadata as it is at one instant, copied to a file: the pool is suspended while it is
+ * read, and resumed whatever happens; after a kill the next command resumes it. What is in use of it
+ * is copied, the rest of the file is zeros or what the blocks last held.
+ * @to: an empty file; it gets the length that the superblock tells.
  */
 MUST_CHECK int thin_kernel_copy_metadata(struct thin_pool *pool, const char *to, struct error *err);
+
+/*
+ * Repair of a pool on block devices that is not active, as thin_file_repair() does it: all or
+ * nothing. Errors: ERR_BUSY (it is active), ERR_UNSUPPORTED (LVM's), those of thin_file_repair().
+ */
+MUST_CHECK int thin_kernel_repair(const char *dir, const struct thin_repair_how *how,
+				  enum thin_repair_outcome *ret, struct thin_findings *ret_found,
+				  struct error *err);
 
 /* For `info` and `pool status`. Strings are owned or NULL. */
 struct thin_kernel_setup {

@@ -21,31 +21,11 @@
 #include "pkg/thin/file/engine.h"
 #include "pkg/thin/file/lock.h"
 #include "pkg/thin/kernel/pool_internal.h"
-
-enum { LINK_MAX_BYTES = 4096 };
+#include "pkg/thin/kernel/sysfs.h"
 
 static const char mark[] = "ours\n";
 
 /* --- the metadata device ---------------------------------------------------------------------- */
-
-/* The node of the block device "MAJOR:MINOR", under the kernel's own name. Owned. */
-static int node_of(const char *number, char **ret, struct error *err)
-{
-	cleanup_free char *link = xasprintf("/sys/dev/block/%s", number);
-	char target[LINK_MAX_BYTES];
-	const char *name;
-	ssize_t n = readlink(link, target, sizeof(target) - 1);
-
-	if (n < 0)
-		return error_sys(err, "readlink %s", link);
-	target[n] = 0;
-	name = strrchr(target, '/');
-	*ret = xasprintf("/dev/%s", name ? name + 1 : target);
-	for (char *c = *ret; *c; c++)
-		if (*c == '!')
-			*c = '/';
-	return 0;
-}
 
 static int open_metadata(struct tk_pool *p, uint64_t held_root, struct thin_pool **ret,
 			 struct error *err)
@@ -55,9 +35,11 @@ static int open_metadata(struct tk_pool *p, uint64_t held_root, struct thin_pool
 	struct devmap_target target;
 
 	if (devmap_table(p->device.uuid, &target, &type, &params, err) < 0
-	    || kernel_pool_table_parse(params, &table, err) < 0
-	    || node_of(table.metadata, &path, err) < 0)
+	    || kernel_pool_table_parse(params, &table, err) < 0)
 		return -1;
+	path = sysfs_kernel_node(table.metadata);
+	if (!path)
+		return error_set(err, ERR_SYSTEM, "block device %s is not in /sys", table.metadata);
 	return thin_file_open_metadata(path, held_root, ret, err);
 }
 

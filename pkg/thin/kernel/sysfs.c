@@ -54,6 +54,26 @@ char *sysfs_node(const char *number)
 	return name ? xasprintf("/dev/%s", name) : NULL;
 }
 
+/* "cciss!c0d0" is cciss/c0d0. */
+char *sysfs_kernel_node(const char *number)
+{
+	cleanup_free char *link = xasprintf("/sys/dev/block/%s", number);
+	char target[PATH_MAX];
+	const char *name;
+	char *node;
+	ssize_t n = readlink(link, target, sizeof(target) - 1);
+
+	if (n < 0)
+		return NULL;
+	target[n] = 0;
+	name = strrchr(target, '/');
+	node = xasprintf("/dev/%s", name ? name + 1 : target);
+	for (char *c = node; *c; c++)
+		if (*c == '!')
+			*c = '/';
+	return node;
+}
+
 char *sysfs_loop_file(const char *number)
 {
 	return read_text(number, "loop/backing_file");

@@ -13,3 +13,9 @@ char *sysfs_node(const char *number);
 
 /* The file that a loop device stands on; NULL: it is none. Owned. */
 char *sysfs_loop_file(const char *number);
+
+/*
+ * The node of "MAJOR:MINOR" under the kernel's own name, "/dev/dm-3", which is there without udevd;
+ * NULL: there is no such device. Owned.
+ */
+char *sysfs_kernel_node(const char *number);

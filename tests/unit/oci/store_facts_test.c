@@ -34,7 +34,7 @@ static void a_pool_in_files(void **state)
 	cleanup_free char *meta = xasprintf("%s/pools/default/meta", f.root);
 
 	(void)state;
-	store_only_look(f.store);
+	store_set_look(f.store, STORE_ONLY_LOOK);
 	assert_ok(store_facts_load(f.store, &facts, &err), &err);
 	assert_true(facts.has_status);
 	assert_string_equal(facts.status.mode, "rw");
@@ -72,7 +72,7 @@ static void a_pool_on_devices_is_not_activated_to_look(void **state)
 
 	(void)state;
 	assert_ok(thin_place_store(store_pool_dir(f.store), &place, &err), &err);
-	store_only_look(f.store);
+	store_set_look(f.store, STORE_ONLY_LOOK);
 	assert_ok(store_facts_load(f.store, &facts, &err), &err);
 	assert_false(facts.has_status);
 	assert_false(facts.active);

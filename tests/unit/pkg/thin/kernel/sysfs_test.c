@@ -14,7 +14,7 @@
 
 static void a_loop_device_has_a_node_and_a_file(void **state)
 {
-	cleanup_free char *node = NULL, *file = NULL;
+	cleanup_free char *node = NULL, *file = NULL, *kernel_node = NULL;
 	char *device, number[32];
 	struct stat st;
 
@@ -25,6 +25,8 @@ static void a_loop_device_has_a_node_and_a_file(void **state)
 	snprintf(number, sizeof(number), "%u:%u", major(st.st_rdev), minor(st.st_rdev));
 	node = sysfs_node(number);
 	file = sysfs_loop_file(number);
+	kernel_node = sysfs_kernel_node(number);
+	assert_string_equal(kernel_node, device);
 	assert_string_equal(node, device);
 	assert_non_null(file);
 	assert_true(strncmp(file, "/tmp/thinpull-lab.", 18) == 0);
@@ -36,6 +38,7 @@ static void what_is_not_there_has_neither(void **state)
 	(void)state;
 	assert_null(sysfs_node("4095:1048575"));
 	assert_null(sysfs_loop_file("4095:1048575"));
+	assert_null(sysfs_kernel_node("4095:1048575"));
 	assert_null(sysfs_node("../../../etc/passwd"));
 	assert_null(sysfs_node(""));
 }
