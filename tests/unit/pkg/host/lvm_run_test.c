@@ -93,7 +93,6 @@ static void it_has_none_of_our_files_and_nothing_to_read(void **state)
 static void words_are_no_shell_s(void **state)
 {
 	cleanup(lvm_run_release) struct lvm_run run = {0};
-	cleanup_free char *calls = NULL;
 	struct error err = {0};
 
 	fake_lvm(*state, "printf '<%s>' \"$@\"\n");

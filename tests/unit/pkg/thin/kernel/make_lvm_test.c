@@ -216,8 +216,8 @@ static void made_in_this_order(void **state)
 static unsigned calls_made(void)
 {
 	size_t len;
-	cleanup_free char *count = scratch_read("count", &len);
 
+	free(scratch_read("count", &len));
 	return (unsigned)len;
 }
 
