@@ -111,10 +111,9 @@ int snapshots_go_on(struct snapshots *s, struct error *err)
 {
 	if (!s->resting)
 		return 0;
-	if (thin_pool_go_on(s->pool, err) < 0) {
-		s->lost = true;
+	s->lost = thin_pool_go_on(s->pool, err) < 0;
+	if (s->lost)
 		return -1;
-	}
 	s->resting = false;
 	return catch_up(s, err);
 }

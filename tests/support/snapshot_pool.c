@@ -20,6 +20,11 @@ struct digest snapshot_pool_digest(unsigned n)
 	return d;
 }
 
+const char *snapshot_pool_dir(void)
+{
+	return dir;
+}
+
 struct thin_pool *snapshot_pool_open(enum thin_file_mode mode)
 {
 	struct thin_file_open how = {.mode = mode, .verb = "test", .lock_timeout_ms = 100};
@@ -42,14 +47,21 @@ static int wanted(const struct digest *chain_id, void *arg, struct error *e)
 	return 0;
 }
 
+int snapshot_pool_begin(struct thin_pool **pool, const char *wanted_layers, struct snapshots **ret,
+			struct error *err)
+{
+	static char arg[16];
+
+	snprintf(arg, sizeof(arg), "%s", wanted_layers);
+	return snapshots_open_writable(pool, wanted, arg, ret, err);
+}
+
 struct snapshots *snapshot_pool_write(const char *wanted_layers)
 {
 	struct thin_pool *pool = snapshot_pool_open(THIN_FILE_WRITE);
 	struct snapshots *s;
-	static char arg[16];
 
-	snprintf(arg, sizeof(arg), "%s", wanted_layers);
-	assert_ok(snapshots_open_writable(&pool, wanted, arg, &s, &error), &error);
+	assert_ok(snapshot_pool_begin(&pool, wanted_layers, &s, &error), &error);
 	assert_null(pool);
 	return s;
 }
@@ -86,22 +98,53 @@ void snapshot_pool_check(void)
 	thin_findings_release(&findings);
 }
 
-void snapshot_pool_add_layer(struct snapshots *s, unsigned n, unsigned parent)
+static uint64_t place_of(unsigned n)
 {
-	struct digest parent_id = snapshot_pool_digest(parent);
+	return n * 65536 + SNAPSHOT_POOL_BASE_BYTES / 2;
+}
+
+int snapshot_pool_try_layer(struct snapshots *s, unsigned n, unsigned parent, unsigned next,
+			    struct error *err)
+{
+	struct digest parent_id = snapshot_pool_digest(parent),
+		      next_id = snapshot_pool_digest(next);
 	struct layer_identity identity = {.chain_id = snapshot_pool_digest(n),
 					  .diff_id = snapshot_pool_digest(100 + n),
 					  .content_bytes = n};
 	struct snapshot *snap;
+	int status =
+		snapshot_prepare(s, parent ? &parent_id : NULL, &identity.chain_id, &snap, err);
 
-	assert_ok(snapshot_prepare(s, parent ? &parent_id : NULL, &identity.chain_id, &snap,
-				   &error),
-		  &error);
-	assert_ok(thin_volume_write(snapshot_volume(snap), &n, sizeof(n),
-				    n * 65536 + SNAPSHOT_POOL_BASE_BYTES / 2, &error),
-		  &error);
-	assert_ok(snapshot_commit(&snap, &identity, NULL, &error), &error);
+	if (status)
+		return status;
+	if (thin_volume_write(snapshot_volume(snap), &n, sizeof(n), place_of(n), err) < 0) {
+		snapshot_abort(snap);
+		return -1;
+	}
+	status = snapshot_commit(&snap, &identity, next ? &next_id : NULL, err);
 	assert_null(snap);
+	return status;
+}
+
+void snapshot_pool_add_layer(struct snapshots *s, unsigned n, unsigned parent)
+{
+	assert_ok(snapshot_pool_try_layer(s, n, parent, 0, &error), &error);
+}
+
+void snapshot_pool_check_layer(struct snapshots *s, unsigned n)
+{
+	struct digest chain_id = snapshot_pool_digest(n);
+	const struct record_entry *e = snapshots_find_layer(s, &chain_id);
+	struct thin_volume *volume;
+	unsigned found = 0;
+
+	assert_non_null(e);
+	assert_ok(thin_pool_open_volume(snapshots_pool(s), e->thin_id, e->size_bytes, false,
+					&volume, &error),
+		  &error);
+	assert_ok(thin_volume_read(volume, &found, sizeof(found), place_of(n), &error), &error);
+	thin_volume_close(volume);
+	assert_int_equal(found, n);
 }
 
 bool snapshot_pool_has_layer(const struct snapshots *s, unsigned n)
