@@ -98,11 +98,11 @@ static const struct option_spec pool_dump_options[] = {
 	{0},
 };
 
-#define CHECKED_OUT                                                                                \
-	"On the file engine the volume of the container is checked out for this, into a file of\n" \
-	"its own (sharing blocks where the file system can), and that file is the container's\n"   \
-	"store from then on: export reads it, rm deletes it. A later version serves the volume\n"  \
-	"itself."
+#define CHECKED_OUT                                                                                   \
+	"On the kernel engine that is the container in the pool, a thin device, and nothing is\n"     \
+	"copied. On the file engine it is checked out first, into a file of its own (sharing\n"       \
+	"blocks where the file system can), which is the container's store from then on, whichever\n" \
+	"engine has the pool later: export reads it, rm deletes it."
 
 #define LATER(name, operands, summary)                             \
 	{                                                          \
@@ -153,8 +153,9 @@ const struct command commands[] = {
 	LATER("resize", "NAME SIZE", "grow a container"),
 	{"path", "NAME", "make the block device of a container available", NULL, 1, 1, cmd_path,
 	 "Prints the path of a block device with the container's file system, for a virtual\n"
-	 "machine for example; 'thinpull umount' takes it away. An ordinary user has no devices\n"
-	 "and gets the path of a file instead, which is as good a drive.\n" CHECKED_OUT,
+	 "machine for example; 'thinpull umount' takes it away. That of a read-only container is\n"
+	 "read-only. An ordinary user has no devices and gets the path of a file instead, which is\n"
+	 "as good a drive.\n" CHECKED_OUT,
 	 0},
 	{"mount", "NAME [DIR]", "mount a container", NULL, 1, 2, cmd_mount,
 	 "Prints the mount point: DIR, made when missing, or one in the run folder. Only\n"
@@ -182,10 +183,10 @@ const struct command commands[] = {
 	 "own: 128 + N when signal N ended it, 125 when it was not started. Without --rm the\n"
 	 "container stays, with what was written, see 'thinpull ls'; one that was not started does\n"
 	 "not. A terminal is the default where standard input and output are one.\n"
-	 "As root the container leaves the pool for a file of its own, which is mounted while it\n"
-	 "runs. As an ordinary user its files are a copy in a folder: all of them belong to you,\n"
-	 "who are root inside, and there is nobody else; devices and security attributes are left\n"
-	 "out. A later version serves the volume itself.",
+	 "As root the container is mounted while it runs: on the kernel engine as it is in the\n"
+	 "pool; on the file engine it leaves the pool for a file of its own. As an ordinary user its\n"
+	 "files are a copy in a folder: all of them belong to you, who are root inside, and there is\n"
+	 "nobody else; devices and security attributes are left out.",
 	 COMMAND_RUNS},
 	LATER("drive", "NAME", "a container as a drive of a virtual machine"),
 	{"export", "NAME|REF -o FILE|-", "write out a file system", export_options, 1, 1,
