@@ -12,6 +12,9 @@
 #include "pkg/base/alloc.h"
 #include "pkg/base/fdio.h"
 
+/* Each waits a second: the processes of a run that was killed die one after the other. */
+enum { TAKE_BACK_TRIES = 3 };
+
 /* Devices come and go without the writer's lock: nothing of the pool changes by it. */
 static int find(struct store *s, const struct record_entry *e, char **ret, struct error *err)
 {
@@ -73,8 +76,9 @@ int container_take_back(struct store *s, uint32_t thin_id, struct error *err)
 
 	if (access(note, F_OK) < 0)
 		return 0;
-	if (detach_id(s, thin_id, err) < 0)
-		return -1;
+	for (unsigned tries = 1; detach_id(s, thin_id, err) < 0; tries++)
+		if (err->kind != ERR_BUSY || tries == TAKE_BACK_TRIES)
+			return -1;
 	return fdio_remove(note, err);
 }
 

@@ -189,16 +189,15 @@ static bool has_device(const struct record_entry *e)
 
 static void find_strays(struct snapshots *session, struct ids *ret)
 {
-	cleanup_free uint32_t *active = NULL;
+	cleanup_free uint32_t *given = NULL;
 	struct error err = {0};
 	size_t n = 0;
 
-	if (thin_pool_mend(snapshots_pool(session), &err) < 0
-	    || thin_pool_active(snapshots_pool(session), &active, &n, &err) < 0)
+	if (thin_pool_mend(snapshots_pool(session), &given, &n, &err) < 0)
 		log_debug("mending: %s", err.cause);
 	for (size_t i = 0; i < n; i++)
-		if (!has_device(record_find_id(snapshots_record(session), active[i])))
-			ids_add(ret, active[i]);
+		if (!has_device(record_find_id(snapshots_record(session), given[i])))
+			ids_add(ret, given[i]);
 }
 
 static void mend_device(struct snapshots *session, uint32_t id)

@@ -35,8 +35,7 @@ struct thin_pool_ops {
 			char **ret_path, struct error *err);
 	int (*deactivate)(struct thin_pool *pool, uint32_t id, struct error *err);
 	int (*find_device)(struct thin_pool *pool, uint32_t id, char **ret_path, struct error *err);
-	int (*active)(struct thin_pool *pool, uint32_t **ret, size_t *ret_n, struct error *err);
-	int (*mend)(struct thin_pool *pool, struct error *err);
+	int (*mend)(struct thin_pool *pool, uint32_t **ret_given, size_t *ret_n, struct error *err);
 	/* NULL: the lock is kept. */
 	int (*pause)(struct thin_pool *pool, struct error *err);
 	int (*go_on)(struct thin_pool *pool, struct error *err);

@@ -150,16 +150,11 @@ int thin_pool_find_device(struct thin_pool *pool, uint32_t id, char **ret_path, 
 	return pool->ops->find_device ? pool->ops->find_device(pool, id, ret_path, err) : 1;
 }
 
-int thin_pool_active(struct thin_pool *pool, uint32_t **ret, size_t *ret_n, struct error *err)
+int thin_pool_mend(struct thin_pool *pool, uint32_t **ret_given, size_t *ret_n, struct error *err)
 {
-	*ret = NULL;
+	*ret_given = NULL;
 	*ret_n = 0;
-	return pool->ops->active ? pool->ops->active(pool, ret, ret_n, err) : 0;
-}
-
-int thin_pool_mend(struct thin_pool *pool, struct error *err)
-{
-	return pool->ops->mend ? pool->ops->mend(pool, err) : 0;
+	return pool->ops->mend ? pool->ops->mend(pool, ret_given, ret_n, err) : 0;
 }
 
 int thin_pool_pause(struct thin_pool *pool, struct error *err)

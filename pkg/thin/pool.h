@@ -166,13 +166,13 @@ MUST_CHECK int thin_pool_deactivate(struct thin_pool *pool, uint32_t id, struct 
 MUST_CHECK int thin_pool_find_device(struct thin_pool *pool, uint32_t id, char **ret_path,
 				     struct error *err);
 
-/* All that are block devices by thin_pool_activate(), ascending; no volume that is open is among
- * them. @ret: owned, freed by the caller. */
-MUST_CHECK int thin_pool_active(struct thin_pool *pool, uint32_t **ret, size_t *ret_n,
-				struct error *err);
-
-/* Block devices of volumes go whose processes were killed; any session can do that. */
-MUST_CHECK int thin_pool_mend(struct thin_pool *pool, struct error *err);
+/*
+ * Block devices of volumes go whose processes were killed; any session can do that.
+ * @ret_given: all that are block devices by thin_pool_activate(), ascending; owned, freed by the
+ * caller. Whether they are wanted is for the caller to know.
+ */
+MUST_CHECK int thin_pool_mend(struct thin_pool *pool, uint32_t **ret_given, size_t *ret_n,
+			      struct error *err);
 
 /*
  * While a volume is written others may have the pool: let go of the lock, and take it again. What

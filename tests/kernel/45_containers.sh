@@ -31,7 +31,7 @@ ours() { # what device-mapper has but the pool and its record
 check_free() {
     [ -z "$(ours)" ] || fail "left: $(ours)"
     ! grep -E '^/dev/(mapper/|loop)| /mnt/.*/rootfs ' /proc/self/mounts || fail 'a mount is left'
-    [ "$(losetup -n | wc -l)" -eq 2 ] || fail "left: $(losetup)"
+    [ "$(losetup -a | wc -l)" -eq 2 ] || fail "left: $(losetup -a)"
     [ ! -d "$THINPULL_RUN_DIR" ] || [ -z "$(ls "$THINPULL_RUN_DIR")" ] || fail 'a mount point is left'
     ! ls -d /sys/fs/cgroup/thinpull-* 2>/dev/null || fail 'a control group is left'
     ! ls "$ROOT"/containers/default/*.* 2>/dev/null || fail 'a file is left'
@@ -82,9 +82,9 @@ expect 0 mount box "$WORK/twice"
 expect 0 umount "$WORK/twice"
 check_free
 expect 0 export --format tar -o "$WORK/tar" box
-[ "$(tar -xOf "$WORK/tar" new)" = written ] || fail 'not in the tar'
+[ "$(tar -xOf "$WORK/tar" ./new)" = written ] || fail 'not in the tar'
 expect 0 export --format tar -o "$WORK/tar" "$image"
-! tar -tf "$WORK/tar" new 2>/dev/null || fail 'in the image'
+! tar -tf "$WORK/tar" ./new 2>/dev/null || fail 'in the image'
 check_free
 expect 0 rename box crate
 expect 0 mount crate

@@ -195,33 +195,6 @@ int tk_device_find(struct thin_pool *pool, uint32_t id, char **ret_path, struct 
 	return 0;
 }
 
-static int compare_ids(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-int tk_device_active(struct thin_pool *pool, uint32_t **ret, size_t *ret_n, struct error *err)
-{
-	cleanup(devmap_list_release) struct devmap_list list = {0};
-	char prefix[DEVMAP_UUID_BYTES];
-	uint32_t *ids;
-	size_t n = 0;
-
-	kernel_names_prefix(tk_pool_of(pool)->place.uuid, prefix);
-	if (devmap_list(prefix, &list, err) < 0)
-		return -1;
-	ids = xcalloc(list.n + 1, sizeof(*ids));
-	for (size_t i = 0; i < list.n; i++)
-		if (kernel_names_parse_thin(list.items[i].uuid, &ids[n]) && ids[n] != 0)
-			n++;
-	qsort(ids, n, sizeof(*ids), compare_ids);
-	*ret = ids;
-	*ret_n = n;
-	return 0;
-}
-
 int tk_device_resume_all(struct tk_pool *p, struct error *err)
 {
 	cleanup(devmap_list_release) struct devmap_list list = {0};

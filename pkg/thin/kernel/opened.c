@@ -299,18 +299,35 @@ static void mend(struct tk_pool *p, uint32_t id)
 	claim_drop(p->claims_fd, id);
 }
 
-int tk_opened_mend(struct thin_pool *pool, struct error *err)
+static int compare_ids(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+int tk_opened_mend(struct thin_pool *pool, uint32_t **ret_given, size_t *ret_n, struct error *err)
 {
 	struct tk_pool *p = tk_pool_of(pool);
 	cleanup(devmap_list_release) struct devmap_list list = {0};
 	char prefix[DEVMAP_UUID_BYTES];
-	uint32_t id;
+	uint32_t *given, id;
+	size_t n = 0;
 
 	kernel_names_prefix(p->place.uuid, prefix);
 	if (devmap_list(prefix, &list, err) < 0)
 		return -1;
-	for (size_t i = 0; i < list.n; i++)
-		if (kernel_names_parse_volume(list.items[i].uuid, &id))
+	given = xcalloc(list.n + 1, sizeof(*given));
+	for (size_t i = 0; i < list.n; i++) {
+		const char *uuid = list.items[i].uuid;
+
+		if (kernel_names_parse_volume(uuid, &id))
 			mend(p, id);
+		else if (kernel_names_parse_thin(uuid, &id) && id != 0)
+			given[n++] = id;
+	}
+	qsort(given, n, sizeof(*given), compare_ids);
+	*ret_given = given;
+	*ret_n = n;
 	return 0;
 }

@@ -389,7 +389,6 @@ static const struct thin_pool_ops ops = {
 	.activate = tk_device_activate,
 	.deactivate = tk_device_deactivate,
 	.find_device = tk_device_find,
-	.active = tk_device_active,
 	.mend = tk_opened_mend,
 	.pause = pause_session,
 	.go_on = go_on,

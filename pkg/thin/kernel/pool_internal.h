@@ -66,7 +66,6 @@ int tk_device_activate(struct thin_pool *pool, uint32_t id, uint64_t size_bytes,
 		       char **ret_path, struct error *err);
 int tk_device_deactivate(struct thin_pool *pool, uint32_t id, struct error *err);
 int tk_device_find(struct thin_pool *pool, uint32_t id, char **ret_path, struct error *err);
-int tk_device_active(struct thin_pool *pool, uint32_t **ret, size_t *ret_n, struct error *err);
 
 /*
  * A block device of this name, of this kind, with a node. One that a killed command left without a
@@ -88,7 +87,7 @@ int tk_opened_volume(struct thin_pool *pool, uint32_t id, uint64_t size_bytes, b
 MUST_CHECK int tk_opened_claim(struct tk_pool *p, uint32_t id, struct error *err);
 void tk_opened_drop(struct tk_pool *p, uint32_t id);
 
-int tk_opened_mend(struct thin_pool *pool, struct error *err);
+int tk_opened_mend(struct thin_pool *pool, uint32_t **ret_given, size_t *ret_n, struct error *err);
 
 /* ---- held.c ---- */
 
