@@ -9,11 +9,7 @@
 export THINPULL_ENGINE=kernel
 image=oci:$TOP/build/images/busybox:plain
 RANDOM=${THINPULL_SEED:-7}
-KILLS=${THINPULL_ROUNDS:-8}
-
-field() { # NAME KEY
-    tp --json inspect "$1" | jq -r ".$2"
-}
+KILLS=${THINPULL_ROUNDS:-5}
 
 # expect CODE WORDS...: of tp; what it printed is in $out
 expect() {
@@ -23,18 +19,48 @@ expect() {
     [ "$code" = "$want" ] || { cat "$WORK/err"; fail "$*: exit $code, expected $want"; }
 }
 
-ours() { # what device-mapper has but the pool and its record
-    dmsetup ls | grep -v '^No devices' | cut -f1 | grep -vE '^thinpull-[0-9a-f]{12}-(pool|0)$' || true
+# Programs are dear here, so what follows starts as few as it can.
+
+# looks NAME KEY VALUE...: what inspect says of it
+looks() {
+    local name=$1 json
+    shift
+    json=$(tp --json inspect "$name")
+    for ((; $#; )); do
+        [[ $json =~ \"$1\":\ *\"?([^\",}]*) ]] || fail "$name has no $1"
+        # shellcheck disable=SC2053
+        [[ ${BASH_REMATCH[1]} = $2 ]] || fail "$name: $1 is ${BASH_REMATCH[1]}, not $2"
+        shift 2
+    done
 }
 
-# Nothing but the pool: neither devices, mounts, loop devices, control groups nor mount points.
+ours() { # what device-mapper has but the pool and its record
+    local name all
+    all=$(dmsetup ls)
+    while read -r name _; do
+        [[ $name =~ ^(No|thinpull-[0-9a-f]{12}-(pool|0))$ ]] || echo "$name"
+    done <<<"$all"
+}
+
+none() { # PATTERN: that no path matches
+    local paths
+    mapfile -t paths < <(compgen -G "$1")
+    [ ${#paths[@]} -eq 0 ] || fail "left: ${paths[*]}"
+}
+
+# Nothing but the pool: neither devices, mounts, loop devices, control groups, processes, mount
+# points nor files of containers.
 check_free() {
-    [ -z "$(ours)" ] || fail "left: $(ours)"
-    ! grep -E '^/dev/(mapper/|loop)| /mnt/.*/rootfs ' /proc/self/mounts || fail 'a mount is left'
-    [ "$(losetup -a | wc -l)" -eq 2 ] || fail "left: $(losetup -a)"
-    [ ! -d "$THINPULL_RUN_DIR" ] || [ -z "$(ls "$THINPULL_RUN_DIR")" ] || fail 'a mount point is left'
-    ! ls -d /sys/fs/cgroup/thinpull-* 2>/dev/null || fail 'a control group is left'
-    ! ls "$ROOT"/containers/default/*.* 2>/dev/null || fail 'a file is left'
+    local left
+    left=$(ours)
+    [ -z "$left" ] || fail "left: $left"
+    [[ ! $(</proc/self/mounts) =~ /dev/(mapper/|loop) ]] || fail "left: $(</proc/self/mounts)"
+    left=(/sys/block/loop*/loop)
+    [ ${#left[@]} -eq 2 ] || fail "left: ${left[*]}"
+    none '/sys/fs/cgroup/thinpull-*'
+    none "$THINPULL_RUN_DIR/*"
+    none "$ROOT/containers/default/[0-9]*"
+    ! grep -las 'sleep.999' /proc/[0-9]*/cmdline || fail 'a process is left'
 }
 
 expect 0 pool create --loop --size 2G --base-size 1G
@@ -42,11 +68,11 @@ expect 0 -q pull "$image"
 
 say 'a container is a thin device, and nothing else'
 expect 0 create "$image" box
-[ "$(field box state)" = ready ] && [ "$(field box device)" = null ]
+looks box state ready device null
 expect 0 path box
 device=$out
 [ -b "$device" ] && [ "${device#/dev/mapper/thinpull-}" != "$device" ] || fail "no device: $device"
-[ "$(field box state)" = attached ] && [ "$(field box device)" = "$device" ]
+looks box state attached device "$device"
 [ "$(ours)" = "${device##*/}" ]
 expect 0 --json path box
 [ "$(jq -r '.path, .kind' <<<"$out" | xargs)" = "$device device" ]
@@ -68,7 +94,7 @@ point=$out
 [ "$(cat "$point/outside")" = from-outside ]
 grep " $point ext4 " /proc/self/mounts | grep nodev | grep noatime | grep -q errors=remount-ro ||
     fail "$(grep "$point" /proc/self/mounts)"
-[ "$(field box state)" = mounted ] && [ "$(field box mount_point)" = "$point" ]
+looks box state mounted mount_point "$point"
 echo written >"$point/new"
 for words in "rm box" "rename box other" "export -o $WORK/x box" "export --format tar -o $WORK/x box"; do
     # shellcheck disable=SC2086
@@ -118,7 +144,7 @@ expect 0 pool deactivate
 tp --engine file mount box >/dev/null
 tp --engine file umount box >/dev/null
 expect 0 mount box
-[ "$(field box state)" = mounted ] && [[ "$(field box device)" = /dev/loop* ]] || fail 'not its file'
+looks box state mounted device '/dev/loop*'
 expect 0 rm -f box
 check_free
 
@@ -141,17 +167,16 @@ for runtime in runc crun; do
     check_free
 done
 expect 0 run -q --name kept "$image" sh -c 'echo kept >/srv/new'
-[ "$(field kept state)" = ready ]
+looks kept state ready
 expect 0 mount kept
 [ "$(cat "$out/srv/new")" = kept ]
 say 'a running one is busy, and has no hold of others'
-tp run -q --name running "$image" sh -c 'while :; do sleep 0.1; done' >/dev/null 2>&1 &
+mkfifo "$WORK/fifo"
+"$PROGRAM" --root "$ROOT" run -q --name running "$image" sh -c 'echo; while :; do sleep 999; done' \
+    >"$WORK/fifo" 2>&1 &
 pid=$!
-for _ in $(seq 100); do
-    [ "$(field running state 2>/dev/null)" != running ] || break
-    sleep 0.1
-done
-[[ "$(field running device)" = /dev/mapper/* ]]
+read -r _ <"$WORK/fifo" # it says something
+looks running state running device '/dev/mapper/*'
 for words in 'rm -f running' 'path running' "export -o $WORK/x running"; do
     # shellcheck disable=SC2086
     expect 7 $words
@@ -160,17 +185,24 @@ done
 for _ in $(seq 50); do # until its first process has let go of what the host has mounted
     ! tp umount kept >/dev/null 2>&1 || break
 done
-[ "$(field kept state)" = ready ] || fail 'the run holds it'
+looks kept state ready # the run does not hold it
 kill -KILL $pid
-wait $pid 2>/dev/null || true
+{ wait $pid || true; } 2>/dev/null
 expect 0 images
 check_free
-[ "$(field running state)" = ready ]
+looks running state ready
 expect 0 rm running kept
 check_free
 
 say 'kill -9 of run at several points, and of an export: nothing is left'
-clean=$(tp --json pool status | jq -c '[.thin_count, .data.used_bytes]')
+used_blocks() { # of data
+    local line
+    line=$(dmsetup status "${device%-*}-pool")
+    [[ $line =~ thin-pool\ [0-9]+\ [0-9]+/[0-9]+\ ([0-9]+)/ ]]
+    used=${BASH_REMATCH[1]}
+}
+used_blocks
+clean=$used
 words='echo 1 | dd conv=fsync of=/srv/new 2>/dev/null; setsid sleep 999 & sleep 0.2'
 started=$(date +%s%N)
 expect 0 run -q --rm "$image" sh -c "$words"
@@ -186,15 +218,21 @@ for i in $(seq "$KILLS"); do
     # shellcheck disable=SC2086
     [ $((i % 3)) != 0 ] || kill -KILL $inner 2>/dev/null || true
     kill -KILL $pid 2>/dev/null || true
-    wait $pid 2>/dev/null || true
+    { wait $pid || true; } 2>/dev/null
     expect 0 images
     check_free
     tp rm -f victim >/dev/null 2>&1
     check_free
-    [ "$(tp --json pool status | jq -c '[.thin_count, .data.used_bytes]')" = "$clean" ] ||
-        fail "kill $i after $at_ms ms: the pool holds more than before"
+    used_blocks
+    [ $used = $clean ] || fail "kill $i after $at_ms ms: $used blocks are used, not $clean"
 done
-"$PROGRAM" --root "$ROOT" export -o - "$image" 2>/dev/null | (read -r -N 1; kill -KILL $(pgrep -x thinpull)) || true
+"$PROGRAM" --root "$ROOT" export -o - "$image" >"$WORK/fifo" 2>&1 &
+pid=$!
+exec 8<"$WORK/fifo"
+read -r -N 1 _ <&8
+kill -KILL $pid
+{ wait $pid || true; } 2>/dev/null
+exec 8<&-
 [[ "$(ours)" = *-volume ]] || fail 'the export had nothing open'
 expect 0 images
 check_free
