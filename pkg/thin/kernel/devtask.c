@@ -81,16 +81,22 @@ static void get_ready(void)
 		dm_udev_set_sync_support(0);
 }
 
-/* The library opens the control node for good, and would hand it to programs that we start. */
+/*
+ * The library opens the control node for good, and would hand it to programs that we start. It got
+ * the lowest number that was free, so few are looked at.
+ */
 static void close_control_on_exec(void)
 {
 	struct stat control, st;
 
 	if (stat(DEVNODE_CONTROL, &control) < 0)
 		return;
-	for (int fd = 3; fd < 1024; fd++)
-		if (fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == control.st_rdev)
-			fcntl(fd, F_SETFD, FD_CLOEXEC);
+	for (int fd = 3; fd < 1024; fd++) {
+		if (fstat(fd, &st) < 0 || !S_ISCHR(st.st_mode) || st.st_rdev != control.st_rdev)
+			continue;
+		fcntl(fd, F_SETFD, FD_CLOEXEC);
+		return;
+	}
 }
 
 static struct dm_task *create(int type)
