@@ -151,34 +151,58 @@ static int removed_meanwhile(struct error *err)
 	return 0;
 }
 
-static int collect_row(struct pool_rows *rows, struct thin_pool *pool, const struct record_entry *e,
-		       struct error *err)
-{
+/* What the pool knows of all its devices, asked once: to the kernel a question is not cheap. */
+struct pool_devices {
+	struct thin_pool *pool;
 	struct thin_pool_status status;
-	struct thin_device device;
+	struct thin_device *items; /* owned, ascending */
+	size_t n;
+};
+
+static void pool_devices_release(struct pool_devices *d)
+{
+	free(d->items);
+}
+
+static int by_id(const void *key, const void *item)
+{
+	uint32_t id = *(const uint32_t *)key, other = ((const struct thin_device *)item)->id;
+
+	return id < other ? -1 : id > other;
+}
+
+static int collect_row(struct pool_rows *rows, const struct pool_devices *devices,
+		       const struct record_entry *e, struct error *err)
+{
+	const struct thin_device *device = NULL;
 	uint64_t mapped_bytes, exclusive;
 
-	if (thin_pool_status(pool, &status, err) < 0)
-		return -1;
-	if (thin_pool_device(pool, e->thin_id, &device, err) < 0)
-		return removed_meanwhile(err);
-	mapped_bytes = device.mapped_blocks * status.block_bytes;
+	if (devices->n)
+		device = bsearch(&e->thin_id, devices->items, devices->n, sizeof(*device), by_id);
+	if (!device) /* as removed_meanwhile() */
+		return 0;
+	mapped_bytes = device->mapped_blocks * devices->status.block_bytes;
 	if (e->kind == RECORD_LAYER) {
 		add_layer(rows, e, mapped_bytes);
 		return 0;
 	}
-	if (thin_pool_exclusive(pool, &e->thin_id, 1, &exclusive, err) < 0)
+	if (thin_pool_exclusive(devices->pool, &e->thin_id, 1, &exclusive, err) < 0)
 		return removed_meanwhile(err);
-	add_container(rows, e, mapped_bytes, exclusive * status.block_bytes);
+	add_container(rows, e, mapped_bytes, exclusive * devices->status.block_bytes);
 	return 0;
 }
 
 static int collect_rows(struct snapshots *snapshots, struct pool_rows *ret, struct error *err)
 {
 	const struct record *r = snapshots_record(snapshots);
+	cleanup(pool_devices_release) struct pool_devices devices = {
+		.pool = snapshots_pool(snapshots)};
 
 	ret->layers = xcalloc(r->n + 1, sizeof(*ret->layers));
 	ret->containers = xcalloc(r->n + 1, sizeof(*ret->containers));
+	if (thin_pool_status(devices.pool, &devices.status, err) < 0
+	    || thin_pool_devices(devices.pool, &devices.items, &devices.n, err) < 0)
+		return -1;
 	for (size_t i = 0; i < r->n; i++) {
 		const struct record_entry *e = &r->entries[i];
 
@@ -187,7 +211,7 @@ static int collect_rows(struct snapshots *snapshots, struct pool_rows *ret, stru
 		    || (e->kind == RECORD_CONTAINER && e->state != RECORD_READY)
 		    || (e->kind == RECORD_LAYER && e->chain_id.algorithm == DIGEST_NONE))
 			continue;
-		if (collect_row(ret, snapshots_pool(snapshots), e, err) < 0)
+		if (collect_row(ret, &devices, e, err) < 0)
 			return -1;
 	}
 	return 0;
