@@ -14,10 +14,11 @@
 #include "tests/support/cmocka.h"
 #include "tests/support/fake_lvm.h"
 #include "tests/support/lab.h"
+#include "tests/support/lab_lvm.h"
 #include "tests/support/scratch.h"
 
-#define NAME "vg--one-pool"
-#define UUID "LVM-nB6KJgx5QmUydiSb02zYuLNkfpX5b9llLWFPEfHl45pX3Dh6TtAueTQg4owrvdGl-tpool"
+#define NAME LAB_LVM_NAME
+#define UUID LAB_LVM_UUID
 #define FIND                                                                                       \
 	"lvs --reportformat json --units b --nosuffix -o vg_name,lv_name,vg_uuid,lv_uuid,segtype," \
 	"lv_active,lv_size,lv_metadata_size,chunk_size,transaction_id,thin_count,zero,"            \
@@ -25,7 +26,7 @@
 	"vg_uuid=\"nB6KJg-x5Qm-Uydi-Sb02-zYuL-Nkfp-X5b9ll\" && "                                   \
 	"lv_uuid=\"LWFPEf-Hl45-pX3D-h6Tt-AueT-Qg4o-wrvdGl\"\n"
 
-enum { META_BYTES = 4 << 20, DATA_BYTES = 16 << 20, BLOCK_SECTORS = 128, EXTENT = 4 << 20 };
+enum { EXTENT = 4 << 20 };
 
 static struct error err;
 static struct thin_place place = {.kind = THIN_PLACE_LVM,
@@ -50,46 +51,21 @@ static void assert_calls(const char *want)
 	assert_string_equal(calls, want);
 }
 
-/* --- a device ---------------------------------------------------------------------------------- */
-
-struct device {
-	char *meta, *data;
-};
-
-static void device_make(struct device *d)
-{
-	cleanup_free char *params = NULL;
-	struct devmap_target target = {.length = DATA_BYTES / 512, .type = "thin-pool"};
-
-	d->meta = lab_loop_new(META_BYTES);
-	d->data = lab_loop_new(DATA_BYTES);
-	params = xasprintf("%s %s %d 0", d->meta, d->data, BLOCK_SECTORS);
-	target.params = params;
-	assert_ok(devmap_create(NAME, UUID, &target, 1, 0, &err), &err);
-}
-
-static void device_free(struct device *d)
-{
-	assert_ok(devmap_remove(UUID, 0, &err), &err);
-	lab_loop_free(d->meta);
-	lab_loop_free(d->data);
-}
-
 static void a_pool_is_found_by_uuid_and_target(void **state)
 {
 	static const struct devmap_target other = {0, 8, "error", ""};
 	struct devmap_info info;
-	struct device d;
+	struct lab_lvm d;
 
 	(void)state;
 	lab_need("thin-pool");
 	assert_ok(kernel_lvm_find(&place, &info, &err), &err);
 	assert_false(info.exists);
-	device_make(&d);
+	lab_lvm_make(&d);
 	assert_ok(kernel_lvm_find(&place, &info, &err), &err);
 	assert_true(info.exists && info.live && !info.suspended);
 	assert_string_equal(info.name, NAME);
-	device_free(&d);
+	lab_lvm_free(&d);
 	assert_ok(devmap_create(NAME, UUID, &other, 1, 0, &err), &err);
 	assert_int_equal(kernel_lvm_find(&place, &info, &err), -1);
 	assert_error(&err, ERR_INCONSISTENT, NAME " is no thin pool but \"error\"");
@@ -99,14 +75,14 @@ static void a_pool_is_found_by_uuid_and_target(void **state)
 
 static void an_active_pool_is_left_to_itself(void **state)
 {
-	struct device d;
+	struct lab_lvm d;
 
 	lab_need("thin-pool");
-	device_make(&d);
+	lab_lvm_make(&d);
 	assert_ok(kernel_lvm_activate(*state, &place, &err), &err);
 	assert_calls("");
 	assert_false(scratch_exists("activated"));
-	device_free(&d);
+	lab_lvm_free(&d);
 }
 
 static void an_inactive_pool_is_activated_by_lvm(void **state)
@@ -120,15 +96,15 @@ static void an_inactive_pool_is_activated_by_lvm(void **state)
 /* A killed lvextend leaves it so, perhaps with tables that only LVM knows the order of. */
 static void a_suspended_pool_is_refreshed_by_lvm(void **state)
 {
-	struct device d;
+	struct lab_lvm d;
 
 	lab_need("thin-pool");
-	device_make(&d);
+	lab_lvm_make(&d);
 	assert_ok(devmap_suspend(UUID, 0, &err), &err);
 	assert_ok(kernel_lvm_activate(*state, &place, &err), &err);
 	assert_calls(FIND "lvchange -y --refresh vg-one/pool\n");
 	assert_ok(devmap_resume(UUID, &err), &err);
-	device_free(&d);
+	lab_lvm_free(&d);
 }
 
 static void a_pool_that_lvm_does_not_have_is_not_found(void **state)
@@ -142,54 +118,54 @@ static void a_pool_that_lvm_does_not_have_is_not_found(void **state)
 
 static void ours_is_deactivated_by_lvm(void **state)
 {
-	struct device d;
+	struct lab_lvm d;
 
 	lab_need("thin-pool");
 	assert_ok(kernel_lvm_deactivate(*state, &place, &err), &err);
 	assert_calls(""); /* it is not active */
-	device_make(&d);
+	lab_lvm_make(&d);
 	assert_ok(kernel_lvm_deactivate(*state, &place, &err), &err);
 	assert_calls(FIND "lvchange -y --activate n vg-one/pool\n");
-	device_free(&d);
+	lab_lvm_free(&d);
 }
 
 static void an_adopted_one_only_when_we_activated_it_in_this_boot(void **state)
 {
-	struct device d;
+	struct lab_lvm d;
 
 	lab_need("thin-pool");
 	place.adopted = true;
-	device_make(&d);
+	lab_lvm_make(&d);
 	assert_ok(kernel_lvm_deactivate(*state, &place, &err), &err);
 	assert_calls("");
 	scratch_write("activated", "another boot\n");
 	assert_ok(kernel_lvm_deactivate(*state, &place, &err), &err);
 	assert_calls("");
-	device_free(&d);
+	lab_lvm_free(&d);
 
 	assert_ok(kernel_lvm_activate(*state, &place, &err), &err);
 	free(fake_lvm_calls());
-	device_make(&d);
+	lab_lvm_make(&d);
 	assert_ok(kernel_lvm_deactivate(*state, &place, &err), &err);
 	assert_calls(FIND "lvchange -y --activate n vg-one/pool\n");
 	assert_false(scratch_exists("activated"));
-	device_free(&d);
+	lab_lvm_free(&d);
 }
 
 static void one_that_is_open_stays(void **state)
 {
-	struct device d;
+	struct lab_lvm d;
 	FILE *f;
 
 	lab_need("thin-pool");
-	device_make(&d);
+	lab_lvm_make(&d);
 	f = fopen("/dev/mapper/" NAME, "re");
 	assert_non_null(f);
 	assert_int_equal(kernel_lvm_deactivate(*state, &place, &err), -1);
 	assert_error(&err, ERR_BUSY, NAME " is in use");
 	assert_calls("");
 	fclose(f);
-	device_free(&d);
+	lab_lvm_free(&d);
 }
 
 /* --- growing: of a pool of 75 extents and metadata of one, 178 free ------------------------------- */

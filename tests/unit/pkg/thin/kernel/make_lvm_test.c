@@ -5,16 +5,20 @@
  */
 #include "pkg/thin/kernel/make_lvm.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "pkg/base/alloc.h"
+#include "pkg/base/buffer.h"
 #include "pkg/base/cleanup.h"
 #include "pkg/thin/kernel/devmap.h"
+#include "pkg/thin/kernel/status.h"
 #include "tests/support/cmocka.h"
 #include "tests/support/fake_lvm.h"
 #include "tests/support/lab.h"
+#include "tests/support/lab_lvm.h"
 #include "tests/support/replace.h"
 #include "tests/support/scratch.h"
 
@@ -389,6 +393,133 @@ static void what_lvm_uses_is_not_adopted(void **state)
 	refuse_adopting("\"pool\"", "\"pool\"", ERR_NOT_FOUND, "LVM has no volume vg-one/pool");
 }
 
+/* --- adopting: a real device, of which the fake LVM says that it is active -------------------------- */
+
+static void message(const char *text)
+{
+	struct error err = {0};
+
+	assert_ok(devmap_message(LAB_LVM_UUID, &err, "%s", text), &err);
+}
+
+static void look_at_pool(struct kernel_pool_status *ret)
+{
+	cleanup_free char *type = NULL, *params = NULL;
+	struct error err = {0};
+
+	assert_ok(devmap_status(LAB_LVM_UUID, true, &type, &params, &err), &err);
+	assert_ok(kernel_pool_status_parse(params, ret, &err), &err);
+}
+
+static int adopt(struct error *err)
+{
+	struct thin_lvm_params p = {.uuid = {1, 2, 3},
+				    .vg = "vg-one",
+				    .lv = "pool",
+				    .no_zero = true};
+
+	free(fake_lvm_calls());
+	return thin_lvm_adopt(folder, &p, err);
+}
+
+static void assert_changes(const char *want)
+{
+	cleanup_free char *calls = fake_lvm_calls();
+	cleanup_buffer struct buffer changes = {0};
+
+	for (char *line = strtok(calls, "\n"); line; line = strtok(NULL, "\n"))
+		if (strncmp(line, "lvs ", 4) != 0)
+			buffer_printf(&changes, "%s\n", line);
+	assert_string_equal(changes.len ? (char *)changes.data : "", want);
+}
+
+/* Others use such pools, and say nothing of it to LVM. */
+static void what_others_use_is_not_adopted_and_not_changed(void **state)
+{
+	struct kernel_pool_status st;
+	struct error err = {0};
+	struct lab_lvm d;
+
+	(void)state;
+	lab_need("thin-pool");
+	fail_at(0, 0);
+	scratch_write("volume", "");
+	lab_lvm_make(&d);
+	message("create_thin 7");
+	assert_int_equal(adopt(&err), -1);
+	assert_error(&err, ERR_BUSY, "vg-one/pool: somebody uses it: it has 1 thin devices");
+	take_back();
+	assert_int_equal(unlink("pool/place.json"), 0);
+	message("set_transaction_id 0 5");
+	assert_int_equal(adopt(&err), -1);
+	assert_error(&err, ERR_BUSY, "its transaction id is 5");
+	take_back();
+	assert_changes("");
+	look_at_pool(&st);
+	assert_int_equal(st.transaction_id, 5);
+	message("delete 7"); /* it is still there */
+	lab_lvm_free(&d);
+}
+
+static void adopted_proved_and_given_back_as_it_was(void **state)
+{
+	cleanup(thin_place_release) struct thin_place place = {0};
+	struct kernel_pool_status st;
+	struct error err = {0};
+	struct lab_lvm d;
+
+	(void)state;
+	lab_need("thin-pool");
+	fail_at(0, 0);
+	scratch_write("volume", "");
+	lab_lvm_make(&d);
+	assert_ok(adopt(&err), &err);
+	assert_changes("lvchange -y --errorwhenfull y vg-one/pool\n"
+		       "lvchange -y --zero n vg-one/pool\n");
+	assert_ok(thin_place_load(folder, &place, &err), &err);
+	assert_true(place.adopted && place.was_queueing && place.was_zeroing && place.no_zero);
+	assert_null(place.data_device);
+	assert_string_equal(place.lvm_uuid, LAB_LVM_UUID);
+
+	assert_ok(thin_lvm_prove(folder, &err), &err);
+	assert_changes("lvchange -y --activate n vg-one/pool\n"
+		       "lvchange -y --activate y vg-one/pool\n");
+
+	message("create_thin 0");
+	message("create_thin 1");
+	message("create_snap 9 1");
+	message("set_transaction_id 0 4");
+	assert_ok(thin_lvm_end(folder, &place, &err), &err);
+	assert_changes(""); /* the fake one still says that it is as it was */
+	look_at_pool(&st);
+	assert_int_equal(st.transaction_id, 0);
+	assert_int_equal(devmap_message(LAB_LVM_UUID, &err, "delete 9"), -1);
+	assert_int_equal(err.sys, ENODATA);
+	assert_ok(thin_lvm_end(folder, &place, &err), &err);
+	lab_lvm_free(&d);
+}
+
+static void one_that_is_open_is_not_taken_from_who_has_it_open(void **state)
+{
+	struct error err = {0};
+	struct lab_lvm d;
+	FILE *f;
+
+	(void)state;
+	lab_need("thin-pool");
+	fail_at(0, 0);
+	scratch_write("volume", "");
+	lab_lvm_make(&d);
+	assert_ok(adopt(&err), &err);
+	free(fake_lvm_calls());
+	f = fopen("/dev/mapper/" LAB_LVM_NAME, "re");
+	assert_non_null(f);
+	assert_ok(thin_lvm_prove(folder, &err), &err);
+	assert_changes("");
+	fclose(f);
+	lab_lvm_free(&d);
+}
+
 static void the_policy_is_told_with_present_names(void **state)
 {
 	struct thin_place place = {.vg = (char[]){"old"},
@@ -426,6 +557,9 @@ int main(void)
 		TEST(a_finished_pool_goes_with_its_group_and_disk),
 		TEST(a_group_that_others_use_stays),
 		TEST(what_lvm_uses_is_not_adopted),
+		TEST(what_others_use_is_not_adopted_and_not_changed),
+		TEST(adopted_proved_and_given_back_as_it_was),
+		TEST(one_that_is_open_is_not_taken_from_who_has_it_open),
 		TEST(the_policy_is_told_with_present_names),
 	};
 
