@@ -10,7 +10,7 @@ cd "$TOP"
 for source in $(grep -rl --include='*_test.c' '"tests/support/lab.h"' tests/unit | sort); do
     test=build/$flavour/${source%.c}
     SECONDS=0
-    if ! timeout 120 "$test" >"$WORK/output" 2>&1 || grep -q '^\[  SKIPPED \]' "$WORK/output"; then
+    if ! timeout 600 "$test" >"$WORK/output" 2>&1 || grep -q '^\[  SKIPPED \]' "$WORK/output"; then
         cat "$WORK/output"
         fail "$test"
     fi

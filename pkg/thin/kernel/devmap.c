@@ -228,9 +228,11 @@ int devmap_make_node(const struct devmap_info *device, struct error *err)
 		return 0;
 	if (err->sys == EPERM || err->sys == EACCES)
 		err->kind = ERR_UNSUPPORTED;
-	return error_wrap(err, "%s",
-			  devtask_has_udev() ? "udevd has not made the node"
-					     : "there is no udevd that makes nodes");
+	return error_wrap(
+		err, "%s",
+		devtask_has_udev()
+			? "udevd has not made the node (restart it)"
+			: "no udevd makes nodes here, so this process must be allowed to");
 }
 
 int devmap_create(const char *name, const char *uuid, const struct devmap_target *targets, size_t n,

@@ -192,7 +192,7 @@ static void go_on_without_udev(const char *why)
 {
 	process.udev = false;
 	dm_udev_set_sync_support(0);
-	log_warning("%s: going on without it (DM_DISABLE_UDEV=1 does not wait)", why);
+	log_warning("%s: going on without it; restart it, or set DM_DISABLE_UDEV=1", why);
 }
 
 /*
