@@ -142,13 +142,10 @@ static int ask_in_peace(struct tk_pool *p, question_fn *question, void *arg, str
 	return question(h.reader, arg, err);
 }
 
-/* What was written until now is in the next commit: asking for the status makes it. */
-static int ask(struct thin_pool *pool, question_fn *question, void *arg, struct error *err)
+/* 0, 1 = it changes all the time, -1. */
+static int ask_in_passing(struct tk_pool *p, question_fn *question, void *arg, struct error *err)
 {
-	struct tk_pool *p = tk_pool_of(pool);
-	cleanup_free char *type = NULL, *params = NULL;
-
-	if (devmap_status(p->device.uuid, true, &type, &params, err) < 0 || have_reader(p, err) < 0)
+	if (have_reader(p, err) < 0)
 		return error_wrap(err, "metadata of %s", p->device.name);
 	if (question(p->reader, arg, err) == 0)
 		return 0;
@@ -156,6 +153,23 @@ static int ask(struct thin_pool *pool, question_fn *question, void *arg, struct 
 		return -1;
 	log_debug("%s; a metadata snapshot is taken", err->cause);
 	error_clear(err);
+	return 1;
+}
+
+/* What was written until now is in the next commit: asking for the status makes it. */
+static int ask(struct thin_pool *pool, question_fn *question, void *arg, struct error *err)
+{
+	struct tk_pool *p = tk_pool_of(pool);
+	cleanup_free char *type = NULL, *params = NULL;
+	int status = 1;
+
+	if (devmap_status(p->device.uuid, true, &type, &params, err) < 0)
+		return error_wrap(err, "metadata of %s", p->device.name);
+	if (!p->restless)
+		status = ask_in_passing(p, question, arg, err);
+	if (status <= 0)
+		return status;
+	p->restless = true;
 	return ask_in_peace(p, question, arg, err);
 }
 

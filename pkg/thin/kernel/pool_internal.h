@@ -35,6 +35,7 @@ struct tk_pool {
 	uint64_t ioctls_before;	  /* of this process, at the session's start */
 	struct tk_opened *opened; /* its volumes, see opened.c */
 	struct thin_pool *reader; /* of its metadata, see held.c; NULL: not yet needed */
+	bool restless;		  /* its metadata changes too fast to be read without more ado */
 };
 
 static inline struct tk_pool *tk_pool_of(struct thin_pool *pool)

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "pkg/base/alloc.h"
 #include "pkg/base/cleanup.h"
 #include "pkg/thin/file/engine.h"
 #include "pkg/thin/kernel/pool_internal.h"
@@ -198,6 +199,129 @@ static void a_reader_sees_one_commit_whoever_else_writes(void **state)
 	assert_true(looks > 3);
 }
 
+/* --- by a metadata snapshot ------------------------------------------------------------------- */
+
+static uint64_t held_root(struct thin_pool *pool)
+{
+	struct thin_pool_status status;
+
+	assert_ok(thin_pool_status(pool, &status, &err), &err);
+	return status.held_root;
+}
+
+/* Every question, as it is asked of a pool that changes all the time. */
+static void expect_the_same_in_peace(struct thin_pool *pool)
+{
+	cleanup_free struct thin_device *list = NULL;
+	cleanup_free struct thin_diff_range *ranges = NULL;
+	size_t n;
+
+	tk_pool_of(pool)->restless = true;
+	assert_int_equal(mapped(pool, 1), 5);
+	assert_int_equal(mapped(pool, 2), 7);
+	assert_int_equal(exclusive(pool, 1), 1);
+	assert_int_equal(exclusive(pool, 2), 3);
+	assert_ok(thin_pool_devices(pool, &list, &n, &err), &err);
+	assert_int_equal(n, 3);
+	assert_ok(thin_pool_diff(pool, 1, 2, &ranges, &n, &err), &err);
+	assert_int_equal(n, 2);
+	assert_int_equal(held_root(pool), 0);
+}
+
+static void a_pool_that_never_rests_is_asked_by_a_metadata_snapshot(void **state)
+{
+	struct thin_pool *pool;
+	struct thin_device d;
+
+	(void)state;
+	lab_need("thin-pool");
+	pool = session(THIN_WRITE);
+	assert_ok(thin_pool_create_snap(pool, 2, 1, &err), &err);
+	write_blocks(pool, 2, 4, 3);
+	expect_the_same_in_peace(pool);
+	assert_int_equal(thin_pool_device(pool, 8, &d, &err), -1);
+	assert_error(&err, ERR_NOT_FOUND, "8");
+	error_clear(&err);
+	thin_pool_close(pool);
+}
+
+static void mark(const char *text)
+{
+	cleanup_free char *path = xasprintf("%s/held", dir);
+
+	scratch_write(path, text);
+}
+
+static void one_that_a_killed_command_left_goes(void **state)
+{
+	struct thin_pool *pool;
+
+	(void)state;
+	lab_need("thin-pool");
+	pool = session(THIN_WRITE);
+	assert_ok(thin_pool_create_snap(pool, 2, 1, &err), &err);
+	write_blocks(pool, 2, 4, 3);
+	mark("ours\n");
+	assert_ok(thin_pool_reserve_metadata_snap(pool, &err), &err);
+	assert_true(held_root(pool) != 0);
+	expect_the_same_in_peace(pool);
+	thin_pool_close(pool);
+}
+
+static void one_of_another_program_stays_and_is_told(void **state)
+{
+	struct thin_pool *pool;
+	struct thin_device d;
+
+	(void)state;
+	lab_need("thin-pool");
+	pool = session(THIN_WRITE);
+	mark("");
+	assert_ok(thin_pool_reserve_metadata_snap(pool, &err), &err);
+	assert_int_equal(mapped(pool, 1), 5);
+	tk_pool_of(pool)->restless = true;
+	assert_int_equal(thin_pool_device(pool, 1, &d, &err), -1);
+	assert_error(&err, ERR_BUSY, "another program");
+	error_clear(&err);
+	assert_true(held_root(pool) != 0);
+	assert_int_equal(thin_pool_reserve_metadata_snap(pool, &err), -1);
+	assert_error(&err, ERR_BUSY, "reserve_metadata_snap");
+	error_clear(&err);
+	assert_ok(thin_pool_release_metadata_snap(pool, &err), &err);
+	assert_int_equal(thin_pool_release_metadata_snap(pool, &err), -1);
+	assert_error(&err, ERR_NOT_FOUND, "release_metadata_snap");
+	error_clear(&err);
+	assert_int_equal(mapped(pool, 1), 5);
+	thin_pool_close(pool);
+}
+
+static void a_volume_tells_what_of_it_is_mapped(void **state)
+{
+	uint64_t at = 0, len = 0;
+	struct thin_volume *v;
+	struct thin_pool *pool;
+
+	(void)state;
+	lab_need("thin-pool");
+	pool = session(THIN_WRITE);
+	write_blocks(pool, 1, 20, 3);
+	write_blocks(pool, 1, SIZE / BLOCK - 1, 1);
+	assert_ok(thin_pool_open_volume(pool, 1, SIZE, false, &v, &err), &err);
+	assert_ok(thin_volume_next_mapped(v, 0, &at, &len, &err), &err);
+	assert_int_equal(at, 0);
+	assert_int_equal(len, 5 * BLOCK);
+	assert_ok(thin_volume_next_mapped(v, at + len, &at, &len, &err), &err);
+	assert_int_equal(at, 20 * BLOCK);
+	assert_int_equal(len, 3 * BLOCK);
+	assert_ok(thin_volume_next_mapped(v, at + len, &at, &len, &err), &err);
+	assert_int_equal(at, SIZE - BLOCK);
+	assert_int_equal(len, BLOCK);
+	assert_int_equal(thin_volume_next_mapped(v, SIZE - 1, &at, &len, &err), 0);
+	assert_int_equal(len, 1);
+	thin_volume_close(v);
+	thin_pool_close(pool);
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -207,6 +331,10 @@ int main(void)
 		CASE(all_are_listed_and_counted),
 		CASE(differences_are_those_of_the_mappings),
 		CASE(a_reader_sees_one_commit_whoever_else_writes),
+		CASE(a_pool_that_never_rests_is_asked_by_a_metadata_snapshot),
+		CASE(one_that_a_killed_command_left_goes),
+		CASE(one_of_another_program_stays_and_is_told),
+		CASE(a_volume_tells_what_of_it_is_mapped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
