@@ -236,7 +236,10 @@ static void measure(const char *what, struct file_volume *v, struct ext4_tree *t
 int main(int argc, char **argv)
 {
 	unsigned files = argc == 3 ? (unsigned)strtoul(argv[1], NULL, 10) : 0;
-	struct file_volume v = {.volume = {&file_ops, VOLUME_BYTES, 64 * 1024, true}};
+	struct file_volume v = {.volume = {.ops = &file_ops,
+					   .size_bytes = VOLUME_BYTES,
+					   .block_bytes = 64 * 1024,
+					   .writable = true}};
 	struct ext4_base_params params = {0};
 	struct ext4_tree *tree = ext4_tree_new(), *fresh = ext4_tree_new();
 	struct error err = {0};

@@ -13,65 +13,10 @@
 #include "pkg/thin/volume.h"
 #include "tests/support/cmocka.h"
 #include "tests/support/lab.h"
+#include "tests/support/lab_pool.h"
 #include "tests/support/scratch.h"
 
-enum { BLOCK = 64 << 10, SIZE = 64 * BLOCK };
-
 static struct error err;
-static const char *dir;
-
-static struct thin_pool *session(enum thin_mode mode)
-{
-	struct thin_open how = {.engine = THIN_ENGINE_KERNEL,
-				.mode = mode,
-				.verb = "test",
-				.lock_timeout_ms = 20000};
-	struct thin_pool *pool;
-
-	assert_ok(thin_open(dir, &how, &pool, &err), &err);
-	return pool;
-}
-
-static void write_blocks(struct thin_pool *pool, uint32_t id, uint64_t first, uint64_t n)
-{
-	cleanup(thin_volume_close_ptr) struct thin_volume *v = NULL;
-	char block[BLOCK];
-
-	assert_ok(thin_pool_open_volume(pool, id, SIZE, true, &v, &err), &err);
-	memset(block, (int)id + 1, sizeof(block));
-	for (uint64_t i = first; i < first + n; i++)
-		assert_ok(thin_volume_write(v, block, sizeof(block), i * BLOCK, &err), &err);
-}
-
-static int set_up(void **state)
-{
-	struct thin_file_params params = {.data_bytes = 64 << 20,
-					  .block_bytes = BLOCK,
-					  .uuid = {0x4e, 0x1d}};
-	struct thin_pool *pool;
-
-	if (scratch_set_up(state) < 0)
-		return -1;
-	dir = *state;
-	if (lab_may_skip())
-		return 0;
-	assert_ok(thin_file_create(dir, &params, &err), &err);
-	pool = session(THIN_WRITE);
-	assert_ok(thin_pool_create_thin(pool, 0, &err), &err);
-	write_blocks(pool, 0, 0, 1);
-	assert_ok(thin_pool_create_thin(pool, 1, &err), &err);
-	write_blocks(pool, 1, 0, 5);
-	assert_ok(thin_pool_commit(pool, 1, &err), &err);
-	thin_pool_close(pool);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	if (!lab_may_skip())
-		assert_ok(thin_kernel_deactivate(dir, 20000, &err), &err);
-	return scratch_tear_down(state);
-}
 
 static uint64_t mapped(struct thin_pool *pool, uint32_t id)
 {
@@ -96,11 +41,11 @@ static void what_was_written_just_now_is_counted(void **state)
 
 	(void)state;
 	lab_need("thin-pool");
-	pool = session(THIN_WRITE);
+	pool = lab_pool_open(THIN_WRITE);
 	assert_int_equal(mapped(pool, 1), 5);
 	assert_ok(thin_pool_create_snap(pool, 2, 1, &err), &err);
 	assert_int_equal(exclusive(pool, 2), 0);
-	write_blocks(pool, 2, 4, 3);
+	lab_pool_write(pool, 2, 4, 3);
 	assert_int_equal(mapped(pool, 2), 7);
 	assert_int_equal(exclusive(pool, 2), 3);
 	assert_int_equal(exclusive(pool, 1), 1);
@@ -118,7 +63,7 @@ static void all_are_listed_and_counted(void **state)
 
 	(void)state;
 	lab_need("thin-pool");
-	pool = session(THIN_WRITE);
+	pool = lab_pool_open(THIN_WRITE);
 	assert_ok(thin_pool_create_snap(pool, 3, 1, &err), &err);
 	assert_ok(thin_pool_create_thin(pool, 70, &err), &err);
 	assert_ok(thin_pool_create_thin(pool, 8, &err), &err);
@@ -143,9 +88,9 @@ static void differences_are_those_of_the_mappings(void **state)
 
 	(void)state;
 	lab_need("thin-pool");
-	pool = session(THIN_WRITE);
+	pool = lab_pool_open(THIN_WRITE);
 	assert_ok(thin_pool_create_snap(pool, 2, 1, &err), &err);
-	write_blocks(pool, 2, 4, 3);
+	lab_pool_write(pool, 2, 4, 3);
 	assert_ok(thin_pool_diff(pool, 1, 2, &ranges, &n, &err), &err);
 	assert_int_equal(n, 2);
 	assert_int_equal(ranges[0].first_block, 4);
@@ -165,10 +110,10 @@ static pid_t change_all_the_time(void)
 	if (pid != 0)
 		return pid;
 	for (unsigned k = 0; k < 25; k++) {
-		struct thin_pool *pool = session(THIN_WRITE);
+		struct thin_pool *pool = lab_pool_open(THIN_WRITE);
 
 		assert_ok(thin_pool_create_snap(pool, 9, 1, &err), &err);
-		write_blocks(pool, 9, 2, 6);
+		lab_pool_write(pool, 9, 2, 6);
 		assert_ok(thin_pool_delete(pool, 9, &err), &err);
 		assert_ok(thin_pool_commit(pool, k + 2, &err), &err);
 		thin_pool_close(pool);
@@ -186,7 +131,7 @@ static void a_reader_sees_one_commit_whoever_else_writes(void **state)
 	lab_need("thin-pool");
 	pid = change_all_the_time();
 	do {
-		struct thin_pool *pool = session(THIN_READ);
+		struct thin_pool *pool = lab_pool_open(THIN_READ);
 		uint64_t own = exclusive(pool, 1);
 
 		assert_int_equal(mapped(pool, 1), 5);
@@ -235,9 +180,9 @@ static void a_pool_that_never_rests_is_asked_by_a_metadata_snapshot(void **state
 
 	(void)state;
 	lab_need("thin-pool");
-	pool = session(THIN_WRITE);
+	pool = lab_pool_open(THIN_WRITE);
 	assert_ok(thin_pool_create_snap(pool, 2, 1, &err), &err);
-	write_blocks(pool, 2, 4, 3);
+	lab_pool_write(pool, 2, 4, 3);
 	expect_the_same_in_peace(pool);
 	assert_int_equal(thin_pool_device(pool, 8, &d, &err), -1);
 	assert_error(&err, ERR_NOT_FOUND, "8");
@@ -247,7 +192,7 @@ static void a_pool_that_never_rests_is_asked_by_a_metadata_snapshot(void **state
 
 static void mark(const char *text)
 {
-	cleanup_free char *path = xasprintf("%s/held", dir);
+	cleanup_free char *path = xasprintf("%s/held", lab_pool_dir());
 
 	scratch_write(path, text);
 }
@@ -258,9 +203,9 @@ static void one_that_a_killed_command_left_goes(void **state)
 
 	(void)state;
 	lab_need("thin-pool");
-	pool = session(THIN_WRITE);
+	pool = lab_pool_open(THIN_WRITE);
 	assert_ok(thin_pool_create_snap(pool, 2, 1, &err), &err);
-	write_blocks(pool, 2, 4, 3);
+	lab_pool_write(pool, 2, 4, 3);
 	mark("ours\n");
 	assert_ok(thin_pool_reserve_metadata_snap(pool, &err), &err);
 	assert_true(held_root(pool) != 0);
@@ -275,7 +220,7 @@ static void one_of_another_program_stays_and_is_told(void **state)
 
 	(void)state;
 	lab_need("thin-pool");
-	pool = session(THIN_WRITE);
+	pool = lab_pool_open(THIN_WRITE);
 	mark("");
 	assert_ok(thin_pool_reserve_metadata_snap(pool, &err), &err);
 	assert_int_equal(mapped(pool, 1), 5);
@@ -303,26 +248,26 @@ static void a_volume_tells_what_of_it_is_mapped(void **state)
 
 	(void)state;
 	lab_need("thin-pool");
-	pool = session(THIN_WRITE);
-	write_blocks(pool, 1, 20, 3);
-	write_blocks(pool, 1, SIZE / BLOCK - 1, 1);
-	assert_ok(thin_pool_open_volume(pool, 1, SIZE, false, &v, &err), &err);
+	pool = lab_pool_open(THIN_WRITE);
+	lab_pool_write(pool, 1, 20, 3);
+	lab_pool_write(pool, 1, LAB_SIZE / LAB_BLOCK - 1, 1);
+	assert_ok(thin_pool_open_volume(pool, 1, LAB_SIZE, false, &v, &err), &err);
 	assert_ok(thin_volume_next_mapped(v, 0, &at, &len, &err), &err);
 	assert_int_equal(at, 0);
-	assert_int_equal(len, 5 * BLOCK);
+	assert_int_equal(len, 5 * LAB_BLOCK);
 	assert_ok(thin_volume_next_mapped(v, at + len, &at, &len, &err), &err);
-	assert_int_equal(at, 20 * BLOCK);
-	assert_int_equal(len, 3 * BLOCK);
+	assert_int_equal(at, 20 * LAB_BLOCK);
+	assert_int_equal(len, 3 * LAB_BLOCK);
 	assert_ok(thin_volume_next_mapped(v, at + len, &at, &len, &err), &err);
-	assert_int_equal(at, SIZE - BLOCK);
-	assert_int_equal(len, BLOCK);
-	assert_int_equal(thin_volume_next_mapped(v, SIZE - 1, &at, &len, &err), 0);
+	assert_int_equal(at, LAB_SIZE - LAB_BLOCK);
+	assert_int_equal(len, LAB_BLOCK);
+	assert_int_equal(thin_volume_next_mapped(v, LAB_SIZE - 1, &at, &len, &err), 0);
 	assert_int_equal(len, 1);
 	thin_volume_close(v);
 	thin_pool_close(pool);
 }
 
-#define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define CASE(test) cmocka_unit_test_setup_teardown(test, lab_pool_set_up, lab_pool_tear_down)
 
 int main(void)
 {

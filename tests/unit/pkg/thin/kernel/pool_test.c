@@ -13,69 +13,9 @@
 #include "pkg/thin/volume.h"
 #include "tests/support/cmocka.h"
 #include "tests/support/lab.h"
-#include "tests/support/scratch.h"
-
-enum { BLOCK = 64 << 10, SIZE = 16 * BLOCK };
+#include "tests/support/lab_pool.h"
 
 static struct error err;
-static const char *dir;
-
-static int try_session(enum thin_mode mode, unsigned timeout_ms, struct thin_pool **ret)
-{
-	struct thin_open how = {.engine = THIN_ENGINE_KERNEL,
-				.mode = mode,
-				.verb = "test",
-				.lock_timeout_ms = timeout_ms};
-
-	return thin_open(dir, &how, ret, &err);
-}
-
-static struct thin_pool *session(enum thin_mode mode)
-{
-	struct thin_pool *pool;
-
-	assert_ok(try_session(mode, 20000, &pool), &err);
-	return pool;
-}
-
-static void write_block(struct thin_pool *pool, uint32_t id, char text)
-{
-	cleanup(thin_volume_close_ptr) struct thin_volume *v = NULL;
-	char block[BLOCK];
-
-	memset(block, text, sizeof(block));
-	assert_ok(thin_pool_open_volume(pool, id, SIZE, true, &v, &err), &err);
-	assert_ok(thin_volume_write(v, block, sizeof(block), 0, &err), &err);
-}
-
-static int set_up(void **state)
-{
-	struct thin_file_params params = {.data_bytes = 64 << 20,
-					  .block_bytes = BLOCK,
-					  .uuid = {0x90, 0x01}};
-	struct thin_pool *pool;
-
-	if (scratch_set_up(state) < 0)
-		return -1;
-	dir = *state;
-	if (lab_may_skip())
-		return 0;
-	assert_ok(thin_file_create(dir, &params, &err), &err);
-	pool = session(THIN_WRITE);
-	assert_ok(thin_pool_create_thin(pool, 0, &err), &err);
-	write_block(pool, 0, '0');
-	assert_ok(thin_pool_create_thin(pool, 1, &err), &err);
-	assert_ok(thin_pool_commit(pool, 1, &err), &err);
-	thin_pool_close(pool);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	if (!lab_may_skip())
-		assert_ok(thin_kernel_deactivate(dir, 20000, &err), &err);
-	return scratch_tear_down(state);
-}
 
 /* --- the lock ----------------------------------------------------------------------------------- */
 
@@ -85,19 +25,19 @@ static void one_writes_and_others_read(void **state)
 
 	(void)state;
 	lab_need("thin-pool");
-	writer = session(THIN_WRITE);
-	reader = session(THIN_READ);
-	assert_int_equal(try_session(THIN_WRITE, 50, &other), -1);
+	writer = lab_pool_open(THIN_WRITE);
+	reader = lab_pool_open(THIN_READ);
+	assert_int_equal(lab_pool_try(THIN_WRITE, 50, &other, &err), -1);
 	assert_error(&err, ERR_BUSY, "(test)");
 	error_clear(&err);
-	assert_int_equal(try_session(THIN_STILL, 50, &other), -1);
+	assert_int_equal(lab_pool_try(THIN_STILL, 50, &other, &err), -1);
 	assert_error(&err, ERR_BUSY, "(test)");
 	error_clear(&err);
 	thin_pool_close(writer);
-	other = session(THIN_STILL);
+	other = lab_pool_open(THIN_STILL);
 	thin_pool_close(reader);
-	reader = session(THIN_STILL);
-	assert_int_equal(try_session(THIN_WRITE, 50, &writer), -1);
+	reader = lab_pool_open(THIN_STILL);
+	assert_int_equal(lab_pool_try(THIN_WRITE, 50, &writer, &err), -1);
 	assert_error(&err, ERR_BUSY, "in use");
 	error_clear(&err);
 	assert_int_equal(thin_pool_create_thin(other, 5, &err), -1);
@@ -114,10 +54,10 @@ static void a_paused_session_lets_others_write_and_sees_it(void **state)
 
 	(void)state;
 	lab_need("thin-pool");
-	a = session(THIN_WRITE);
+	a = lab_pool_open(THIN_WRITE);
 	assert_int_equal(thin_pool_claim(a, 9, &err), 0);
 	assert_int_equal(thin_pool_pause(a, &err), 0);
-	b = session(THIN_WRITE);
+	b = lab_pool_open(THIN_WRITE);
 	assert_true(thin_pool_is_claimed(b, 9));
 	assert_int_equal(thin_pool_claim(b, 9, &err), 1);
 	assert_false(thin_pool_is_claimed(a, 9));
@@ -132,7 +72,7 @@ static void a_paused_session_lets_others_write_and_sees_it(void **state)
 	assert_int_equal(id, 7);
 	assert_ok(thin_pool_commit(a, 8, &err), &err);
 	thin_pool_unclaim(a, 9);
-	b = session(THIN_READ);
+	b = lab_pool_open(THIN_READ);
 	assert_false(thin_pool_is_claimed(b, 9));
 	thin_pool_close(b);
 	thin_pool_close(a);
@@ -145,9 +85,9 @@ static void a_paused_session_finds_its_pool_active_again(void **state)
 
 	(void)state;
 	lab_need("thin-pool");
-	pool = session(THIN_WRITE);
+	pool = lab_pool_open(THIN_WRITE);
 	assert_int_equal(thin_pool_pause(pool, &err), 0);
-	assert_ok(thin_kernel_deactivate(dir, 1000, &err), &err);
+	assert_ok(thin_kernel_deactivate(lab_pool_dir(), 1000, &err), &err);
 	assert_ok(thin_pool_go_on(pool, &err), &err);
 	assert_ok(thin_pool_create_thin(pool, 5, &err), &err);
 	assert_ok(thin_pool_commit(pool, 2, &err), &err);
@@ -162,7 +102,7 @@ static void what_the_kernel_refuses_is_told_in_our_terms(void **state)
 
 	(void)state;
 	lab_need("thin-pool");
-	pool = session(THIN_WRITE);
+	pool = lab_pool_open(THIN_WRITE);
 	assert_int_equal(thin_pool_create_thin(pool, 1, &err), -1);
 	assert_error(&err, ERR_INCONSISTENT, "thin 1 exists");
 	assert_int_equal(thin_pool_create_snap(pool, 1, 0, &err), -1);
@@ -184,12 +124,12 @@ static void there_is_nothing_to_abort_but_what_is_known(void **state)
 
 	(void)state;
 	lab_need("thin-pool");
-	pool = session(THIN_WRITE);
+	pool = lab_pool_open(THIN_WRITE);
 	assert_false(thin_pool_is_atomic(pool));
 	assert_ok(thin_pool_create_snap(pool, 2, 1, &err), &err);
 	assert_ok(thin_pool_abort(pool, &err), &err);
 	thin_pool_close(pool);
-	pool = session(THIN_READ);
+	pool = lab_pool_open(THIN_READ);
 	assert_ok(thin_pool_device(pool, 2, &d, &err), &err);
 	thin_pool_close(pool);
 }
@@ -203,7 +143,7 @@ static void who_moves_the_transaction_id_beside_us_is_found_out(void **state)
 
 	(void)state;
 	lab_need("thin-pool");
-	pool = session(THIN_WRITE);
+	pool = lab_pool_open(THIN_WRITE);
 	assert_ok(devmap_message(tk_pool_of(pool)->device.uuid, &err, "set_transaction_id 1 50"),
 		  &err);
 	assert_int_equal(thin_pool_commit(pool, 2, &err), -1);
@@ -227,9 +167,9 @@ static void a_commit_costs_what_it_must(void **state)
 
 	(void)state;
 	lab_need("thin-pool");
-	pool = session(THIN_WRITE);
+	pool = lab_pool_open(THIN_WRITE);
 	thin_pool_counts(pool, &before);
-	write_block(pool, 0, 'x');
+	lab_pool_write(pool, 0, 0, 1);
 	assert_ok(thin_pool_commit(pool, 2, &err), &err);
 	thin_pool_counts(pool, &after);
 	/* the node is there; compare and swap; did the kernel commit? */
@@ -257,16 +197,16 @@ static void a_device_that_was_left_suspended_goes_on(void **state)
 	if (pid == 0) {
 		struct kernel_names names;
 
-		pool = session(THIN_WRITE);
+		pool = lab_pool_open(THIN_WRITE);
 		kernel_names_thin(tk_pool_of(pool)->place.uuid, 1, &names);
-		if (thin_pool_activate(pool, 1, SIZE, false, &path, &err) < 0
+		if (thin_pool_activate(pool, 1, LAB_SIZE, false, &path, &err) < 0
 		    || devmap_suspend(names.uuid, 0, &err) < 0)
 			_exit(1);
 		_exit(0); /* with the lock, as a kill does */
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-	pool = session(THIN_WRITE);
+	pool = lab_pool_open(THIN_WRITE);
 	assert_ok(thin_pool_find_device(pool, 1, &path, &err), &err);
 	assert_ok(devmap_info_by_name(path + strlen("/dev/mapper/"), &info, &err), &err);
 	assert_false(info.suspended);
@@ -274,7 +214,7 @@ static void a_device_that_was_left_suspended_goes_on(void **state)
 	thin_pool_close(pool);
 }
 
-#define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define CASE(test) cmocka_unit_test_setup_teardown(test, lab_pool_set_up, lab_pool_tear_down)
 
 int main(void)
 {
