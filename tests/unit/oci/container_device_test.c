@@ -208,11 +208,12 @@ static bool has(const char *point, const char *name)
 static void what_is_written_stays_and_mounts_leave_nothing(void **state)
 {
 	cleanup_free char *point = NULL, *again = NULL, *elsewhere = NULL;
-	cleanup_free char *dir = xasprintf("%s/a dir", f.root);
+	cleanup_free char *dir = NULL;
 	cleanup(container_state_release) struct container_state st = {0};
 
 	(void)state;
 	lab_need("thin-pool");
+	dir = xasprintf("%s/a dir", f.root);
 	assert_ok(container_mount(c, NULL, &point, &err), &err);
 	assert_ok(container_mount(c, dir, &elsewhere, &err), &err);
 	st = look();

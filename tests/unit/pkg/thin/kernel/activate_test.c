@@ -270,10 +270,11 @@ static void a_pool_that_is_suspended_goes_on(void **state)
 static void a_loop_device_that_is_not_for_us_is_left_alone(void **state)
 {
 	char device[LOOP_PATH_BYTES];
-	cleanup_free char *meta = path_of("meta");
+	cleanup_free char *meta = NULL;
 
 	(void)state;
 	lab_need("thin-pool");
+	meta = path_of("meta");
 	attach("meta", LOOP_READ_ONLY);
 	assert_int_equal(thin_kernel_activate(f.dir, TIMEOUT_MS, &err), -1);
 	assert_error(&err, ERR_BUSY, "only to read");
@@ -285,12 +286,14 @@ static void a_loop_device_that_is_not_for_us_is_left_alone(void **state)
 
 static void damage_is_refused_and_leaves_nothing(void **state)
 {
-	cleanup_free char *meta = path_of("meta");
-	cleanup_fd int fd = open(meta, O_RDWR | O_CLOEXEC);
+	cleanup_free char *meta = NULL;
+	cleanup_fd int fd = -1;
 	uint8_t whole, broken = 0xff;
 
 	(void)state;
 	lab_need("thin-pool");
+	meta = path_of("meta");
+	fd = open(meta, O_RDWR | O_CLOEXEC);
 	assert_int_equal(pread(fd, &whole, 1, 64), 1);
 	assert_int_equal(pwrite(fd, &broken, 1, 64), 1);
 	assert_int_equal(thin_kernel_activate(f.dir, TIMEOUT_MS, &err), -1);
