@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Room in the pool and below it: the guard, and how much larger a pool would have to be. */
+#include <string.h>
 #include <sys/statvfs.h>
 
 #include "oci/store_internal.h"
@@ -30,24 +31,28 @@ static int guard_pool(struct store *s, const struct thin_pool_status *st, uint64
 	uint64_t keep_data = st->data_total_blocks * s->min_free_data_percent / 100;
 	uint64_t keep_meta = st->metadata_total_blocks * s->min_free_metadata_percent / 100;
 
-	if (st->data_used_blocks + need_data + keep_data > st->data_total_blocks)
-		return error_set(
-			err, ERR_NO_SPACE,
-			"pool %s: %llu MiB of data are needed, %llu of %llu MiB are used and %u %% "
-			"must stay free (min_free_space)",
-			s->pool, (unsigned long long)(need_bytes >> 20),
-			(unsigned long long)(st->data_used_blocks * st->block_bytes >> 20),
-			(unsigned long long)(st->data_total_blocks * st->block_bytes >> 20),
-			s->min_free_data_percent);
-	if (st->metadata_used_blocks + need_meta + keep_meta > st->metadata_total_blocks)
-		return error_set(
-			err, ERR_NO_SPACE,
-			"pool %s: %llu metadata blocks are needed, %llu of %llu are used and %u %% "
-			"must stay free (min_free_metadata)",
-			s->pool, (unsigned long long)need_meta,
-			(unsigned long long)st->metadata_used_blocks,
-			(unsigned long long)st->metadata_total_blocks,
-			s->min_free_metadata_percent);
+	if (st->data_used_blocks + need_data + keep_data > st->data_total_blocks) {
+		error_set(err, ERR_NO_SPACE,
+			  "pool %s: %llu MiB of data are needed, %llu of %llu MiB are used and "
+			  "%u %% must stay free (min_free_space)",
+			  s->pool, (unsigned long long)(need_bytes >> 20),
+			  (unsigned long long)(st->data_used_blocks * st->block_bytes >> 20),
+			  (unsigned long long)(st->data_total_blocks * st->block_bytes >> 20),
+			  s->min_free_data_percent);
+		return error_set_detail(err, ERR_DETAIL_POOL_FULL);
+	}
+	if (st->metadata_used_blocks + need_meta + keep_meta > st->metadata_total_blocks) {
+		error_set(err, ERR_NO_SPACE,
+			  "pool %s: %llu metadata blocks are needed, %llu of %llu are used and "
+			  "%u %% must stay free (min_free_metadata)",
+			  s->pool, (unsigned long long)need_meta,
+			  (unsigned long long)st->metadata_used_blocks,
+			  (unsigned long long)st->metadata_total_blocks,
+			  s->min_free_metadata_percent);
+		return error_set_detail(err, strcmp(st->mode, "out_of_metadata_space") == 0
+						     ? ERR_DETAIL_POOL_METADATA_FULL
+						     : ERR_DETAIL_METADATA_LOW);
+	}
 	return 0;
 }
 
@@ -74,12 +79,12 @@ int store_guard_host(const char *dir, uint64_t need_bytes, struct error *err)
 
 	if (store_host_room(dir, &room, err) < 0)
 		return -1;
-	if (need_bytes > room)
-		return error_set(err, ERR_NO_SPACE,
-				 "the file system of %s has %llu MiB to spare, %llu MiB are needed",
-				 dir, (unsigned long long)(room >> 20),
-				 (unsigned long long)(need_bytes >> 20));
-	return 0;
+	if (need_bytes <= room)
+		return 0;
+	error_set(err, ERR_NO_SPACE,
+		  "the file system of %s has %llu MiB to spare, %llu MiB are needed", dir,
+		  (unsigned long long)(room >> 20), (unsigned long long)(need_bytes >> 20));
+	return error_set_detail(err, ERR_DETAIL_HOST_FULL);
 }
 
 int store_pool_is_in_files(const struct store *s, bool *ret, struct error *err)
@@ -101,7 +106,7 @@ int store_guard(struct store *s, struct thin_pool *pool, uint64_t need_bytes, st
 	    || store_pool_is_in_files(s, &in_files, err) < 0)
 		return -1;
 	if (guard_pool(s, &status, need_bytes, err) < 0)
-		return error_set_detail(err, ERR_DETAIL_POOL_FULL);
+		return -1;
 	return in_files ? store_guard_host(s->pool_dir, need_bytes, err) : 0;
 }
 

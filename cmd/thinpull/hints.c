@@ -34,8 +34,12 @@ static const char *const details[] = {
 	[ERR_DETAIL_FS_BLOCKS] = "make a pool with a larger --base-size",
 	[ERR_DETAIL_FS_INODES] = "make a pool with more --base-inodes",
 	[ERR_DETAIL_SERVER] = "the fault is on the registry's side; worth trying again later",
-	[ERR_DETAIL_POOL_FULL] = "'thinpull pool extend' makes it larger; removing images or "
-				 "containers makes room, too",
+	[ERR_DETAIL_POOL_FULL] = "'thinpull pool extend --size +SIZE' makes it larger; removing "
+				 "images or containers makes room, too",
+	[ERR_DETAIL_METADATA_LOW] = "'thinpull pool extend --metadata-size +SIZE' makes room; so "
+				    "does removing images or containers",
+	[ERR_DETAIL_HOST_FULL] = "make room in that file system; removing images or containers "
+				 "gives theirs back to it",
 	[ERR_DETAIL_NEEDS_CHECK] =
 		"'thinpull pool repair' looks for damage, and takes the mark away when "
 		"there is none left",
@@ -52,8 +56,9 @@ static const char *const details[] = {
 		"before",
 	[ERR_DETAIL_POOL_READ_ONLY] = "'thinpull pool deactivate', then 'thinpull pool repair', "
 				      "which looks for damage and takes the mark away",
-	[ERR_DETAIL_POOL_FAILED] = "only 'thinpull pool deactivate' works any more; 'thinpull pool "
-				   "repair' then looks for damage",
+	[ERR_DETAIL_POOL_FAILED] =
+		"umount what is mounted of it; then 'thinpull pool deactivate', and 'thinpull pool "
+		"repair', which looks for damage",
 	[ERR_DETAIL_POOL] = "'thinpull pool check' says more",
 	[ERR_DETAIL_FILE_SYSTEM] =
 		"what was written into it is damaged, not the pool: e2fsck on what "

@@ -54,7 +54,9 @@ enum error_detail {
 	ERR_DETAIL_FILE_SYSTEM, /* what a volume holds              */
 	ERR_DETAIL_FILE,	/* a file that a container is in    */
 	/* what keeps a pool from being changed */
-	ERR_DETAIL_POOL_FULL,	  /* of data or of metadata           */
+	ERR_DETAIL_POOL_FULL,	  /* of data, or will soon be         */
+	ERR_DETAIL_METADATA_LOW,  /* it will soon be full of metadata */
+	ERR_DETAIL_HOST_FULL,	  /* so is the file system it is in   */
 	ERR_DETAIL_NEEDS_CHECK,	  /* a kernel met damage in it        */
 	ERR_DETAIL_POOL_FEATURES, /* it has some that we do not know  */
 	ERR_DETAIL_SNAPSHOTS,	  /* it has counted all that it can   */

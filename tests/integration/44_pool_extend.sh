@@ -69,7 +69,7 @@ say 'a full pool takes more'
 rm -rf "$ROOT"
 expect 0 tp pool create --size 512k --base-size 64M
 expect 6 tp pull "$v1"
-expect_error 'pool data is full' "'thinpull pool extend'"
+expect_error 'pool data is full' "'thinpull pool extend --size"
 expect 0 tp pool extend --size 64M
 expect 0 tp pull "$v1"
 sizes 64 2

@@ -64,7 +64,7 @@ int tf_tx_reserve(struct tf_tx *tx, uint64_t blocks, enum tf_reserve reserve, st
 		  "pool metadata is full (%llu of %llu blocks free, %llu needed)",
 		  (unsigned long long)free_blocks, (unsigned long long)tx->metadata.nr_blocks,
 		  (unsigned long long)(need + kept));
-	return error_set_detail(err, ERR_DETAIL_POOL_FULL);
+	return error_set_detail(err, ERR_DETAIL_METADATA_LOW);
 }
 
 int tf_tx_flush(struct tf_tx *tx, struct tf_sm_root *ret_data, struct tf_sm_root *ret_metadata,

@@ -9,6 +9,7 @@
 #include "pkg/base/alloc.h"
 #include "pkg/base/cleanup.h"
 #include "pkg/base/log.h"
+#include "pkg/host/mounts.h"
 #include "pkg/thin/kernel/activate.h"
 #include "pkg/thin/kernel/activate_lvm.h"
 #include "pkg/thin/kernel/engine.h"
@@ -49,6 +50,17 @@ static int look_at_table(struct thin_node *node, bool session, struct error *err
 	return 0;
 }
 
+static int in_use(const struct devmap_info *device, struct error *err)
+{
+	cleanup(mount_list_release) struct mount_list mounts = {0};
+	cleanup_free char *path = devmap_path(device->name);
+	struct error ignored = {0};
+
+	if (mounts_of_device(path, &mounts, &ignored) == 0 && mounts.n > 0)
+		return error_set(err, ERR_BUSY, "%s is mounted on %s", path, mounts.points[0]);
+	return error_set(err, ERR_BUSY, "%s is in use", path);
+}
+
 /* Thin 0 is looked at by every command, but only for a moment: removing it waits for that. */
 static int look_at_thin(const struct devmap_info *device, uint32_t id, bool session,
 			struct thin_nodes *ret, struct error *err)
@@ -63,7 +75,7 @@ static int look_at_thin(const struct devmap_info *device, uint32_t id, bool sess
 	if (!now.exists)
 		return 0;
 	if (now.open_count > 0 && id != 0)
-		return error_set(err, ERR_BUSY, "/dev/mapper/%s is in use", now.name);
+		return in_use(&now, err);
 	node.read_only = now.read_only;
 	if (now.live && look_at_table(&node, session, err) < 0)
 		return -1;
