@@ -245,6 +245,9 @@ install: all ## PREFIX=/usr/local, DESTDIR for packagers
 	build/thinpull completion bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/thinpull
 	build/thinpull completion zsh >$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_thinpull
 	build/thinpull completion fish >$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/thinpull.fish
+	mkdir -p $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|/usr/local|$(PREFIX)|' cmd/thinpull/share/thinpull-watch@.service \
+		>$(DESTDIR)$(PREFIX)/lib/systemd/system/thinpull-watch@.service
 
 # --- order ---------------------------------------------------------------------------------------
 .PHONY: layers

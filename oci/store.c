@@ -231,6 +231,7 @@ int store_write(struct store *s, struct snapshots **ret, struct error *err)
 	store_remove_leftovers(s);
 	if (store_open_pool(s, THIN_WRITE, &pool, err) < 0)
 		return -1;
+	store_extend_in_passing(s, pool, 0);
 	if (snapshots_open_writable(&pool, store_layer_wanted, s, ret, err) < 0)
 		return error_wrap(err, "pool %s", s->pool);
 	return 0;

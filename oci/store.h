@@ -141,6 +141,22 @@ MUST_CHECK int store_write(struct store *s, struct snapshots **ret, struct error
 MUST_CHECK int store_guard(struct store *s, struct thin_pool *pool, uint64_t need_bytes,
 			   struct error *err);
 
+/*
+ * Before the guard decides: a pool in files that the kernel runs is extended when it is above the
+ * threshold, or would be with the need.
+ * @pool: open for reading; it is opened once more, to write. For writing, store_write() has seen to it.
+ * Errors: those of opening; that there is no room is a warning.
+ */
+MUST_CHECK int store_make_room(struct store *s, struct thin_pool *pool, uint64_t need_bytes,
+			       struct error *err);
+
+/*
+ * Now, not in passing: a pool that is to be extended is, and the kernel is told when to send its
+ * event. @s: one that only looks; nothing to do for a pool that is not active, or not ours to extend.
+ * Errors: ERR_BUSY, ERR_NO_SPACE (the host), those of growing.
+ */
+MUST_CHECK int store_pool_autoextend(struct store *s, struct error *err);
+
 /* --- images and containers -------------------------------------------------------------------- */
 
 /*

@@ -52,6 +52,9 @@ struct store_room {
 void store_room_plan(const struct thin_pool_status *status, uint64_t need_bytes,
 		     const struct store_autoextend *how, uint64_t host_bytes,
 		     struct store_room *ret, bool *ret_cut);
+
+/* As store_make_room(), of a pool that is open for writing. What does not work is a warning. */
+void store_extend_in_passing(struct store *s, struct thin_pool *pool, uint64_t need_bytes);
 /* The ChainIDs of an image, lowest first, from its manifest and config in the content. Owned. */
 MUST_CHECK int store_image_chain(struct store *s, const struct digest *manifest,
 				 struct digest **ret, size_t *ret_n, struct error *err);

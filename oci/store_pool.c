@@ -269,10 +269,14 @@ static int find_pool(const struct store *s, struct error *err)
 
 int store_pool_activate(struct store *s, struct error *err)
 {
+	struct error full = {0};
+
 	if (find_pool(s, err) < 0)
 		return -1;
 	if (thin_kernel_activate(s->pool_dir, s->lock_timeout_ms, err) < 0)
 		return error_wrap(err, "pool %s", s->pool);
+	if (store_pool_autoextend(s, &full) < 0)
+		log_warning("pool %s was not extended: %s", s->pool, full.cause);
 	return 0;
 }
 

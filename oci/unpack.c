@@ -287,6 +287,8 @@ static int plan(struct unpack *u, struct error *err)
 				 (unsigned long long)(need >> 20),
 				 (unsigned long long)(snapshots_record(snapshots)->base_bytes
 						      >> 20));
+	if (store_make_room(u->store, snapshots_pool(snapshots), need, err) < 0)
+		return -1;
 	return store_guard(u->store, snapshots_pool(snapshots), need, err);
 }
 

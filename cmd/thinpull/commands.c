@@ -234,7 +234,14 @@ const struct command commands[] = {
 	 "As thin_dump prints it and thin_restore reads it: one state, whoever writes meanwhile. Of\n"
 	 "a damaged pool what can be read, and exit status 8.",
 	 0},
-	LATER("pool watch", "", "grow the pool when it runs full"),
+	{"pool watch", "", "grow the pool when it runs full", NULL, 0, 0, cmd_pool_watch,
+	 "In the foreground, until a signal ends it, for a pool in the kernel: sleeps until the\n"
+	 "kernel says that it runs full, extends a pool on loop devices (--autoextend-threshold,\n"
+	 "--autoextend-percent), and prints what becomes of its mode. Every command does so in\n"
+	 "passing; this is for pools that are filled by what runs in them. Those of LVM are\n"
+	 "extended by LVM's own daemon. A pool that is not active is waited for. With --json an\n"
+	 "object a line, one for each event.",
+	 0},
 	{"pool activate", "", "give the pool to the kernel", NULL, 0, 0, cmd_pool_activate,
 	 "Any command that needs the pool does so; after a boot this is for those who want to know\n"
 	 "early. What a killed command left half done is put right. Prints the name of the pool.",

@@ -86,6 +86,18 @@ MUST_CHECK int thin_kernel_setup(struct thin_pool *pool, struct thin_kernel_setu
 				 struct error *err);
 void thin_kernel_setup_release(struct thin_kernel_setup *setup);
 
-/* Wait for an event of the pool (low water, a change of mode): 0, 1 = time over, -1. Not under its
- * lock: @dir. */
-MUST_CHECK int thin_kernel_wait(const char *dir, int timeout_ms, struct error *err);
+/*
+ * How many events (low water, a change of mode) an active pool has had; and wait until it is another
+ * number: 0, 1 = time over, -1. Without a lock and without activating: @dir.
+ * Errors: ERR_NOT_FOUND (it is not active), ERR_INTERRUPTED.
+ */
+MUST_CHECK int thin_kernel_events(const char *dir, uint32_t *ret, struct error *err);
+MUST_CHECK int thin_kernel_wait(const char *dir, uint32_t events, int timeout_ms,
+				struct error *err);
+
+/*
+ * The kernel sends an event when no more data blocks than these are free, once until the pool is
+ * resumed. Not for LVM's pools, whose table is LVM's.
+ */
+MUST_CHECK int thin_kernel_set_low_water(struct thin_pool *pool, uint64_t blocks,
+					 struct error *err);
