@@ -84,7 +84,7 @@ ROOT=$WORK/root
 
 say 'watched, while a container is written'
 tp rm box three >/dev/null
-tp --json pool watch >"$WORK/events" 2>"$WORK/watch.err" &
+"$PROGRAM" --root "$ROOT" --json pool watch >"$WORK/events" 2>"$WORK/watch.err" &
 watch=$!
 wait_for() { # PATTERN: among the events
     local i
@@ -115,4 +115,12 @@ sleep 2
 kill -TERM $watch
 wait $watch || fail "ended with $?"
 tail -n 1 "$WORK/events" | jq -e '.event == "end"' >/dev/null || fail 'no end'
-jq -e . "$WORK/events" >/dev/null || fail 'events that are no JSON'
+mkdir "$WORK/results"
+for event in watching extended inactive end; do
+    grep -m 1 "\"event\": *\"$event\"" "$WORK/events" >"$WORK/results/pool_watch.$event"
+done
+tp --json help >"$WORK/help"
+mapfile -t others < <(jq -r '.[] | select(.available) | .verb | gsub(" "; "_")
+                             | select(. != "pool_watch")' "$WORK/help")
+python3 "$TOP/tests/support/check_json.py" "$TOP/testdata/schemas" "$WORK/results" "$WORK/help" \
+    "${others[@]}" || fail 'events and their schema differ'
