@@ -56,30 +56,31 @@ static int extend(struct thin_pool *pool, bool in_files, const struct store_pool
 	return thin_pool_commit(pool, st.transaction_id, err);
 }
 
-/* What a device has is all there ever will be: nothing said means that. */
-static int check_sizes(const struct thin_place *place, struct store_pool_size *data,
-		       struct store_pool_size *metadata, struct error *err)
+/* Errors: none. A pool that cannot be looked at says why when it is opened. */
+static enum thin_place_kind kind_of(const struct store *s)
 {
-	if (data->bytes || metadata->bytes)
-		return 0;
-	if (place->kind != THIN_PLACE_DEVICE)
-		return error_set(err, ERR_USAGE, "how much? --size or --metadata-size says it");
-	*data = *metadata = (struct store_pool_size){.bytes = UINT64_MAX};
-	return 0;
+	cleanup(thin_place_release) struct thin_place place = {0};
+	struct error ignored = {0};
+
+	return thin_place_load(s->pool_dir, &place, &ignored) < 0 ? THIN_PLACE_FILES : place.kind;
 }
 
 int store_pool_extend(struct store *s, const struct store_pool_size *data,
 		      const struct store_pool_size *metadata, struct error *err)
 {
+	static const struct store_pool_size all = {.bytes = UINT64_MAX};
 	cleanup(thin_pool_close_ptr) struct thin_pool *pool = NULL;
-	cleanup(thin_place_release) struct thin_place place = {0};
-	struct store_pool_size to_data = *data, to_metadata = *metadata;
+	enum thin_place_kind kind = kind_of(s);
+	bool nothing = !data->bytes && !metadata->bytes;
 
-	if (store_open_pool(s, THIN_WRITE, &pool, err) < 0
-	    || thin_place_load(s->pool_dir, &place, err) < 0)
+	/* What a device has is all there ever will be: nothing said means that. */
+	if (nothing && kind != THIN_PLACE_DEVICE)
+		return error_set(err, ERR_USAGE, "how much? --size or --metadata-size says it");
+	if (store_open_pool(s, THIN_WRITE, &pool, err) < 0)
 		return -1;
-	if (check_sizes(&place, &to_data, &to_metadata, err) < 0
-	    || extend(pool, place.kind == THIN_PLACE_FILES, &to_data, &to_metadata, err) < 0)
+	if (extend(pool, kind == THIN_PLACE_FILES, nothing ? &all : data, nothing ? &all : metadata,
+		   err)
+	    < 0)
 		return error_wrap(err, "pool %s", s->pool);
 	return 0;
 }
