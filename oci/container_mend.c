@@ -374,6 +374,7 @@ int containers_mend(struct store *s, struct error *err)
 {
 	unsigned timeout_ms = s->lock_timeout_ms;
 
+	store_mend_pools(s);
 	/* Nobody is waited for: there will be other commands. */
 	s->lock_timeout_ms = 0;
 	mend_containers(s);

@@ -219,7 +219,7 @@ void store_remove_leftovers(struct store *s)
 	struct error ignored = {0};
 	struct content *content;
 
-	store_remove_unfinished_pools(s);
+	store_mend_pools(s);
 	if (store_content(s, &content, &ignored) == 0)
 		content_mend(content);
 }

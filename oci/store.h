@@ -110,6 +110,13 @@ MUST_CHECK int store_pool_create(struct store *s, const struct store_pool_params
  * a writer; a container's device is open; the other engine has it). */
 MUST_CHECK int store_pool_activate(struct store *s, struct error *err);
 MUST_CHECK int store_pool_deactivate(struct store *s, struct error *err);
+/*
+ * The pool with all that is in it, its images and its containers. Killed on the way: the next
+ * command that writes to any pool of the root finishes it.
+ * @force: also while there are containers, mounted or not, and when it cannot be read.
+ * Errors: ERR_NOT_FOUND, ERR_BUSY (it has containers; somebody uses it), those of a damaged pool.
+ */
+MUST_CHECK int store_pool_destroy(struct store *s, bool force, struct error *err);
 /* A new total size, or how much is to be added to the present one; 0 = neither. */
 struct store_pool_size {
 	uint64_t bytes;

@@ -30,8 +30,20 @@ MUST_CHECK int store_pool_is_in_kernel(const struct store *s, bool *ret, struct 
 /* thin_kernel_copy_metadata() into a file without name: @ret_path leads to @ret_fd. Both owned. */
 MUST_CHECK int store_copy_metadata(struct store *s, struct thin_pool *pool, int *ret_fd,
 				   char **ret_path, struct error *err);
-/* What killed makers of pools left goes, unless somebody is making one just now. */
-void store_remove_unfinished_pools(struct store *s);
+#define STORE_NEW_PREFIX ".new-" /* of a pool that is being made, in the folder of the pools */
+/*
+ * Nobody else makes or destroys a pool until the descriptor is closed. What was left unfinished is
+ * gone then, where it would go.
+ */
+MUST_CHECK int store_lock_pools(struct store *s, int *ret_fd, struct error *err);
+/* With that lock: is what was left of a pool of this name still there? */
+MUST_CHECK int store_check_gone(const struct store *s, struct error *err);
+/* With that lock: pools half made, or half gone. */
+void store_remove_unfinished(struct store *s);
+/* The same, unless somebody is making or destroying one just now. */
+void store_mend_pools(struct store *s);
+/* The folder of a pool with all that it has elsewhere, see thin_end(). It stays when that does. */
+MUST_CHECK int store_remove_pool(const char *dir, struct error *err);
 /*
  * Room for so much in the file system of a folder of the store, of which a hundredth, at most 1 GiB,
  * stays free. Errors: ERR_NO_SPACE.

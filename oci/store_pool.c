@@ -1,80 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Pools come into being here, and are given to the kernel and taken back. */
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "oci/store_internal.h"
 #include "pkg/base/alloc.h"
 #include "pkg/base/fdio.h"
-#include "pkg/base/interrupt.h"
 #include "pkg/base/log.h"
 #include "pkg/base/uuid.h"
-#include "pkg/host/folder.h"
-#include "pkg/thin/end.h"
 #include "pkg/thin/kernel/engine.h"
 #include "pkg/thin/kernel/make_device.h"
 #include "pkg/thin/kernel/make_lvm.h"
 #include "pkg/thin/place.h"
 
-#define NEW_PREFIX	   ".new-" /* of a pool that is being made */
 #define DEFAULT_DATA_BYTES (UINT64_C(100) << 30)
 #define DEFAULT_BASE_BYTES (UINT64_C(64) << 30)
 enum { DEFAULT_BLOCK_BYTES = 64 << 10 };
-
-/* --- what is not finished --------------------------------------------------------------------- */
-
-/* What it has elsewhere first: its place.json says where. It stays when that does not go. */
-static int remove_pool(const char *dir, struct error *err)
-{
-	if (thin_end(dir, err) < 0)
-		return -1;
-	return folder_remove(dir, err);
-}
-
-/* The folder of the pools is the lock among those who make one: -1 with errno, or a descriptor. */
-static int lock_pools(const struct store *s, int how)
-{
-	cleanup_fd int fd = open(s->pools_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd < 0 || flock(fd, how) < 0)
-		return -1;
-	return steal_fd(&fd);
-}
-
-/* Under that lock: whatever is unfinished, its maker was killed. */
-static void remove_unfinished(const struct store *s)
-{
-	DIR *dir = opendir(s->pools_dir);
-	struct dirent *entry;
-
-	if (!dir)
-		return;
-	while ((entry = readdir(dir))) {
-		cleanup_free char *path = xasprintf("%s/%s", s->pools_dir, entry->d_name);
-		struct error err = {0};
-
-		if (strncmp(entry->d_name, NEW_PREFIX, strlen(NEW_PREFIX)) != 0)
-			continue;
-		log_debug("mending: %s was left unfinished", path);
-		if (remove_pool(path, &err) < 0)
-			log_debug("mending: %s stays: %s", path, err.cause);
-	}
-	closedir(dir);
-}
-
-void store_remove_unfinished_pools(struct store *s)
-{
-	cleanup_fd int lock = lock_pools(s, LOCK_EX | LOCK_NB);
-
-	if (lock >= 0)
-		remove_unfinished(s);
-}
 
 /* --- making a pool ---------------------------------------------------------------------------- */
 
@@ -216,7 +159,7 @@ static int fill_pool(struct store *s, const char *dir, const struct store_pool_p
 /* Made under another name, then renamed: a pool without a record is never seen. */
 static int make_pool(struct store *s, const struct store_pool_params *params, struct error *err)
 {
-	cleanup_free char *dir = xasprintf("%s/" NEW_PREFIX "%s", s->pools_dir, s->pool);
+	cleanup_free char *dir = xasprintf("%s/" STORE_NEW_PREFIX "%s", s->pools_dir, s->pool);
 	struct error second = {0};
 
 	if (mkdir(dir, 0700) < 0)
@@ -224,7 +167,7 @@ static int make_pool(struct store *s, const struct store_pool_params *params, st
 	/* What names disks outlives a power cut before anything is written to them. */
 	if (fdio_sync_dir(s->pools_dir, err) == 0 && fill_pool(s, dir, params, err) == 0)
 		return 0;
-	if (remove_pool(dir, &second) < 0)
+	if (store_remove_pool(dir, &second) < 0)
 		log_debug("%s stays: %s", dir, second.cause);
 	return error_wrap(err, "pool %s", s->pool);
 }
@@ -245,13 +188,10 @@ int store_pool_create(struct store *s, const struct store_pool_params *params, s
 
 	if (check_engine(s, params, err) < 0)
 		return -1;
-	while ((lock = lock_pools(s, LOCK_EX)) < 0) {
-		if (errno != EINTR)
-			return error_sys(err, "lock %s", s->pools_dir);
-		if (interrupt_check(err) < 0)
-			return -1;
-	}
-	remove_unfinished(s);
+	if (store_lock_pools(s, &lock, err) < 0)
+		return -1;
+	if (store_check_gone(s, err) < 0)
+		return -1;
 	if (store_pool_exists(s))
 		return error_set(err, ERR_BUSY, "there is a pool %s already in %s", s->pool,
 				 s->root);

@@ -3,22 +3,7 @@
 #include "cmd/thinpull/command.h"
 
 #include "cmd/thinpull/context.h"
-#include "cmd/thinpull/output.h"
-
-/* Not its status: to ask for that would activate it again. */
-static void print(const struct context *context, const struct store *store)
-{
-	cleanup_jout struct jout o = {0};
-
-	if (!context->settings->json) {
-		output_line("%s", store_pool_name(store));
-		return;
-	}
-	jout_object(&o, NULL);
-	jout_string(&o, "name", store_pool_name(store));
-	jout_end_object(&o);
-	output_json(&o);
-}
+#include "cmd/thinpull/pool_args.h"
 
 int cmd_pool_deactivate(const struct context *context, struct error *err)
 {
@@ -26,6 +11,7 @@ int cmd_pool_deactivate(const struct context *context, struct error *err)
 
 	if (context_open_root(context, &store, err) < 0 || store_pool_deactivate(store, err) < 0)
 		return error_wrap(err, "pool deactivate");
-	print(context, store);
+	/* Not its status: to ask for that would activate it again. */
+	pool_args_print_name(context, store);
 	return 0;
 }

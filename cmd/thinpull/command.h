@@ -65,6 +65,7 @@ int cmd_pool_create(const struct context *context, struct error *err);
 int cmd_pool_activate(const struct context *context, struct error *err);
 int cmd_pool_deactivate(const struct context *context, struct error *err);
 int cmd_pool_adopt(const struct context *context, struct error *err);
+int cmd_pool_destroy(const struct context *context, struct error *err);
 int cmd_pool_extend(const struct context *context, struct error *err);
 int cmd_pool_status(const struct context *context, struct error *err);
 int cmd_pool_dump(const struct context *context, struct error *err);

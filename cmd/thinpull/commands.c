@@ -82,6 +82,11 @@ static const struct option_spec pool_adopt_options[] = {
 	{0},
 };
 
+static const struct option_spec pool_destroy_options[] = {
+	{"force", 0, NULL, "its containers, too, mounted or not; and when it is damaged", 0},
+	{0},
+};
+
 static const struct option_spec pool_extend_options[] = {
 	{"size", 0, "[+]SIZE", "of the data", 0},
 	{"metadata-size", 0, "[+]SIZE", "of the metadata (default: from the size of the data)", 0},
@@ -252,7 +257,12 @@ const struct command commands[] = {
 	 "files is the file engine's then, until the next command as root takes it for the kernel\n"
 	 "again; --engine file says otherwise. Prints the name of the pool.",
 	 0},
-	LATER("pool destroy", "", "remove the pool and all that is in it"),
+	{"pool destroy", "", "remove the pool and all that is in it", pool_destroy_options, 0, 0,
+	 cmd_pool_destroy,
+	 "Its images and layers, its files or what was written on its devices, which are blank\n"
+	 "afterwards. A kill on the way leaves a pool that nobody finds, and the next command that\n"
+	 "writes finishes it. Prints the name of the pool.",
+	 0},
 	{"info", "", "engine, pool, counts and versions", NULL, 0, 0, cmd_info, NULL, 0},
 	{"df", "", "space by image, layer and container", NULL, 0, 0, cmd_df,
 	 "Sizes of the first table add up to what the pool uses; what containers share with their\n"

@@ -78,3 +78,17 @@ int pool_args_print(const struct context *context, struct store *store, struct e
 	output_json(&o);
 	return 0;
 }
+
+void pool_args_print_name(const struct context *context, const struct store *store)
+{
+	cleanup_jout struct jout o = {0};
+
+	if (!context->settings->json) {
+		output_line("%s", store_pool_name(store));
+		return;
+	}
+	jout_object(&o, NULL);
+	jout_string(&o, "name", store_pool_name(store));
+	jout_end_object(&o);
+	output_json(&o);
+}

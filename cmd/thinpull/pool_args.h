@@ -22,3 +22,6 @@ MUST_CHECK int pool_args_params(const struct args *args, struct store_pool_param
 /* The pool's name, or all about it as JSON. */
 MUST_CHECK int pool_args_print(const struct context *context, struct store *store,
 			       struct error *err);
+
+/* Its name alone, of one that is not to be looked at any more. */
+void pool_args_print_name(const struct context *context, const struct store *store);

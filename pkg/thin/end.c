@@ -62,7 +62,7 @@ static int lock_files(const char *dir, unsigned timeout_ms, int *ret, struct err
 
 	if (fd < 0)
 		return errno == ENOENT ? 0 : error_sys(err, "open %s", meta);
-	if (tf_lock_take(dir, fd, timeout_ms, err) < 0)
+	if (tf_lock_take(dir, TF_LOCK_OWNER, fd, timeout_ms, err) < 0)
 		return -1;
 	*ret = steal_fd(&fd);
 	return 0;

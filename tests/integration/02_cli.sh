@@ -108,7 +108,6 @@ for verb in json.load(open(sys.argv[1])):
 PY
 [ -s "$work/later" ] || fail "all is there: take this test away"
 printf '%s\n' "export x -o y --format oci-archive" "commit c d --json" \
-    "--engine kernel images" "--engine kernel info" \
     >>"$work/later"
 while read -r words; do
     # shellcheck disable=SC2086

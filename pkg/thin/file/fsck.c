@@ -336,7 +336,7 @@ int thin_file_fsck(const char *meta_path, uint64_t data_bytes, struct thin_findi
 static int keep_others_out(const char *dir, int meta_fd, const char *meta, const char *data,
 			   unsigned timeout_ms, struct error *err)
 {
-	if (tf_lock_take_shared(dir, meta_fd, timeout_ms, err) < 0
+	if (tf_lock_take_shared(dir, TF_LOCK_OWNER, meta_fd, timeout_ms, err) < 0
 	    || tf_lock_check_loops(meta, err) < 0)
 		return -1;
 	return tf_lock_check_loops(data, err);

@@ -127,7 +127,7 @@ int thin_file_grow(struct thin_pool *pool, uint64_t data_bytes, uint64_t metadat
 	if (g.data == p->tx.data.nr_blocks && g.metadata == p->tx.metadata.nr_blocks)
 		return 0;
 	/* Only a dead owner's name tells the next one to shorten them again. */
-	if (tf_lock_sync_owner(p->dir, err) < 0)
+	if (tf_lock_sync_owner(p->dir, TF_LOCK_OWNER, err) < 0)
 		return -1;
 	p->grown = true;
 	if (raise_files(p, &g, err) < 0)

@@ -24,9 +24,9 @@ enum {
 	POLL_LAST_MS = 100,
 };
 
-static char *owner_path(const char *dir)
+static char *owner_path(const char *dir, const char *owner)
 {
-	return xasprintf("%s/owner", dir);
+	return xasprintf("%s/%s", dir, owner);
 }
 
 static int64_t now_ms(void)
@@ -45,9 +45,9 @@ static void sleep_ms(long ms)
 }
 
 /* "PID VERB SINCE": the verb is what stands between the first and the last blank. */
-static int busy_error(const char *dir, struct error *err)
+static int busy_error(const char *dir, const char *owner, struct error *err)
 {
-	cleanup_free char *path = owner_path(dir);
+	cleanup_free char *path = owner_path(dir, owner);
 	cleanup_buffer struct buffer text = {0};
 	struct error ignored = {0};
 	char *verb, *since, *s;
@@ -66,12 +66,13 @@ static int busy_error(const char *dir, struct error *err)
 			 verb, since);
 }
 
-static int take(const char *dir, int meta_fd, int operation, unsigned timeout_ms, struct error *err)
+static int take(const char *dir, const char *owner, int fd, int operation, unsigned timeout_ms,
+		struct error *err)
 {
 	int64_t end = now_ms() + timeout_ms;
 	long pause = POLL_FIRST_MS;
 
-	while (flock(meta_fd, operation | LOCK_NB) < 0) {
+	while (flock(fd, operation | LOCK_NB) < 0) {
 		int64_t left = end - now_ms();
 
 		if (errno == EINTR)
@@ -81,21 +82,22 @@ static int take(const char *dir, int meta_fd, int operation, unsigned timeout_ms
 		if (interrupt_check(err) < 0)
 			return -1;
 		if (left <= 0)
-			return busy_error(dir, err);
+			return busy_error(dir, owner, err);
 		sleep_ms(pause < left ? pause : (long)left);
 		pause = pause * 2 < POLL_LAST_MS ? pause * 2 : POLL_LAST_MS;
 	}
 	return 0;
 }
 
-int tf_lock_take(const char *dir, int meta_fd, unsigned timeout_ms, struct error *err)
+int tf_lock_take(const char *dir, const char *owner, int fd, unsigned timeout_ms, struct error *err)
 {
-	return take(dir, meta_fd, LOCK_EX, timeout_ms, err);
+	return take(dir, owner, fd, LOCK_EX, timeout_ms, err);
 }
 
-int tf_lock_take_shared(const char *dir, int meta_fd, unsigned timeout_ms, struct error *err)
+int tf_lock_take_shared(const char *dir, const char *owner, int fd, unsigned timeout_ms,
+			struct error *err)
 {
-	return take(dir, meta_fd, LOCK_SH, timeout_ms, err);
+	return take(dir, owner, fd, LOCK_SH, timeout_ms, err);
 }
 
 bool tf_lock_try_shared(int meta_fd)
@@ -123,9 +125,10 @@ static int write_owner(const char *path, const char *verb, struct error *err)
 	return fdio_write(fd, text.data, text.len, path, err);
 }
 
-int tf_lock_set_owner(const char *dir, const char *verb, bool *ret_dead_owner, struct error *err)
+int tf_lock_set_owner(const char *dir, const char *owner, const char *verb, bool *ret_dead_owner,
+		      struct error *err)
 {
-	cleanup_free char *path = owner_path(dir);
+	cleanup_free char *path = owner_path(dir, owner);
 	bool dead = access(path, F_OK) == 0;
 
 	if (write_owner(path, verb, err) < 0) {
@@ -138,16 +141,16 @@ int tf_lock_set_owner(const char *dir, const char *verb, bool *ret_dead_owner, s
 	return 0;
 }
 
-void tf_lock_forget_owner(const char *dir)
+void tf_lock_forget_owner(const char *dir, const char *owner)
 {
-	cleanup_free char *path = owner_path(dir);
+	cleanup_free char *path = owner_path(dir, owner);
 
 	unlink(path);
 }
 
-int tf_lock_sync_owner(const char *dir, struct error *err)
+int tf_lock_sync_owner(const char *dir, const char *owner, struct error *err)
 {
-	cleanup_free char *path = owner_path(dir);
+	cleanup_free char *path = owner_path(dir, owner);
 	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 
 	if (fd < 0 || fdatasync(fd) < 0)

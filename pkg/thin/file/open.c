@@ -186,7 +186,7 @@ int tf_pool_take_files(struct tf_pool *p, unsigned lock_timeout_ms, struct error
 	if (open_files(p, err) < 0)
 		return -1;
 	if (p->writable
-	    && (tf_lock_take(p->dir, p->meta_fd, lock_timeout_ms, err) < 0
+	    && (tf_lock_take(p->dir, TF_LOCK_OWNER, p->meta_fd, lock_timeout_ms, err) < 0
 		|| check_same_file(p, err) < 0))
 		return -1;
 	if (check_loops(p, err) < 0)
@@ -196,7 +196,7 @@ int tf_pool_take_files(struct tf_pool *p, unsigned lock_timeout_ms, struct error
 
 static int name_owner(struct tf_pool *p, const char *verb, bool *ret_dead_owner, struct error *err)
 {
-	if (tf_lock_set_owner(p->dir, verb ? verb : "-", ret_dead_owner, err) < 0)
+	if (tf_lock_set_owner(p->dir, TF_LOCK_OWNER, verb ? verb : "-", ret_dead_owner, err) < 0)
 		return -1;
 	p->owner_named = true;
 	p->keep_owner = *ret_dead_owner; /* until its leftovers are cleaned up */
@@ -233,7 +233,8 @@ static int open_pool(struct tf_pool *p, const struct thin_file_open *how, struct
 		return -1;
 	p->still = how->mode == THIN_FILE_STILL;
 	if (p->still
-	    && (tf_lock_take_shared(p->dir, p->meta_fd, how->lock_timeout_ms, err) < 0
+	    && (tf_lock_take_shared(p->dir, TF_LOCK_OWNER, p->meta_fd, how->lock_timeout_ms, err)
+			< 0
 		|| check_same_file(p, err) < 0))
 		return -1;
 	if (p->writable && name_owner(p, how->verb, &dead_owner, err) < 0)
@@ -264,7 +265,7 @@ void tf_pool_free(struct tf_pool *p)
 	tf_runs_release(&p->dropped);
 	tf_runs_release(&p->freed);
 	if (p->owner_named && !p->keep_owner)
-		tf_lock_forget_owner(p->dir);
+		tf_lock_forget_owner(p->dir, TF_LOCK_OWNER);
 	if (p->data_fd >= 0)
 		close(p->data_fd);
 	if (p->meta_fd >= 0)

@@ -256,6 +256,6 @@ int thin_file_repair(const char *dir, const struct thin_repair_how *how,
 		return -1;
 	/* A killed writer's name: what it left is gone with the rest. */
 	if (*ret == THIN_REPAIR_DONE)
-		tf_lock_forget_owner(dir);
+		tf_lock_forget_owner(dir, TF_LOCK_OWNER);
 	return 0;
 }

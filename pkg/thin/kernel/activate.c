@@ -25,6 +25,8 @@
 /* Percent of the data that are free when the kernel sends its event. */
 enum { LOW_WATER_PERCENT = 20 };
 
+#define KERNEL_LOCK_OWNER "lock.owner"
+
 /* --- the lock --------------------------------------------------------------------------------- */
 
 static int open_lock(const char *dir, int *ret, struct error *err)
@@ -52,7 +54,8 @@ int kernel_lock_take_shared(const char *dir, unsigned timeout_ms, int *ret_fd, s
 {
 	cleanup_fd int fd = -1;
 
-	if (open_lock(dir, &fd, err) < 0 || tf_lock_take_shared(dir, fd, timeout_ms, err) < 0
+	if (open_lock(dir, &fd, err) < 0
+	    || tf_lock_take_shared(dir, KERNEL_LOCK_OWNER, fd, timeout_ms, err) < 0
 	    || check_same_file(dir, fd, err) < 0)
 		return -1;
 	*ret_fd = steal_fd(&fd);
@@ -66,8 +69,9 @@ int kernel_lock_take_over(const char *dir, const char *verb, unsigned timeout_ms
 
 	if (open_lock(dir, &fd, err) < 0)
 		return -1;
-	if (tf_lock_take(dir, fd, timeout_ms, err) < 0 || check_same_file(dir, fd, err) < 0
-	    || tf_lock_set_owner(dir, verb, ret_dead_owner, err) < 0)
+	if (tf_lock_take(dir, KERNEL_LOCK_OWNER, fd, timeout_ms, err) < 0
+	    || check_same_file(dir, fd, err) < 0
+	    || tf_lock_set_owner(dir, KERNEL_LOCK_OWNER, verb, ret_dead_owner, err) < 0)
 		return -1;
 	*ret_fd = steal_fd(&fd);
 	return 0;
@@ -83,7 +87,7 @@ int kernel_lock_take(const char *dir, const char *verb, unsigned timeout_ms, int
 
 void kernel_lock_drop(const char *dir, int *fd)
 {
-	tf_lock_forget_owner(dir);
+	tf_lock_forget_owner(dir, KERNEL_LOCK_OWNER);
 	close(steal_fd(fd));
 }
 

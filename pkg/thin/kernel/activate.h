@@ -37,7 +37,7 @@ MUST_CHECK int kernel_pool_deactivate(const char *dir, const struct thin_place *
 MUST_CHECK int kernel_parts_detach(const char *dir, const struct thin_place *place,
 				   struct error *err);
 
-/* DIR/lock, made when missing, with DIR/owner naming the verb; let go by kernel_lock_drop(). */
+/* DIR/lock, made when missing, with DIR/lock.owner naming the verb; let go by kernel_lock_drop(). */
 MUST_CHECK int kernel_lock_take(const char *dir, const char *verb, unsigned timeout_ms, int *ret_fd,
 				struct error *err);
 /* The same. @ret_dead_owner: who had it last was killed. */

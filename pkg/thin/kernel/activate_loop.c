@@ -149,7 +149,8 @@ int kernel_loop_attach(const char *dir, unsigned lock_timeout_ms, struct kernel_
 	struct tf_superblock sb;
 
 	if (loop_check(err) < 0 || hand_over(dir, meta, data, lock_timeout_ms, err) < 0
-	    || open_meta(meta, &fd, err) < 0 || tf_lock_take(dir, fd, lock_timeout_ms, err) < 0
+	    || open_meta(meta, &fd, err) < 0
+	    || tf_lock_take(dir, TF_LOCK_OWNER, fd, lock_timeout_ms, err) < 0
 	    || read_superblock(fd, meta, &sb, err) < 0)
 		return -1;
 	ret->block_bytes = sb.data_block_sectors * TF_SECTOR_BYTES;

@@ -6,7 +6,7 @@
  * several of them one is the record (pkg/snapshot) and the transaction id, a compare-and-swap.
  *
  *   DIR/place.json   see pkg/thin/place.h
- *   DIR/lock         flock()ed by the writer; DIR/owner says who
+ *   DIR/lock         flock()ed by the writer; DIR/lock.owner says who
  *   DIR/claims       bytes of it are locked (OFD) by whoever has a thin device open, or is making
  *                    one, so that what was left by a kill is told from what is in use
  */

@@ -78,7 +78,7 @@ static int lock_held(struct hold *h, struct error *err)
 	h->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (h->fd < 0)
 		return error_sys(err, "open %s", path);
-	if (tf_lock_take(dir, h->fd, h->pool->lock_timeout_ms, err) < 0)
+	if (tf_lock_take(dir, TF_LOCK_OWNER, h->fd, h->pool->lock_timeout_ms, err) < 0)
 		return err->kind != ERR_BUSY
 			       ? -1
 			       : error_set(err, ERR_BUSY,

@@ -61,6 +61,7 @@ static int tear_down(void **state)
 	if (!lab_may_skip())
 		assert_ok(thin_kernel_deactivate(f.dir, TIMEOUT_MS, &err), &err);
 	remove_file("lock");
+	remove_file("lock.owner");
 	remove_file("gone");
 	remove_file("place.json");
 	thin_fixture_release(&f);
@@ -194,8 +195,11 @@ static void the_kernel_waits_for_the_file_engine(void **state)
 	(void)state;
 	lab_need("thin-pool");
 	thin_fixture_open(&f, THIN_FILE_WRITE);
-	assert_int_equal(thin_kernel_activate(f.dir, TIMEOUT_MS, &err), -1);
-	assert_error(&err, ERR_BUSY, "is in use by process");
+	/* the second one is told by whom, too: the first has not put its own name there */
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(thin_kernel_activate(f.dir, TIMEOUT_MS, &err), -1);
+		assert_error(&err, ERR_BUSY, "(test) since");
+	}
 	thin_fixture_close(&f);
 	expect_down();
 }
