@@ -95,6 +95,7 @@ static void json_driver(struct jout *o, const struct info *info)
 	jout_bool(o, "udev_sync_supported", k && k->udev);
 	jout_bool(o, "deferred_removal_enabled", k);
 	jout_bool(o, "deferred_deletion_enabled", false);
+	jout_uint(o, "deferred_deleted_devices", 0);
 	jout_string(o, "data_loop_file", k ? k->data_file : NULL);
 	jout_string(o, "metadata_loop_file", k ? k->metadata_file : NULL);
 	jout_string(o, "library_version", k ? k->library : NULL);

@@ -27,7 +27,7 @@ ln -s fd/2 /dev/stderr
 # uml: as its package has them; qemu: there since before the root file system
 [ -z "${LAB_MODULES:-}" ] || for module in drivers/md/dm-mod drivers/md/dm-bufio \
 	drivers/md/persistent-data/dm-persistent-data drivers/md/dm-bio-prison \
-	drivers/md/dm-thin-pool drivers/block/loop fs/overlayfs/overlay; do
+	drivers/md/dm-thin-pool drivers/md/dm-flakey drivers/block/loop fs/overlayfs/overlay; do
 	busybox insmod "$LAB_MODULES/$module.ko" || echo "lab: no module $module"
 done
 dmsetup mknodes
