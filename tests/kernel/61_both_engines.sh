@@ -49,7 +49,7 @@ compare() {
 refused() { # engine words of the owner...
     local other=$1 text
     shift
-    for words in images 'pool status' 'pull debian-1' 'create x' 'rm box' 'pool extend --size 3G'; do
+    for words in images 'pull debian-1' 'create x' 'rm box' 'pool extend --size 3G'; do
         words=${words/debian-1/$images:debian-1}
         words=${words/create x/create $images:debian-1 x}
         # shellcheck disable=SC2086
