@@ -5,6 +5,8 @@
 #include "oci/store_internal.h"
 #include "pkg/base/alloc.h"
 #include "pkg/thin/file/fsck.h"
+#include "pkg/thin/kernel/engine.h"
+#include "pkg/thin/place.h"
 
 enum { CHECK_TRIES = 50 };
 
@@ -102,39 +104,63 @@ static int check_record(struct store *s, const struct looks *looks, struct thin_
 /* --- metadata --------------------------------------------------------------------------------- */
 
 /* The kernel has it: a copy of one instant is looked at, while all goes on. */
-static int check_copy(struct store *s, struct thin_pool *pool, struct thin_findings *ret,
-		      struct error *err)
+static int check_copy(struct store *s, struct thin_pool *pool, enum thin_kernel_copy what,
+		      struct thin_findings *ret, struct error *err)
 {
 	cleanup_free char *copy = NULL;
 	cleanup_fd int fd = -1;
 	struct thin_pool_status st;
 
 	if (thin_pool_status(pool, &st, err) < 0
-	    || store_copy_metadata(s, pool, &fd, &copy, err) < 0)
+	    || store_copy_metadata(s, pool, what, &fd, &copy, err) < 0)
 		return -1;
 	return thin_file_fsck(copy, st.data_total_blocks * st.block_bytes, ret, err);
 }
 
+/* Something is wrong: then perhaps with what is said to be in use, which was all that was copied. */
 static int check_in_kernel(struct store *s, struct thin_findings *ret, struct error *err)
 {
 	cleanup(thin_pool_close_ptr) struct thin_pool *pool = NULL;
 
-	if (store_open_pool(s, THIN_STILL, &pool, err) < 0)
+	if (store_open_pool(s, THIN_STILL, &pool, err) < 0
+	    || check_copy(s, pool, THIN_KERNEL_COPY_USED, ret, err) < 0)
 		return -1;
-	return check_copy(s, pool, ret, err);
+	if (!ret->total)
+		return 0;
+	thin_findings_release(ret);
+	*ret = (struct thin_findings){0};
+	return check_copy(s, pool, THIN_KERNEL_COPY_ALL, ret, err);
 }
 
+/* On block devices: what a repair would find. The kernel is not given what may be damaged. */
+static int check_devices(struct store *s, struct thin_findings *ret, struct error *err)
+{
+	const struct thin_repair_how how = {.lock_timeout_ms = s->lock_timeout_ms, .dry_run = true};
+	enum thin_repair_outcome outcome;
+
+	return thin_kernel_repair(s->pool_dir, &how, &outcome, ret, err);
+}
+
+static int check_at_rest(struct store *s, const struct thin_place *place, struct thin_findings *ret,
+			 struct error *err)
+{
+	int status = place->kind == THIN_PLACE_FILES
+			     ? thin_file_check(s->pool_dir, s->lock_timeout_ms, ret, err)
+			     : check_devices(s, ret, err);
+
+	return status < 0 ? error_wrap(err, "pool %s", s->pool) : 0;
+}
+
+/* LVM has to be asked for the metadata, and then the kernel has the pool. */
 static int check_metadata(struct store *s, struct thin_findings *ret, struct error *err)
 {
-	bool in_kernel;
+	cleanup(thin_place_release) struct thin_place place = {0};
 
-	if (store_pool_is_in_kernel(s, &in_kernel, err) < 0)
-		return -1;
-	if (in_kernel)
-		return check_in_kernel(s, ret, err);
-	if (thin_file_check(s->pool_dir, s->lock_timeout_ms, ret, err) < 0)
+	if (thin_place_load(s->pool_dir, &place, err) < 0)
 		return error_wrap(err, "pool %s", s->pool);
-	return 0;
+	if (place.kind == THIN_PLACE_LVM || thin_kernel_is_active(s->pool_dir, &place))
+		return check_in_kernel(s, ret, err);
+	return check_at_rest(s, &place, ret, err);
 }
 
 static int check_once(struct store *s, const struct looks *looks, struct thin_findings *ret,

@@ -4,6 +4,7 @@
 
 #include "oci/store.h"
 #include "pkg/thin/file/engine.h"
+#include "pkg/thin/kernel/engine.h"
 
 struct store {
 	char *root, *pool, *pool_dir, *pools_dir, *spool_dir;
@@ -25,11 +26,10 @@ MUST_CHECK int store_open_pool(struct store *s, enum thin_mode mode, struct thin
 			       struct error *err);
 /* Files of killed commands go in passing, where nobody makes such just now. */
 void store_remove_leftovers(struct store *s);
-/* Does the kernel have the pool, or is it on block devices? */
-MUST_CHECK int store_pool_is_in_kernel(const struct store *s, bool *ret, struct error *err);
 /* thin_kernel_copy_metadata() into a file without name: @ret_path leads to @ret_fd. Both owned. */
-MUST_CHECK int store_copy_metadata(struct store *s, struct thin_pool *pool, int *ret_fd,
-				   char **ret_path, struct error *err);
+MUST_CHECK int store_copy_metadata(struct store *s, struct thin_pool *pool,
+				   enum thin_kernel_copy what, int *ret_fd, char **ret_path,
+				   struct error *err);
 #define STORE_NEW_PREFIX ".new-" /* of a pool that is being made, in the folder of the pools */
 /*
  * Nobody else makes or destroys a pool until the descriptor is closed. What was left unfinished is

@@ -10,19 +10,8 @@
 #include "pkg/thin/kernel/engine.h"
 #include "pkg/thin/place.h"
 
-/* The kernel has the pool, or nobody else can have it. */
-int store_pool_is_in_kernel(const struct store *s, bool *ret, struct error *err)
-{
-	cleanup(thin_place_release) struct thin_place place = {0};
-
-	if (thin_place_load(s->pool_dir, &place, err) < 0)
-		return error_wrap(err, "pool %s", s->pool);
-	*ret = place.kind != THIN_PLACE_FILES || thin_kernel_is_active(s->pool_dir, &place);
-	return 0;
-}
-
-int store_copy_metadata(struct store *s, struct thin_pool *pool, int *ret_fd, char **ret_path,
-			struct error *err)
+int store_copy_metadata(struct store *s, struct thin_pool *pool, enum thin_kernel_copy what,
+			int *ret_fd, char **ret_path, struct error *err)
 {
 	cleanup_free char *path = NULL;
 	cleanup_fd int fd = -1;
@@ -30,7 +19,7 @@ int store_copy_metadata(struct store *s, struct thin_pool *pool, int *ret_fd, ch
 	if (fdio_open_nameless(s->spool_dir, &fd, err) < 0)
 		return -1;
 	path = xasprintf("/proc/self/fd/%d", fd);
-	if (thin_kernel_copy_metadata(pool, path, err) < 0)
+	if (thin_kernel_copy_metadata(pool, what, path, err) < 0)
 		return error_wrap(err, "copy the metadata of pool %s", s->pool);
 	*ret_fd = steal_fd(&fd);
 	*ret_path = steal(&path);
@@ -39,17 +28,29 @@ int store_copy_metadata(struct store *s, struct thin_pool *pool, int *ret_fd, ch
 
 /* --- dump ------------------------------------------------------------------------------------- */
 
-static int dump_copy(struct store *s, struct thin_pool *pool, bool held,
+static int dump_copy(struct store *s, struct thin_pool *pool, enum thin_kernel_copy what, bool held,
 		     const struct thin_dump_sink *sink, struct error *err)
 {
 	cleanup(thin_pool_close_ptr) struct thin_pool *reader = NULL;
 	cleanup_free char *copy = NULL;
 	cleanup_fd int fd = -1;
 
-	if (store_copy_metadata(s, pool, &fd, &copy, err) < 0
+	if (store_copy_metadata(s, pool, what, &fd, &copy, err) < 0
 	    || thin_file_open_metadata(copy, 0, &reader, err) < 0)
 		return -1;
 	return thin_file_dump(reader, held, sink, err);
+}
+
+/* Where the trees need what nobody counts as used, that is copied too. */
+static int dump_in_kernel(struct store *s, struct thin_pool *pool, bool held,
+			  const struct thin_dump_sink *sink, struct error *err)
+{
+	if (dump_copy(s, pool, THIN_KERNEL_COPY_USED, held, sink, err) == 0)
+		return 0;
+	if (err->kind != ERR_INCONSISTENT)
+		return -1;
+	error_clear(err);
+	return dump_copy(s, pool, THIN_KERNEL_COPY_ALL, held, sink, err);
 }
 
 int store_pool_dump(struct store *s, bool held, const struct thin_dump_sink *sink,
@@ -60,7 +61,7 @@ int store_pool_dump(struct store *s, bool held, const struct thin_dump_sink *sin
 	if (store_open_pool(s, THIN_READ, &pool, err) < 0)
 		return -1;
 	return thin_pool_is_atomic(pool) ? thin_file_dump(pool, held, sink, err)
-					 : dump_copy(s, pool, held, sink, err);
+					 : dump_in_kernel(s, pool, held, sink, err);
 }
 
 /* --- repair ----------------------------------------------------------------------------------- */

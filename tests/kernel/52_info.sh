@@ -14,7 +14,8 @@ python3 "$TOP/tests/support/tiny_layout.py" "$layout" tiny 1 >/dev/null
 
 # fact NAME PATTERN: of the text that was printed last
 fact() {
-    local text=$'\n'$(<"$WORK/out")$'\n' line=$'\n'"$1: +$2"$'\n'
+    local text line=$'\n'"$1: +$2"$'\n'
+    text=$'\n'$(<"$WORK/out")$'\n'
     [[ $text =~ $line ]] || { echo "$text"; fail "no \"$1: $2\""; }
 }
 

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "pkg/base/alloc.h"
@@ -46,6 +47,11 @@ static int read_block(struct copy *c, uint8_t *buf, uint64_t block, enum tf_bloc
 	return tf_block_verify(buf, type, block, err);
 }
 
+static bool is_zeros(const uint8_t *buf, size_t len)
+{
+	return buf[0] == 0 && memcmp(buf, buf + 1, len - 1) == 0;
+}
+
 static int copy_piece(struct copy *c, uint64_t first, uint64_t n, struct error *err)
 {
 	uint64_t offset = first * TF_BLOCK_BYTES;
@@ -53,6 +59,8 @@ static int copy_piece(struct copy *c, uint64_t first, uint64_t n, struct error *
 
 	if (read_at(c, c->piece, len, offset, err) < 0)
 		return -1;
+	if (is_zeros(c->piece, len))
+		return 0;
 	return fdio_pwrite(c->to, c->piece, len, offset, c->to_name, err);
 }
 
@@ -85,35 +93,46 @@ static bool read_bitmap(struct copy *c, uint64_t group, uint64_t nr_blocks)
 	return block < nr_blocks && read_block(c, c->bitmap, block, TF_BITMAP, &ignored) == 0;
 }
 
+/* The blocks that the superblock tells of. False: there is none to be read, or it tells of more. */
+static bool read_superblock(struct copy *c, uint64_t blocks, struct tf_superblock *ret)
+{
+	struct error ignored = {0};
+
+	if (read_block(c, c->piece, 0, TF_SUPERBLOCK, &ignored) < 0)
+		return false;
+	tf_superblock_unpack(c->piece, ret);
+	return ret->metadata_sm.nr_blocks <= blocks;
+}
+
 /* @blocks: so many are there. */
-static int copy_used(struct copy *c, uint64_t blocks, struct error *err)
+static int copy_blocks(struct copy *c, uint64_t blocks, enum thin_kernel_copy what,
+		       struct error *err)
 {
 	struct tf_superblock sb = {0};
 	struct error ignored = {0};
-	bool sound = read_block(c, c->piece, 0, TF_SUPERBLOCK, &ignored) == 0;
+	bool bitmaps = false;
 
-	if (sound)
-		tf_superblock_unpack(c->piece, &sb);
-	sound = sound && sb.metadata_sm.nr_blocks <= blocks
-		&& sb.metadata_sm.bitmap_root < sb.metadata_sm.nr_blocks
-		&& read_block(c, c->index, sb.metadata_sm.bitmap_root, TF_INDEX, &ignored) == 0;
-	if (sound)
+	if (read_superblock(c, blocks, &sb)) {
 		blocks = sb.metadata_sm.nr_blocks;
+		bitmaps = what == THIN_KERNEL_COPY_USED && sb.metadata_sm.bitmap_root < blocks
+			  && read_block(c, c->index, sb.metadata_sm.bitmap_root, TF_INDEX, &ignored)
+				     == 0;
+	}
 	if (ftruncate(c->to, (off_t)(blocks * TF_BLOCK_BYTES)) < 0)
 		return error_sys(err, "truncate %s", c->to_name);
 	for (uint64_t g = 0; g * TF_BITMAP_ENTRIES < blocks; g++) {
 		uint64_t rest = blocks - g * TF_BITMAP_ENTRIES;
 
 		if (copy_group(c, g, rest < TF_BITMAP_ENTRIES ? rest : TF_BITMAP_ENTRIES,
-			       !sound || !read_bitmap(c, g, blocks), err)
+			       !bitmaps || !read_bitmap(c, g, blocks), err)
 		    < 0)
 			return -1;
 	}
 	return 0;
 }
 
-int kernel_copy(struct kernel_node *from, uint64_t start, uint64_t bytes, int to,
-		const char *to_name, struct error *err)
+int kernel_copy(struct kernel_node *from, uint64_t start, uint64_t bytes,
+		enum thin_kernel_copy what, int to, const char *to_name, struct error *err)
 {
 	struct copy c = {.from = from, .start = start, .to = to, .to_name = to_name};
 	void *memory = NULL;
@@ -126,7 +145,7 @@ int kernel_copy(struct kernel_node *from, uint64_t start, uint64_t bytes, int to
 	c.bitmap = c.index + TF_BLOCK_BYTES;
 	if (bytes / TF_BLOCK_BYTES > TF_METADATA_BLOCKS_MAX)
 		bytes = (uint64_t)TF_METADATA_BLOCKS_MAX * TF_BLOCK_BYTES;
-	status = copy_used(&c, bytes / TF_BLOCK_BYTES, err);
+	status = copy_blocks(&c, bytes / TF_BLOCK_BYTES, what, err);
 	free(memory);
 	return status;
 }
@@ -160,22 +179,24 @@ static int open_node(struct tk_pool *p, struct kernel_node *ret, uint64_t *ret_b
 }
 
 /* Whatever happens it is resumed, and when that fails too this is what is told. */
-static int copy_suspended(struct tk_pool *p, struct kernel_node *from, uint64_t bytes, int to,
-			  const char *to_name, struct error *err)
+static int copy_suspended(struct tk_pool *p, struct kernel_node *from, uint64_t bytes,
+			  enum thin_kernel_copy what, int to, const char *to_name,
+			  struct error *err)
 {
 	struct error second = {0};
 	int status;
 
 	if (devmap_suspend(p->device.uuid, DEVMAP_NOFLUSH | DEVMAP_NOLOCKFS, err) < 0)
 		return -1;
-	status = kernel_copy(from, 0, bytes, to, to_name, err);
+	status = kernel_copy(from, 0, bytes, what, to, to_name, err);
 	if (devmap_resume(p->device.uuid, &second) == 0)
 		return status;
 	*err = second;
 	return error_wrap(err, "pool %s stays suspended", p->device.name);
 }
 
-int thin_kernel_copy_metadata(struct thin_pool *pool, const char *to, struct error *err)
+int thin_kernel_copy_metadata(struct thin_pool *pool, enum thin_kernel_copy what, const char *to,
+			      struct error *err)
 {
 	struct tk_pool *p = tk_pool_of(pool);
 	struct kernel_node from = {.fd = -1};
@@ -190,7 +211,7 @@ int thin_kernel_copy_metadata(struct thin_pool *pool, const char *to, struct err
 		return -1;
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, &before);
-	status = copy_suspended(p, &from, bytes, fd, to, err);
+	status = copy_suspended(p, &from, bytes, what, fd, to, err);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	kernel_node_close(&from);
 	return status;

@@ -55,13 +55,20 @@ MUST_CHECK int thin_kernel_deactivate(const char *dir, unsigned lock_timeout_ms,
 MUST_CHECK int thin_kernel_grow(struct thin_pool *pool, uint64_t data_bytes,
 				uint64_t metadata_bytes, struct error *err);
 
+/* In a damaged pool what is in use may not be what is said to be. */
+enum thin_kernel_copy {
+	THIN_KERNEL_COPY_USED, /* what the metadata's own bitmaps say is in use */
+	THIN_KERNEL_COPY_ALL,
+};
+
 /*
  * The pool's metadata as it is at one instant, copied to a file: the pool is suspended while it is
- * read, and resumed whatever happens; after a kill the next command resumes it. What is in use of it
- * is copied, the rest of the file is zeros or what the blocks last held.
+ * read, and resumed whatever happens; after a kill the next command resumes it. What is not copied is
+ * zeros.
  * @to: an empty file; it gets the length that the superblock tells.
  */
-MUST_CHECK int thin_kernel_copy_metadata(struct thin_pool *pool, const char *to, struct error *err);
+MUST_CHECK int thin_kernel_copy_metadata(struct thin_pool *pool, enum thin_kernel_copy what,
+					 const char *to, struct error *err);
 
 /*
  * Repair of a pool on block devices that is not active, as thin_file_repair() does it: all or

@@ -48,7 +48,7 @@ static int put_block(struct way_back *w, uint64_t offset, struct error *err)
 	return kernel_node_write(w->to, &new, 1, offset, err);
 }
 
-/* Holes of the copy are free blocks. */
+/* Holes of the copy are zeros on both sides, or free blocks that a repair punched. */
 static int put_blocks(struct way_back *w, struct error *err)
 {
 	off_t at = TF_BLOCK_BYTES, end;
@@ -116,7 +116,8 @@ static int make_copy(const char *dir, const char *meta, struct kernel_node *from
 			 err)
 		       < 0)
 		return -1;
-	return kernel_copy(from, 0, place->metadata_bytes, meta_fd, meta, err);
+	return kernel_copy(from, 0, place->metadata_bytes, THIN_KERNEL_COPY_ALL, meta_fd, meta,
+			   err);
 }
 
 static int repair_on(const char *dir, const char *device, const struct thin_place *place,
