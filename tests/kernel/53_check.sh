@@ -7,7 +7,7 @@
 . "$(dirname "$0")/lib.sh"
 export THINPULL_ENGINE=kernel
 layout=$WORK/layout
-tiny=oci:$layout:tiny
+
 for n in 1 3; do python3 "$TOP/tests/support/tiny_layout.py" "$layout" "v$n" $n >/dev/null; done
 tiny=oci:$layout:v1
 
@@ -99,7 +99,7 @@ for kind in loop device; do
     [ $kind = loop ] || hows='counts maps'
     for how in $hows; do
         say "$kind: damaged: $how"
-        spoil $how
+        spoil "$how"
         theirs
         [ $checked != 0 ] || fail 'thin_check finds nothing'
         expect 8 tp pool check
@@ -108,7 +108,7 @@ for kind in loop device; do
         ! grep -q 'not repairable' "$WORK/out" || fail 'something is not repairable'
         expect 0 tp pool repair --dry-run
         unchanged 'the dry run'
-        if [ $how = counts ]; then # the kernel notices only when it wants a block
+        if [ "$how" = counts ]; then # the kernel notices only when it wants a block
             expect 0 tp pool activate
             expect 8 tp pool check
             ! grep -q 'not repairable' "$WORK/out" || fail 'something is not repairable while it is active'
