@@ -238,6 +238,20 @@ MUST_CHECK int store_pool_dump(struct store *s, bool held, const struct thin_dum
 /* Pool metadata (pkg/thin/file/fsck.h) and record against the pool's ids. */
 MUST_CHECK int store_pool_check(struct store *s, struct thin_findings *ret, struct error *err);
 
+/* What a trim did. */
+struct store_trim {
+	uint64_t free_bytes; /* of the pool, when it began */
+	bool in_files;
+	uint64_t freed_bytes; /* what its file takes less of the host than before */
+};
+
+/*
+ * Free data blocks go back to the host, or are discarded on the pool's device, while it is in use.
+ * Errors: ERR_NOT_FOUND, ERR_INCONSISTENT (a check finds something: nothing is done then),
+ * ERR_UNSUPPORTED (what lies below cannot; a pool of LVM's), ERR_INTERRUPTED. What was done stays.
+ */
+MUST_CHECK int store_pool_trim(struct store *s, struct store_trim *ret, struct error *err);
+
 /* Of the pool alone, as thin_file_repair(). */
 MUST_CHECK int store_pool_repair(struct store *s, bool dry_run, enum thin_repair_outcome *ret,
 				 struct thin_findings *ret_found, struct error *err);

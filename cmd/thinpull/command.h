@@ -70,6 +70,7 @@ int cmd_pool_extend(const struct context *context, struct error *err);
 int cmd_pool_status(const struct context *context, struct error *err);
 int cmd_pool_dump(const struct context *context, struct error *err);
 int cmd_pool_check(const struct context *context, struct error *err);
+int cmd_pool_trim(const struct context *context, struct error *err);
 int cmd_pool_watch(const struct context *context, struct error *err);
 int cmd_pool_repair(const struct context *context, struct error *err);
 int cmd_info(const struct context *context, struct error *err);

@@ -234,7 +234,13 @@ const struct command commands[] = {
 	 "and the exit status is 8. Then a copy of the pool's file meta is what thin_repair may save\n"
 	 "more of; or pull again, into a new pool.",
 	 0},
-	LATER("pool trim", "", "give free blocks back to the host"),
+	{"pool trim", "", "give free blocks back to the host", NULL, 0, 0, cmd_pool_trim,
+	 "What removed images and containers held takes no space of the host's file system any\n"
+	 "more; on a device it is discarded. For pools in the kernel, whose blocks stay where they\n"
+	 "are when they are freed, while containers run: they wait a moment now and then. The\n"
+	 "pool is checked first, and nothing is done to one that is damaged (exit status 8). Not\n"
+	 "for pools of LVM. What is free inside a container is for 'fstrim' in it.",
+	 0},
 	{"pool dump", "", "the pool's metadata as XML", pool_dump_options, 0, 0, cmd_pool_dump,
 	 "As thin_dump prints it and thin_restore reads it: one state, whoever writes meanwhile. Of\n"
 	 "a damaged pool what can be read, and exit status 8.",

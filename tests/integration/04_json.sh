@@ -104,6 +104,7 @@ result 'pool check'
 result 'pool dump'
 failure 2 not_found pool dump --metadata-snap
 result 'pool repair'
+result 'pool trim'
 
 # --- what goes -----------------------------------------------------------------------------------
 result rm web spare

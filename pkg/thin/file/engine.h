@@ -84,3 +84,20 @@ MUST_CHECK int thin_file_open_metadata(const char *path, uint64_t held_root, str
  */
 MUST_CHECK int thin_file_grow(struct thin_pool *pool, uint64_t data_bytes, uint64_t metadata_bytes,
 			      struct error *err);
+
+/*
+ * Give the host back what free blocks of the data file hold. A pool that is open for writing, with
+ * nothing to commit. What a damaged pool calls free may be in use: check it first.
+ * Errors: ERR_UNSUPPORTED (the host's file system knows no holes), ERR_INCONSISTENT.
+ */
+MUST_CHECK int thin_file_trim(struct thin_pool *pool, struct error *err);
+
+/*
+ * Free data blocks, one run after the other, of metadata that nobody changes meanwhile: by a handle
+ * that was opened since nobody does.
+ * @from: where to look; next time @ret_first + @ret_n.   @most: the longest run that is wanted.
+ * @ret_n: 0 = none before @ret_first, look on from there.
+ * Returns 0, 1 = there is nothing behind @from, -1.
+ */
+MUST_CHECK int thin_file_free_run(struct thin_pool *pool, uint64_t from, uint64_t most,
+				  uint64_t *ret_first, uint64_t *ret_n, struct error *err);

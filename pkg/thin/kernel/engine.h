@@ -108,3 +108,14 @@ MUST_CHECK int thin_kernel_wait(const char *dir, uint32_t events, int timeout_ms
  */
 MUST_CHECK int thin_kernel_set_low_water(struct thin_pool *pool, uint64_t blocks,
 					 struct error *err);
+
+/*
+ * Discard the free data blocks on what the pool stands on, while it is in use: the host has the space
+ * of its files back, a disk knows what it may forget. The pool is suspended for as long as its map is
+ * read and some of them are discarded, then everybody goes on for as long, other commands too, and so
+ * to the end. What a damaged pool calls free may be in use: check it first.
+ * @stretch_ms: how long others wait at a time, about.
+ * Errors: ERR_UNSUPPORTED (the device takes no discards; LVM's pools, which LVM may resume at any
+ * time), ERR_INTERRUPTED, ERR_BUSY (others have the pool now), ERR_INCONSISTENT. What was done stays.
+ */
+MUST_CHECK int thin_kernel_trim(struct thin_pool *pool, unsigned stretch_ms, struct error *err);
