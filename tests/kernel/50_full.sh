@@ -143,7 +143,7 @@ dd if=/dev/zero of="$WORK/own/more" bs=1M count=5 conv=fsync status=none || fail
 expect 0 tp rm -f box
 pool_clean
 
-say 'queue: who writes waits for an extend'
+say 'queue: a container and a pull wait for an extend'
 ROOT=$WORK/queue
 expect 0 tp pool create --loop --size 16M --base-size 256M --when-full queue
 table=$(dmsetup table /dev/mapper/thinpull-*-pool)
@@ -151,16 +151,19 @@ table=$(dmsetup table /dev/mapper/thinpull-*-pool)
 expect 0 tp -q pull "$tiny"
 expect 0 tp create "$tiny" box
 expect 0 tp mount box "$WORK/own"
-dd if=/dev/zero of="$WORK/own/big" bs=1M count=30 conv=fsync status=none &
+dd if=/dev/zero of="$WORK/own/big" bs=1M count=14 conv=fsync status=none &
 writer=$!
+tp -q pull "oci:$layout:large" >"$WORK/pulled" 2>&1 &
+puller=$!
 for _ in $(seq 100); do
     [[ $(dmsetup status /dev/mapper/thinpull-*-pool) != *out_of_data_space* ]] || break
     sleep 0.1
 done
 in_mode out_of_data_space 'pool extend --size +SIZE'
-[ -d /proc/$writer ] || fail 'the writer did not wait'
-expect 0 tp pool extend --size +32M
+[ -d /proc/$writer ] || [ -d /proc/$puller ] || fail 'nobody waits'
+expect 0 tp pool extend --size +48M
 wait $writer || fail 'what waited for room was not written'
+wait $puller || { cat "$WORK/pulled"; fail 'the pull that waited for room failed'; }
 in_mode rw
 expect 7 tp pool deactivate
 said "is mounted on $WORK/own"
@@ -192,6 +195,8 @@ give_metadata
 leave_metadata 5
 expect 6 tp pull "oci:$layout:layers"
 said 'layer' 'mode out_of_metadata_space' 'pool extend --metadata-size +SIZE'
+say 'after extend, and a boot'
+expect 0 tp pool deactivate
 expect 0 tp pool extend --metadata-size +512K
 expect 0 tp -q pull "oci:$layout:layers"
 give_metadata

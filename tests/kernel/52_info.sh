@@ -218,10 +218,15 @@ reload bad "0 16384 linear $meta 0"
 leads_out 'pool repair'
 
 say fail
+expect 0 tp create "$tiny" mounted
+expect 0 tp mount mounted "$WORK/own"
 reload bad '0 16384 error'
 expect 8 tp create "$tiny" other
-in_mode fail 'pool deactivate'
+in_mode fail 'umount what is mounted of it'
+expect 7 tp pool deactivate
+grep -qF "is mounted on $WORK/own" "$WORK/err" || { cat "$WORK/err"; fail 'not said where'; }
+umount "$WORK/own"
 reload bad "0 16384 linear $meta 0"
-leads_out 'pool deactivate'
-expect 0 tp rm box
+leads_out "'thinpull pool deactivate', and 'thinpull pool repair'"
+expect 0 tp rm box mounted
 pool_clean
