@@ -118,29 +118,22 @@ say 'after rm'
 expect 0 tp rm -f box
 in_mode rw
 
-say 'data: a pull fills it'
+say 'data: a pull fills it, beside a container'
 expect 0 tp create "$tiny" box
 expect 0 tp mount box "$WORK/own"
 dd if=/dev/zero of="$WORK/own/big" bs=1M count=15 conv=fsync status=none
 expect 6 tp pull "oci:$layout:large"
 said 'layer 1/1 sha256:' 'mode out_of_data_space' 'pool extend --size +SIZE'
 in_mode rw # what the pull had is free again
-say 'after rm'
-expect 0 tp rm -f box
-nothing_left
-look
-[ "$data" = "$before" ] || fail "$data blocks are used, not $before"
-expect 0 tp -q pull "oci:$layout:large"
-expect 0 tp rmi "oci:$layout:large"
-say 'after extend, beside a container that goes on'
-expect 0 tp create "$tiny" box
-expect 0 tp mount box "$WORK/own"
-dd if=/dev/zero of="$WORK/own/big" bs=1M count=15 conv=fsync status=none
-expect 6 tp pull "oci:$layout:large"
+nothing_left 3
+say 'after extend'
 expect 0 tp pool extend --size +32M
 expect 0 tp -q pull "oci:$layout:large"
 dd if=/dev/zero of="$WORK/own/more" bs=1M count=5 conv=fsync status=none || fail 'the container is lost'
 expect 0 tp rm -f box
+expect 0 tp rmi "oci:$layout:large"
+look
+[ "$data" = "$before" ] || fail "$data blocks are used, not $before"
 pool_clean
 
 say 'queue: a container and a pull wait for an extend'

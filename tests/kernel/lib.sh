@@ -175,7 +175,7 @@ pool_clean() {
     lvm)
         volume=$(jq -r '"\(.vg)/\(.lv)_tmeta"' "$place")
         lvchange -qq -y -ay "$volume"
-        thin_check "/dev/$volume" >"$WORK/out" || { cat "$WORK/out"; fail 'thin_check'; }
+        thin_check "/dev/$volume" >"$WORK/out" 2>&1 || { cat "$WORK/out"; fail 'thin_check'; }
         lvchange -qq -y -an "$volume"
         return ;;
     device)
@@ -184,7 +184,7 @@ pool_clean() {
     *) device=$ROOT/pools/default/meta ;;
     esac
     device=$(losetup -f --show -r -o "$start" --sizelimit "$bytes" "$device")
-    thin_check "$device" >"$WORK/out" || { cat "$WORK/out"; fail 'thin_check'; }
+    thin_check "$device" >"$WORK/out" 2>&1 || { cat "$WORK/out"; fail 'thin_check'; }
     losetup -d "$device"
 }
 
