@@ -6,6 +6,18 @@
 #include "cmd/thinpull/output.h"
 #include "cmd/thinpull/pool_report.h"
 
+/* What can be told was told; that nobody can make sense of the pool is an error all the same. That
+ * it is not active, or another engine's, is none. */
+static int check_readable(const struct store_facts *facts, struct error *err)
+{
+	if (facts->has_status
+	    || (facts->reason.kind != ERR_INCONSISTENT
+		&& facts->reason.detail != ERR_DETAIL_POOL_FEATURES))
+		return 0;
+	*err = facts->reason;
+	return error_wrap(err, "pool status");
+}
+
 int cmd_pool_status(const struct context *context, struct error *err)
 {
 	cleanup(store_facts_release) struct store_facts facts = {0};
@@ -19,8 +31,8 @@ int cmd_pool_status(const struct context *context, struct error *err)
 	if (context->settings->json) {
 		pool_report(&o, NULL, context, store, &facts);
 		output_json(&o);
-		return 0;
+	} else {
+		pool_report_text(context, store, &facts);
 	}
-	pool_report_text(context, store, &facts);
-	return 0;
+	return check_readable(&facts, err);
 }

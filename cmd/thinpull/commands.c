@@ -214,7 +214,11 @@ const struct command commands[] = {
 	 "stays LVM's matter. 'pool destroy' empties it and gives it back as it was. Prints the\n"
 	 "name of the pool.",
 	 0},
-	{"pool status", "", "what the pool holds", NULL, 0, 0, cmd_pool_status, NULL, 0},
+	{"pool status", "", "what the pool holds", NULL, 0, 0, cmd_pool_status,
+	 "In whatever mode it is; \"What to do\" names the command that leads out of one that lets\n"
+	 "nothing be changed. Nothing is activated to look. Exit status 8 or 10 for a pool that\n"
+	 "cannot be read at all.",
+	 0},
 	{"pool extend", "", "grow the pool", pool_extend_options, 0, 0, cmd_pool_extend,
 	 "SIZE is the new total, or with a + before it what is added: --size +50G. A pool never\n"
 	 "shrinks. Its files are sparse: the host's space is taken when something is written.\n"
