@@ -17,7 +17,8 @@ timed() { # name times command...
 
 disk_up() { # the next one
     local letter disk
-    letter=$(printf "\\x$(printf %x $((97 + run++)))")
+    letter=$(printf "\\x$(printf %x $((97 + run)))")
+    run=$((run + 1))
     for disk in "/dev/ubd$letter" "/dev/vd$letter"; do [ ! -b "$disk" ] || break; done
     dmsetup create bench-pool --table "0 $POOL_SECTORS linear $disk 0"
     dmsetup create bench-state --table \

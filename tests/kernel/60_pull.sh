@@ -23,12 +23,32 @@ mount -o ro,noload "${oracle[3]}" "$WORK/own"
 python3 "$TOP/tests/support/tree.py" list "$WORK/own" >"$WORK/tree"
 umount "$WORK/own"
 
+# What --debug counts, layer by layer, is no more than the README of the kernel engine says.
+costs() {
+    local line n=0 most
+    while read -r line; do
+        most='12 1 1'
+        [ $n -gt 0 ] || most='20 2 2'
+        [[ $line =~ layer\ ([0-9]+):\ ([0-9]+)\ ioctls,\ ([0-9]+)\ flushes,\ ([0-9]+)\ record ]] ||
+            continue
+        n=$((n + 1))
+        echo "${line#*debug: }"
+        # shellcheck disable=SC2086
+        set -- $most
+        [ "${BASH_REMATCH[1]}" = $n ] && [ "${BASH_REMATCH[2]}" -le "$1" ] &&
+            [ "${BASH_REMATCH[3]}" -le "$2" ] && [ "${BASH_REMATCH[4]}" -le "$3" ] ||
+            fail "more than $most: $line"
+    done <"$WORK/err"
+    [ $n -eq ${#oracle[@]} ] || fail "$n layers are counted"
+}
+
 export THINPULL_ENGINE=kernel
 for kind in loop device lvm; do
     say "$kind: pull"
     ROOT=$WORK/$kind
     pool_create $kind --base-size $BASE
-    expect 0 tp -q pull "$image"
+    expect 0 tp --debug -q pull "$image"
+    costs
     nothing_left
     i=0
     for id in $(tp --json image inspect "$image" | jq -r '.layers[].thin_id'); do

@@ -29,7 +29,7 @@ trap clean_up EXIT
 trap 'exit 130' INT TERM
 
 variables=()
-for variable in THINPULL_ROUNDS THINPULL_SEED THINPULL_EVERY THINPULL_FLAVOUR; do
+for variable in THINPULL_ROUNDS THINPULL_SEED THINPULL_EVERY THINPULL_FLAVOUR BENCH_RUNS; do
     [ -z "${!variable:-}" ] || variables+=("$variable=${!variable}")
 done
 

@@ -106,8 +106,8 @@ int tk_device_delete(struct thin_pool *pool, uint32_t id, struct error *err)
 
 /* --- block devices ---------------------------------------------------------------------------- */
 
-static int make(struct tk_pool *p, const struct kernel_names *names, uint32_t id,
-		uint64_t size_bytes, bool read_only, struct error *err)
+int tk_device_make(struct tk_pool *p, const struct kernel_names *names, uint32_t id,
+		   uint64_t size_bytes, bool read_only, struct error *err)
 {
 	cleanup_free char *params = xasprintf("%u:%u %u", p->device.major, p->device.minor, id);
 	struct devmap_target target = {.length = size_bytes / DEVMAP_SECTOR_BYTES,
@@ -121,7 +121,8 @@ static int make(struct tk_pool *p, const struct kernel_names *names, uint32_t id
 		return 0;
 	if (err->sys == ENODATA)
 		return error_set(err, ERR_NOT_FOUND, "thin %u does not exist", id);
-	tk_pool_explain(p, err);
+	if (err->kind != ERR_BUSY)
+		tk_pool_explain(p, err);
 	return -1;
 }
 
@@ -153,7 +154,7 @@ int tk_device_ensure(struct tk_pool *p, const struct kernel_names *names, uint32
 		node.exists = false;
 	}
 	return node.exists ? devmap_make_node(&node, err)
-			   : make(p, names, id, size_bytes, read_only, err);
+			   : tk_device_make(p, names, id, size_bytes, read_only, err);
 }
 
 int tk_device_activate(struct thin_pool *pool, uint32_t id, uint64_t size_bytes, bool read_only,

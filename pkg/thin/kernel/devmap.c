@@ -344,16 +344,15 @@ int devmap_message(const char *uuid, struct error *err, const char *fmt, ...)
 
 /* The first line of what STATUS or TABLE answers. */
 static int first_line(struct dm_task *task, const char *what, const char *uuid,
-		      struct devmap_target *ret, char **ret_type, char **ret_params,
-		      struct error *err)
+		      struct dm_info *ret_dm, struct devmap_target *ret, char **ret_type,
+		      char **ret_params, struct error *err)
 {
-	struct dm_info dm;
 	char *type = NULL, *params = NULL;
 	uint64_t start = 0, length = 0;
 
 	if (devtask_run(task, what, uuid, err) < 0)
 		return -1;
-	if (!dm_task_get_info(task, &dm) || !dm.exists)
+	if (!dm_task_get_info(task, ret_dm) || !ret_dm->exists)
 		return error_set(err, ERR_NOT_FOUND, "device-mapper: no device %s", uuid);
 	dm_get_next_target(task, NULL, &start, &length, &type, &params);
 	if (!type)
@@ -364,27 +363,49 @@ static int first_line(struct dm_task *task, const char *what, const char *uuid,
 	return 0;
 }
 
+static int new_status(const char *uuid, bool flush, struct dm_task **ret, struct error *err)
+{
+	if (devtask_new(DM_DEVICE_STATUS, uuid, ret, err) < 0)
+		return -1;
+	return flush || dm_task_no_flush(*ret) ? 0 : out_of_memory(err, uuid);
+}
+
 int devmap_status(const char *uuid, bool flush, char **ret_type, char **ret_params,
 		  struct error *err)
 {
 	struct devmap_target line;
+	struct dm_info dm;
 	cleanup_task struct dm_task *task = NULL;
 
-	if (devtask_new(DM_DEVICE_STATUS, uuid, &task, err) < 0)
+	if (new_status(uuid, flush, &task, err) < 0)
 		return -1;
-	if (!flush && !dm_task_no_flush(task))
-		return out_of_memory(err, uuid);
-	return first_line(task, "status of", uuid, &line, ret_type, ret_params, err);
+	return first_line(task, "status of", uuid, &dm, &line, ret_type, ret_params, err);
+}
+
+int devmap_look(const char *uuid, struct devmap_info *ret, char **ret_type, char **ret_params,
+		struct error *err)
+{
+	struct devmap_target line;
+	struct dm_info dm;
+	cleanup_task struct dm_task *task = NULL;
+
+	if (new_status(uuid, false, &task, err) < 0
+	    || first_line(task, "status of", uuid, &dm, &line, ret_type, ret_params, err) < 0)
+		return -1;
+	memset(ret, 0, sizeof(*ret));
+	fill_info(task, &dm, ret);
+	return 0;
 }
 
 int devmap_table(const char *uuid, struct devmap_target *ret, char **ret_type, char **ret_params,
 		 struct error *err)
 {
+	struct dm_info dm;
 	cleanup_task struct dm_task *task = NULL;
 
 	if (devtask_new(DM_DEVICE_TABLE, uuid, &task, err) < 0)
 		return -1;
-	return first_line(task, "table of", uuid, ret, ret_type, ret_params, err);
+	return first_line(task, "table of", uuid, &dm, ret, ret_type, ret_params, err);
 }
 
 /* --- events ------------------------------------------------------------------------------------- */

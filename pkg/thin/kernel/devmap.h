@@ -105,6 +105,9 @@ MUST_CHECK int devmap_message(const char *uuid, struct error *err, const char *f
  */
 MUST_CHECK int devmap_status(const char *uuid, bool flush, char **ret_type, char **ret_params,
 			     struct error *err);
+/* And devmap_info(), in one ioctl. A device that is not there, or without a table: ERR_NOT_FOUND. */
+MUST_CHECK int devmap_look(const char *uuid, struct devmap_info *ret, char **ret_type,
+			   char **ret_params, struct error *err);
 MUST_CHECK int devmap_table(const char *uuid, struct devmap_target *ret, char **ret_type,
 			    char **ret_params, struct error *err);
 

@@ -106,14 +106,20 @@ void tk_opened_drop(struct tk_pool *p, uint32_t id)
 
 /* --- devices ---------------------------------------------------------------------------------- */
 
+/* Nobody has it, so it is not there, but for what a kill left. */
 static int make_alone(struct tk_pool *p, uint32_t id, uint64_t size_bytes, bool read_only,
 		      struct error *err)
 {
 	struct kernel_names names;
 
 	name_of(p, id, &names);
-	if (tk_device_ensure(p, &names, id, size_bytes, read_only, err) == 0)
+	if (tk_device_make(p, &names, id, size_bytes, read_only, err) == 0)
 		return 0;
+	if (err->kind == ERR_BUSY) {
+		error_clear(err);
+		if (tk_device_ensure(p, &names, id, size_bytes, read_only, err) == 0)
+			return 0;
+	}
 	claim_drop(p->claims_fd, id);
 	return -1;
 }

@@ -18,16 +18,22 @@
 
 /* --- what the kernel says --------------------------------------------------------------------- */
 
+static int parse_status(const struct tk_pool *p, const char *type, const char *params,
+			struct kernel_pool_status *ret, struct error *err)
+{
+	if (strcmp(type, "thin-pool") != 0)
+		return error_set(err, ERR_INCONSISTENT, "%s is no thin-pool but %s", p->device.name,
+				 type);
+	return kernel_pool_status_parse(params, ret, err);
+}
+
 int tk_pool_read_status(struct tk_pool *p, struct kernel_pool_status *ret, struct error *err)
 {
 	cleanup_free char *type = NULL, *params = NULL;
 
 	if (devmap_status(p->device.uuid, false, &type, &params, err) < 0)
 		return -1;
-	if (strcmp(type, "thin-pool") != 0)
-		return error_set(err, ERR_INCONSISTENT, "%s is no thin-pool but %s", p->device.name,
-				 type);
-	return kernel_pool_status_parse(params, ret, err);
+	return parse_status(p, type, params, ret, err);
 }
 
 void tk_pool_explain(void *arg, struct error *err)
@@ -319,26 +325,43 @@ static int take_lock(struct tk_pool *p, struct error *err)
 }
 
 /* A mode that no write and no message gets through. */
-static int check_mode(struct tk_pool *p, struct error *err)
+static int check_mode(const struct tk_pool *p, const struct kernel_pool_status *st,
+		      struct error *err)
 {
-	struct kernel_pool_status st;
 	enum error_detail detail;
 	enum error_kind kind;
 
-	if (look(p, &st, err) < 0)
-		return -1;
-	if (p->mode != THIN_WRITE || !kernel_mode_is_broken(&st))
+	if (p->mode != THIN_WRITE || !kernel_mode_is_broken(st))
 		return 0;
-	kind = kernel_mode_kind(&st, &detail);
+	kind = kernel_mode_kind(st, &detail);
 	error_set(err, kind, "%s is in mode %s, nothing can be written to it", p->device.name,
-		  kernel_mode_name(&st));
+		  kernel_mode_name(st));
 	return error_set_detail(err, detail);
+}
+
+/* A session that goes on mostly finds the device that it left: one look tells. */
+static bool find_again(struct tk_pool *p, struct kernel_pool_status *ret)
+{
+	cleanup_free char *type = NULL, *params = NULL;
+	struct error ignored = {0};
+	struct devmap_info now;
+
+	if (!p->device.exists || devmap_look(p->device.uuid, &now, &type, &params, &ignored) < 0
+	    || now.suspended || now.major != p->device.major || now.minor != p->device.minor
+	    || parse_status(p, type, params, ret, &ignored) < 0)
+		return false;
+	p->transaction_id = ret->transaction_id;
+	return true;
 }
 
 /* With the lock just taken: the pool as it is now, which need not be the device that it was. */
 static int have_pool(struct tk_pool *p, struct error *err)
 {
-	if (find_pool(p, err) < 0 || check_mode(p, err) < 0)
+	struct kernel_pool_status st;
+
+	if (!find_again(p, &st) && (find_pool(p, err) < 0 || look(p, &st, err) < 0))
+		return -1;
+	if (check_mode(p, &st, err) < 0)
 		return -1;
 	return p->dead_owner ? tk_device_resume_all(p, err) : 0;
 }

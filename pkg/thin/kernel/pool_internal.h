@@ -69,7 +69,14 @@ int tk_device_deactivate(struct thin_pool *pool, uint32_t id, struct error *err)
 int tk_device_find(struct thin_pool *pool, uint32_t id, char **ret_path, struct error *err);
 
 /*
- * A block device of this name, of this kind, with a node. One that a killed command left without a
+ * A block device of this name, with a node. Errors: ERR_BUSY (there is one), ERR_NOT_FOUND (no such
+ * thin device).
+ */
+MUST_CHECK int tk_device_make(struct tk_pool *p, const struct kernel_names *names, uint32_t id,
+			      uint64_t size_bytes, bool read_only, struct error *err);
+
+/*
+ * The same, or the one that is there, of this kind. One that a killed command left without a
  * table, suspended, or for the other kind of use, is put right. Whoever calls it keeps others from
  * the same name. Errors: ERR_BUSY (for the other kind of use, and open), ERR_NOT_FOUND.
  */

@@ -125,6 +125,27 @@ static void table_and_status_come_back(void **state)
 	assert_true(t.error_if_no_space && !t.skip_zeroing);
 }
 
+static void one_look_tells_of_the_device_and_of_its_target(void **state)
+{
+	cleanup_free char *type = NULL, *params = NULL;
+	struct devmap_info look, known;
+	struct kernel_pool_status s;
+	uint64_t before;
+
+	(void)state;
+	lab_need("thin-pool");
+	assert_ok(devmap_info(pool.uuid, &known, &err), &err);
+	before = devmap_ioctls();
+	assert_ok(devmap_look(pool.uuid, &look, &type, &params, &err), &err);
+	assert_int_equal(devmap_ioctls() - before, 1);
+	assert_memory_equal(&look, &known, sizeof(look));
+	assert_string_equal(type, "thin-pool");
+	assert_ok(kernel_pool_status_parse(params, &s, &err), &err);
+	assert_int_equal(s.data_total, BLOCKS);
+	assert_int_equal(devmap_look("THINPULL-none", &look, &type, &params, &err), -1);
+	assert_error(&err, ERR_NOT_FOUND, "no device THINPULL-none");
+}
+
 static void messages_fail_with_the_kernels_number(void **state)
 {
 	static const struct {
@@ -271,6 +292,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		with_pool(table_and_status_come_back),
+		with_pool(one_look_tells_of_the_device_and_of_its_target),
 		with_pool(messages_fail_with_the_kernels_number),
 		with_pool(thin_device_counts_what_it_maps),
 		with_pool(read_only_is_read_only),

@@ -274,6 +274,23 @@ static void a_snapshot_has_what_was_written_to_one_that_is_in_use(void **state)
 
 /* --- opened ----------------------------------------------------------------------------------- */
 
+/* Made without looking first, opened, taken away. */
+static void a_volume_costs_four_ioctls(void **state)
+{
+	struct thin_pool_counts before, after;
+	struct thin_pool *pool;
+
+	(void)state;
+	lab_need("thin-pool");
+	pool = session(THIN_WRITE);
+	thin_pool_counts(pool, &before);
+	write_block(pool, 7, 'c');
+	thin_pool_counts(pool, &after);
+	assert_int_equal(after.ioctls - before.ioctls, 4);
+	assert_int_equal(after.activations - before.activations, 1);
+	thin_pool_close(pool);
+}
+
 static void readers_share_a_device_that_goes_with_the_last(void **state)
 {
 	struct thin_pool *first, *second;
@@ -436,6 +453,7 @@ int main(void)
 		CASE(one_in_use_is_neither_taken_away_nor_made_read_only),
 		CASE(one_that_was_to_go_with_its_last_user_stays_when_it_is_given_again),
 		CASE(a_snapshot_has_what_was_written_to_one_that_is_in_use),
+		CASE(a_volume_costs_four_ioctls),
 		CASE(readers_share_a_device_that_goes_with_the_last),
 		CASE(who_writes_is_alone),
 		CASE(what_a_kill_leaves_is_taken_away_and_nothing_else),

@@ -180,6 +180,22 @@ static void a_commit_costs_what_it_must(void **state)
 	thin_pool_close(pool);
 }
 
+static void going_on_costs_one_look(void **state)
+{
+	struct thin_pool_counts before, after;
+	struct thin_pool *pool;
+
+	(void)state;
+	lab_need("thin-pool");
+	pool = lab_pool_open(THIN_WRITE);
+	thin_pool_counts(pool, &before);
+	assert_int_equal(thin_pool_pause(pool, &err), 0);
+	assert_ok(thin_pool_go_on(pool, &err), &err);
+	thin_pool_counts(pool, &after);
+	assert_int_equal(after.ioctls - before.ioctls, 1);
+	thin_pool_close(pool);
+}
+
 /* --- what a kill leaves -------------------------------------------------------------------------- */
 
 static void a_device_that_was_left_suspended_goes_on(void **state)
@@ -226,6 +242,7 @@ int main(void)
 		CASE(there_is_nothing_to_abort_but_what_is_known),
 		CASE(who_moves_the_transaction_id_beside_us_is_found_out),
 		CASE(a_commit_costs_what_it_must),
+		CASE(going_on_costs_one_look),
 		CASE(a_device_that_was_left_suspended_goes_on),
 	};
 
