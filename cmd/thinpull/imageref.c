@@ -80,38 +80,73 @@ int imageref_new_tag(const char *text, char **ret, struct error *err)
 
 /* --- an image that is here -------------------------------------------------------------------- */
 
+/* From the content, which is the truth: the catalog would look at the whole pool for it. */
 struct image_list {
-	struct catalog_image *items;
+	struct content_image *items;
 	size_t n;
+	const char *pool;
 };
 
 static void image_list_release(struct image_list *list)
 {
-	catalog_images_free(list->items, list->n);
+	content_images_free(list->items, list->n);
 }
 
-static bool has_digest(const struct catalog_image *image, const char *digest)
+static int image_list_load(struct store *store, struct image_list *ret, struct error *err)
 {
-	return strcmp(image->digest, digest) == 0 || strcmp(image->manifest, digest) == 0;
+	struct content *content;
+
+	ret->pool = store_pool_name(store);
+	if (store_content(store, &content, err) < 0)
+		return -1;
+	return content_images(content, &ret->items, &ret->n, err);
+}
+
+/* The next one of this pool, NULL at the end. @i: counts from 0. */
+static const struct content_image *next_image(const struct image_list *list, size_t *i)
+{
+	while (*i < list->n) {
+		const struct content_image *image = &list->items[(*i)++];
+
+		if (strcmp(image->pool, list->pool) == 0)
+			return image;
+	}
+	return NULL;
+}
+
+static bool is_digest(const struct digest *d, const char *text)
+{
+	char own[DIGEST_TEXT_BYTES];
+
+	return strcmp(digest_format(d, own), text) == 0;
+}
+
+static bool has_digest(const struct content_image *image, const char *digest)
+{
+	return is_digest(&image->target, digest) || is_digest(&image->manifest, digest);
 }
 
 /* The recorded reference itself, before one that has its digest behind it. */
-static const struct catalog_image *find_by_name(const struct image_list *list, const char *text)
+static const struct content_image *find_by_name(const struct image_list *list, const char *text)
 {
-	for (size_t i = 0; i < list->n; i++)
-		if (strcmp(list->items[i].ref, text) == 0)
-			return &list->items[i];
-	for (size_t i = 0; i < list->n; i++) {
-		const char *rest = after(text, list->items[i].ref);
+	const struct content_image *image;
+	size_t i = 0;
 
-		if (rest && *rest == '@' && has_digest(&list->items[i], rest + 1))
-			return &list->items[i];
+	while ((image = next_image(list, &i)))
+		if (strcmp(image->ref, text) == 0)
+			return image;
+	i = 0;
+	while ((image = next_image(list, &i))) {
+		const char *rest = after(text, image->ref);
+
+		if (rest && *rest == '@' && has_digest(image, rest + 1))
+			return image;
 	}
 	return NULL;
 }
 
 /* Is the image of this repository ("docker.io/library/alpine"), under whatever tag? */
-static bool is_of_repository(const struct catalog_image *image, const char *repository, size_t len)
+static bool is_of_repository(const struct content_image *image, const char *repository, size_t len)
 {
 	const char *rest = image->ref + len;
 
@@ -120,19 +155,15 @@ static bool is_of_repository(const struct catalog_image *image, const char *repo
 }
 
 /* A digest decides over the tag: REPOSITORY@DIGEST is any image of the two. */
-static const struct catalog_image *find_by_digest(const struct image_list *list, const char *text)
+static const struct content_image *find_by_digest(const struct image_list *list, const char *text)
 {
 	const char *at = strrchr(text, '@');
+	const struct content_image *image;
+	size_t i = 0;
 
-	if (!at)
-		return NULL;
-	for (size_t i = 0; i < list->n; i++) {
-		const struct catalog_image *image = &list->items[i];
-
-		if (is_of_repository(image, text, (size_t)(at - text))
-		    && (strcmp(at + 1, image->digest) == 0 || strcmp(at + 1, image->manifest) == 0))
+	while (at && (image = next_image(list, &i)))
+		if (is_of_repository(image, text, (size_t)(at - text)) && has_digest(image, at + 1))
 			return image;
-	}
 	return NULL;
 }
 
@@ -165,26 +196,25 @@ static const char *digest_digits(const char *text)
 	return strspn(digits, "0123456789abcdef") == strlen(digits) ? digits : NULL;
 }
 
-static bool digest_starts(const char *digest, const char *digits)
+static bool digest_starts(const struct digest *d, const char *digits)
 {
-	const char *colon = strchr(digest, ':');
+	char text[DIGEST_TEXT_BYTES];
 
-	return colon && strncmp(colon + 1, digits, strlen(digits)) == 0;
+	return strncmp(digest_hex(d, text), digits, strlen(digits)) == 0;
 }
 
 /* Returns NULL with *err filled when the digits fit images of different content. */
-static const struct catalog_image *find_by_digits(const struct image_list *list, const char *digits,
+static const struct content_image *find_by_digits(const struct image_list *list, const char *digits,
 						  struct error *err)
 {
-	const struct catalog_image *found = NULL;
+	const struct content_image *image, *found = NULL;
+	size_t i = 0;
 
-	for (size_t i = 0; i < list->n; i++) {
-		const struct catalog_image *image = &list->items[i];
-
-		if (!digest_starts(image->digest, digits)
-		    && !digest_starts(image->manifest, digits))
+	while ((image = next_image(list, &i))) {
+		if (!digest_starts(&image->target, digits)
+		    && !digest_starts(&image->manifest, digits))
 			continue;
-		if (found && strcmp(found->manifest, image->manifest) != 0) {
+		if (found && !digest_equal(&found->manifest, &image->manifest)) {
 			error_set(err, ERR_USAGE, "'%s' fits several images", digits);
 			return NULL;
 		}
@@ -198,10 +228,10 @@ int imageref_find(struct store *store, const char *text, char **ret_ref, struct 
 {
 	cleanup(image_list_release) struct image_list list = {0};
 	cleanup_free char *normal = NULL;
-	const struct catalog_image *found;
+	const struct content_image *found;
 	struct error several = {0};
 
-	if (imageref_check(text, err) < 0 || store_images(store, &list.items, &list.n, err) < 0)
+	if (imageref_check(text, err) < 0 || image_list_load(store, &list, err) < 0)
 		return -1;
 	found = find_by_name(&list, text);
 	if (!found) {
