@@ -19,7 +19,7 @@
 
 #define MOUNTINFO "/proc/self/mountinfo"
 enum {
-	READ_BYTES = 64 << 10,
+	READ_BYTES = 8 << 10, /* a read gives a page at most */
 	DEVICE_FIELD = 2,
 	POINT_FIELD = 4,
 	NAME_FIELD = 2 /* from the dash */

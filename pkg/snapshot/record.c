@@ -20,6 +20,7 @@ enum {
 	HEADER_HASH_BYTES = 32,
 	RECORD_VERSION = 1,
 	SLOTS = 2,
+	SHORT_BYTES = 4096,
 	LOAD_TRIES = 100,
 	LOAD_PAUSE_MS = 2,
 };
@@ -57,32 +58,47 @@ static void fill_header(uint8_t *header, uint64_t transaction_id, const void *te
 	memcpy(header + HEADER_HASH_AT, hash.bytes, HEADER_HASH_BYTES);
 }
 
-/* Read one copy. *ret_valid says whether there is one; only reading itself can fail. */
-static int read_copy(struct thin_volume *volume, unsigned slot, uint64_t *ret_transaction,
-		     struct buffer *ret_text, bool *ret_valid, struct error *err)
-{
-	uint8_t header[HEADER_BYTES];
-	struct digest hash;
-	uint64_t len;
+/* What is read of a copy at once: most records are no longer. */
+struct start {
+	uint8_t header[HEADER_BYTES], text[SHORT_BYTES];
+	uint64_t transaction, len;
+	bool plausible;
+};
 
-	*ret_valid = false;
-	if (thin_volume_read(volume, header, sizeof(header), slot * SLOT_BYTES, err) < 0)
-		return -1;
-	len = get_le64(header + HEADER_LENGTH_AT);
-	if (memcmp(header, magic, sizeof(magic)) != 0
-	    || get_le32(header + HEADER_VERSION_AT) != RECORD_VERSION || len > RECORD_MAX_BYTES)
-		return 0;
-	buffer_clear(ret_text);
-	if (thin_volume_read(volume, buffer_reserve(ret_text, len), len,
-			     slot * SLOT_BYTES + HEADER_BYTES, err)
+/* Only reading itself can fail. */
+static int read_start(struct thin_volume *volume, unsigned slot, struct start *ret,
+		      struct error *err)
+{
+	if (thin_volume_read(volume, ret->header, sizeof(ret->header) + sizeof(ret->text),
+			     slot * SLOT_BYTES, err)
 	    < 0)
 		return -1;
-	buffer_grew(ret_text, len);
-	hash_copy(header, ret_text->data, len, &hash);
-	if (memcmp(header + HEADER_HASH_AT, hash.bytes, HEADER_HASH_BYTES) != 0)
-		return 0;
-	*ret_transaction = get_le64(header + HEADER_TRANSACTION_AT);
-	*ret_valid = true;
+	ret->transaction = get_le64(ret->header + HEADER_TRANSACTION_AT);
+	ret->len = get_le64(ret->header + HEADER_LENGTH_AT);
+	ret->plausible = memcmp(ret->header, magic, sizeof(magic)) == 0
+			 && get_le32(ret->header + HEADER_VERSION_AT) == RECORD_VERSION
+			 && ret->len <= RECORD_MAX_BYTES;
+	return 0;
+}
+
+/* The rest of a copy. *ret_valid says whether it is whole; only reading itself can fail. */
+static int read_text(struct thin_volume *volume, unsigned slot, const struct start *start,
+		     struct buffer *ret_text, bool *ret_valid, struct error *err)
+{
+	size_t have = start->len < SHORT_BYTES ? start->len : SHORT_BYTES;
+	size_t left = start->len - have;
+	struct digest hash;
+
+	buffer_clear(ret_text);
+	buffer_add(ret_text, start->text, have);
+	if (left
+	    && thin_volume_read(volume, buffer_reserve(ret_text, left), left,
+				slot * SLOT_BYTES + HEADER_BYTES + have, err)
+		       < 0)
+		return -1;
+	buffer_grew(ret_text, left);
+	hash_copy(start->header, ret_text->data, start->len, &hash);
+	*ret_valid = memcmp(start->header + HEADER_HASH_AT, hash.bytes, HEADER_HASH_BYTES) == 0;
 	return 0;
 }
 
@@ -92,27 +108,25 @@ static int read_copy(struct thin_volume *volume, unsigned slot, uint64_t *ret_tr
 static int choose_copy(struct thin_volume *volume, uint64_t committed, struct record *ret,
 		       struct buffer *ret_text, struct error *err)
 {
-	bool found = false;
+	struct start starts[SLOTS];
+	unsigned newest;
+	bool valid = false;
 
-	for (unsigned slot = 0; slot < SLOTS; slot++) {
-		cleanup_buffer struct buffer text = {0};
-		uint64_t transaction = 0;
-		bool valid;
-
-		if (read_copy(volume, slot, &transaction, &text, &valid, err) < 0)
+	for (unsigned slot = 0; slot < SLOTS; slot++)
+		if (read_start(volume, slot, &starts[slot], err) < 0)
 			return -1;
-		if (!valid || transaction > committed)
+	newest = starts[1].transaction > starts[0].transaction;
+	for (unsigned i = 0; i < SLOTS && !valid; i++) {
+		unsigned slot = newest ^ i;
+
+		if (!starts[slot].plausible || starts[slot].transaction > committed)
 			continue;
-		if (found && transaction <= ret->transaction_id)
-			continue;
-		found = true;
+		if (read_text(volume, slot, &starts[slot], ret_text, &valid, err) < 0)
+			return -1;
 		ret->slot = slot;
-		ret->transaction_id = transaction;
-		buffer_release(ret_text);
-		*ret_text = text;
-		text = (struct buffer){0};
+		ret->transaction_id = starts[slot].transaction;
 	}
-	if (!found)
+	if (!valid)
 		return error_set(err, ERR_INCONSISTENT,
 				 "the pool has no valid record in thin device 0 (transaction %llu)",
 				 (unsigned long long)committed);

@@ -1,13 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Runs a command some times and appends "NAME_wall S", the median, and "NAME_cpu S", the mean, to a
-file. The processor's time is the whole machine's, of which daemons and the kernel's own threads are
+"""Runs a command some times and appends "NAME_wall S", the least, and "NAME_cpu S", the mean, to a
+file: of what takes a moment the least is what others on the machine disturbed least. The processor's time is the whole machine's, of which daemons and the kernel's own threads are
 a part, without that of one process, the registry. "{}" in a word is the number of the time.
 
   kernel_time.py FILE PID NAME TIMES COMMAND...
 """
 import os
-import statistics
 import sys
 import time
 
@@ -33,8 +32,8 @@ def seconds(words):
 def main():
     path, pid, name, times, *command = sys.argv[1:]
     before = busy(pid)
-    wall = statistics.median(seconds([word.replace("{}", str(i + 1)) for word in command])
-                             for i in range(int(times)))
+    wall = min(seconds([word.replace("{}", str(i + 1)) for word in command])
+               for i in range(int(times)))
     cpu = (busy(pid) - before) / int(times)
     with open(path, "a", encoding="utf-8") as f:
         f.write(f"{name}_wall {wall:.4f}\n{name}_cpu {cpu:.4f}\n")

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Can this process drive dm-thin, and if not, what is it that is missing? */
 #include <linux/capability.h>
+#include <stdatomic.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -35,15 +36,20 @@ static const struct {
 
 static enum obstacle find_obstacle(void)
 {
+	static atomic_bool found; /* what the kernel had once it has */
 	struct error err = {0};
 	char library[64], driver[64];
 
-	if (!devmap_has_driver())
+	if (!found && !devmap_has_driver())
 		return NO_DRIVER;
 	if (!may_administer())
 		return NOT_ROOT;
-	if (devmap_check("thin-pool", &err) == 0)
+	if (found)
 		return NOTHING;
+	if (devmap_check("thin-pool", &err) == 0) {
+		found = true;
+		return NOTHING;
+	}
 	log_debug("%s", err.cause);
 	devmap_versions(library, sizeof(library), driver, sizeof(driver));
 	return driver[0] ? NO_THIN : NOT_LET_IN;

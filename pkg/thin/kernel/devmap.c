@@ -145,8 +145,12 @@ int devmap_list(const char *uuid_prefix, struct devmap_list *ret, struct error *
 	bool with_uuid;
 	cleanup_task struct dm_task *task = NULL;
 
-	if (devtask_new(DM_DEVICE_LIST, NULL, &task, err) < 0
-	    || devtask_run(task, "list", "devices", err) < 0)
+	if (devtask_new(DM_DEVICE_LIST, NULL, &task, err) < 0)
+		return -1;
+	/* With a new UUID comes the flag by which the kernel tells those of all; the text is not used. */
+	if (!dm_task_set_newuuid(task, "x"))
+		return out_of_memory(err, "list");
+	if (devtask_run(task, "list", "devices", err) < 0)
 		return -1;
 	entry = dm_task_get_names(task);
 	if (!entry)

@@ -272,7 +272,8 @@ int tk_opened_volume(struct thin_pool *pool, uint32_t id, uint64_t size_bytes, b
 	struct tk_pool *p = tk_pool_of(pool);
 	struct kernel_volume_pool callbacks = {.explain = explain,
 					       .mapped = mapped,
-					       .closed = closed};
+					       .closed = closed,
+					       .by_page = id == 0};
 	cleanup_free char *path = NULL;
 	struct kernel_names names;
 	struct tk_opened *o;

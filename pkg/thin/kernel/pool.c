@@ -339,17 +339,24 @@ static int check_mode(const struct tk_pool *p, const struct kernel_pool_status *
 	return error_set_detail(err, detail);
 }
 
-/* A session that goes on mostly finds the device that it left: one look tells. */
-static bool find_again(struct tk_pool *p, struct kernel_pool_status *ret)
+/* Nearly always it is active, and one look tells all there is to know of it. */
+static bool find_active(struct tk_pool *p, struct kernel_pool_status *ret)
 {
 	cleanup_free char *type = NULL, *params = NULL;
 	struct error ignored = {0};
 	struct devmap_info now;
+	struct kernel_names names;
+	const char *uuid = p->place.lvm_uuid;
 
-	if (!p->device.exists || devmap_look(p->device.uuid, &now, &type, &params, &ignored) < 0
-	    || now.suspended || now.major != p->device.major || now.minor != p->device.minor
+	if (p->place.kind != THIN_PLACE_LVM) {
+		kernel_names_part(p->place.uuid, "pool", &names);
+		uuid = names.uuid;
+	}
+	if (!uuid || devmap_look(uuid, &now, &type, &params, &ignored) < 0 || now.suspended
+	    || devmap_make_node(&now, &ignored) < 0
 	    || parse_status(p, type, params, ret, &ignored) < 0)
 		return false;
+	p->device = now;
 	p->transaction_id = ret->transaction_id;
 	return true;
 }
@@ -359,7 +366,7 @@ static int have_pool(struct tk_pool *p, struct error *err)
 {
 	struct kernel_pool_status st;
 
-	if (!find_again(p, &st) && (find_pool(p, err) < 0 || look(p, &st, err) < 0))
+	if (!find_active(p, &st) && (find_pool(p, err) < 0 || look(p, &st, err) < 0))
 		return -1;
 	if (check_mode(p, &st, err) < 0)
 		return -1;
@@ -387,7 +394,7 @@ static int go_on(struct thin_pool *pool, struct error *err)
 
 static int open_pool(struct tk_pool *p, struct error *err)
 {
-	if (thin_kernel_check(err) < 0 || kernel_place_load(p->dir, &p->place, err) < 0
+	if (kernel_place_load(p->dir, &p->place, err) < 0
 	    || claim_open(p->dir, &p->claims_fd, err) < 0 || take_lock(p, err) < 0
 	    || have_pool(p, err) < 0)
 		return -1;

@@ -12,6 +12,7 @@
 
 enum {
 	CACHE_BYTES = 32 << 20,
+	FEW_BYTES = 1 << 20, /* of what is read by page */
 	/* Larger blocks are not kept as a whole: the kernel zeroes or copies around what is written.
 	 */
 	PART_BYTES = 1 << 20,
@@ -235,7 +236,9 @@ int kernel_volume_open(const char *path, uint64_t size_bytes, uint32_t block_byt
 		       const struct kernel_volume_pool *pool, struct thin_volume **ret,
 		       struct error *err)
 {
-	uint32_t unit = block_bytes <= KERNEL_VOLUME_WHOLE_BYTES ? block_bytes : PART_BYTES;
+	uint32_t unit = pool->by_page				   ? NODE_ALIGN
+			: block_bytes <= KERNEL_VOLUME_WHOLE_BYTES ? block_bytes
+								   : PART_BYTES;
 	struct kernel_node node;
 	struct kernel_volume *v;
 
@@ -248,7 +251,8 @@ int kernel_volume_open(const char *path, uint64_t size_bytes, uint32_t block_byt
 	v->base.writable = writable;
 	v->base.gathers = true;
 	v->node = node;
-	v->cache = kernel_cache_new(&v->node, size_bytes, unit, CACHE_BYTES);
+	v->cache = kernel_cache_new(&v->node, size_bytes, unit,
+				    pool->by_page ? FEW_BYTES : CACHE_BYTES);
 	v->pool = *pool;
 	*ret = &v->base;
 	return 0;

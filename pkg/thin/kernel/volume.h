@@ -43,6 +43,9 @@ struct kernel_volume_pool {
 	void (*closed)(void *arg, struct thin_volume *v, const struct error *failed,
 		       bool unflushed);
 	void *arg;
+	/* A few bytes here and there, as of the record: read and written page by page, and what of a
+	 * new block is not written is the kernel's to zero. */
+	bool by_page;
 };
 
 /*
