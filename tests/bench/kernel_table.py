@@ -20,8 +20,8 @@ def main():
         last = f"{who}_mount_nothing_{kind}"
         return made + mounted - nothing - (of.least(last) if last in of else nothing)
 
-    print(f"medians (snapshots: the least) of {of.runs('containerd_pull_wall')} alternating runs in one guest; ratios: "
-          "how many times faster than containerd\n")
+    print(f"medians (snapshots: the least) of {of.runs('containerd_pull_wall')} alternating runs in "
+          "one guest; ratios: how many times faster than containerd\n")
     print(f"{'':22}{'pull':>18}{'one more mounted snapshot, net':>34}{'pool':>9}")
     print(f"{'':22}{'wall s':>9}{'CPU s':>9}{'wall ms':>12}{'CPU ms':>10}{'nothing ms':>12}"
           f"{'blocks':>9}")

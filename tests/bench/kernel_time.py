@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Runs a command some times and appends "NAME_wall S", the least, and "NAME_cpu S", the mean, to a
-file: of what takes a moment the least is what others on the machine disturbed least. The processor's time is the whole machine's, of which daemons and the kernel's own threads are
-a part, without that of one process, the registry. "{}" in a word is the number of the time.
+file: what takes a moment is disturbed least by others on the machine when it is shortest. The
+processor's time is the whole machine's, of which daemons and the kernel's own threads are a part,
+without that of one process, the registry. "{}" in a word is the number of the time.
 
   kernel_time.py FILE PID NAME TIMES COMMAND...
 """

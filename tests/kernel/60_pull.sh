@@ -28,7 +28,7 @@ costs() {
     local line n=0 most
     while read -r line; do
         most='12 1 1'
-        [ $n -gt 0 ] || most='20 2 2'
+        [ $n -gt 0 ] || most='19 2 2'
         [[ $line =~ layer\ ([0-9]+):\ ([0-9]+)\ ioctls,\ ([0-9]+)\ flushes,\ ([0-9]+)\ record ]] ||
             continue
         n=$((n + 1))
@@ -70,8 +70,9 @@ for kind in loop device lvm; do
             sh -c 'echo written >/root/file && cat /root/file'
         [ "$(cat "$WORK/out")" = written ] || fail "$runtime: $(cat "$WORK/out")"
     done
-    nothing_left
+    expect 0 tp rm box
     pool_clean
+    expect 0 tp pool activate
     expect 0 tp pool destroy
     all_gone
 done
