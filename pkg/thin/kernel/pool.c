@@ -314,16 +314,6 @@ static int find_pool(struct tk_pool *p, struct error *err)
 	return result;
 }
 
-static int take_lock(struct tk_pool *p, struct error *err)
-{
-	if (p->mode == THIN_WRITE)
-		return kernel_lock_take_over(p->dir, p->verb, p->lock_timeout_ms, &p->lock_fd,
-					     &p->dead_owner, err);
-	if (p->mode == THIN_STILL)
-		return kernel_lock_take_shared(p->dir, p->lock_timeout_ms, &p->lock_fd, err);
-	return 0;
-}
-
 /* A mode that no write and no message gets through. */
 static int check_mode(const struct tk_pool *p, const struct kernel_pool_status *st,
 		      struct error *err)
@@ -359,6 +349,24 @@ static bool find_active(struct tk_pool *p, struct kernel_pool_status *ret)
 	p->device = now;
 	p->transaction_id = ret->transaction_id;
 	return true;
+}
+
+/* Who keeps writers away is in the way of who activates it, too. */
+static int keep_still(struct tk_pool *p, struct error *err)
+{
+	struct kernel_pool_status st;
+
+	if (!find_active(p, &st) && find_pool(p, err) < 0)
+		return -1;
+	return kernel_lock_take_shared(p->dir, p->lock_timeout_ms, &p->lock_fd, err);
+}
+
+static int take_lock(struct tk_pool *p, struct error *err)
+{
+	if (p->mode == THIN_WRITE)
+		return kernel_lock_take_over(p->dir, p->verb, p->lock_timeout_ms, &p->lock_fd,
+					     &p->dead_owner, err);
+	return p->mode == THIN_STILL ? keep_still(p, err) : 0;
 }
 
 /* With the lock just taken: the pool as it is now, which need not be the device that it was. */

@@ -47,6 +47,20 @@ static void one_writes_and_others_read(void **state)
 	thin_pool_close(other);
 }
 
+static void a_pool_at_rest_is_activated_for_who_keeps_it_still(void **state)
+{
+	struct thin_pool *still, *writer;
+
+	(void)state;
+	lab_need("thin-pool");
+	assert_ok(thin_kernel_deactivate(lab_pool_dir(), 1000, &err), &err);
+	still = lab_pool_open(THIN_STILL);
+	assert_int_equal(lab_pool_read(still, 1, 4), 2);
+	assert_int_equal(lab_pool_try(THIN_WRITE, 50, &writer, &err), -1);
+	assert_error(&err, ERR_BUSY, "in use");
+	thin_pool_close(still);
+}
+
 static void a_paused_session_lets_others_write_and_sees_it(void **state)
 {
 	struct thin_pool *a, *b;
@@ -236,6 +250,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(one_writes_and_others_read),
+		CASE(a_pool_at_rest_is_activated_for_who_keeps_it_still),
 		CASE(a_paused_session_lets_others_write_and_sees_it),
 		CASE(a_paused_session_finds_its_pool_active_again),
 		CASE(what_the_kernel_refuses_is_told_in_our_terms),
