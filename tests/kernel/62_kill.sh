@@ -5,7 +5,7 @@
 # that changes something there is nothing that would not be there without kills, no device, no loop
 # device, no mount, no data block, no id; and what was there before has its bytes.
 # THINPULL_EVERY=1: at every call that changes something; 2: at every second one...
-# weight: 60
+# weight: 45
 . "$(dirname "$0")/lib.sh"
 export THINPULL_ENGINE=kernel
 FAULT_SO=$TOP/build/release/tests/tools/fault.so
@@ -88,7 +88,7 @@ thins=$(tp --json pool status | jq .thin_count)
 total -q pull "$image"
 pull=$total
 total -q rmi "$image"
-for pair in $(both 12 "$pull" "$total" | tr ' ' ,); do
+for pair in $(both 11 "$pull" "$total" | tr ' ' ,); do
     kill_at "${pair%,*}" -q pull "$image"
     expect 0 tp -q pull "$image"
     all_as "$with_image"
@@ -104,7 +104,7 @@ total create "$image" box
 create=$total
 with_box=$(blocks)
 total rm box
-for pair in $(both 7 "$create" "$total" | tr ' ' ,); do
+for pair in $(both 6 "$create" "$total" | tr ' ' ,); do
     kill_at "${pair%,*}" create "$image" box
     again 7 create "$image" box
     all_as "$with_box"
@@ -117,7 +117,7 @@ expect 0 tp create "$image" box
 total mount box
 mount=$total
 total umount box
-for pair in $(both 5 "$mount" "$total" | tr ' ' ,); do
+for pair in $(both 3 "$mount" "$total" | tr ' ' ,); do
     kill_at "${pair%,*}" mount box
     expect 0 tp mount box
     read -r path <"$WORK/out"
@@ -132,7 +132,7 @@ expect 0 tp rm box
 all_as "$with_image"
 size=$((2 << 30))
 total pool extend --size $((size += 64 << 20))
-for n in $(both 8 "$total" 1 | cut -d' ' -f1); do
+for n in $(both 7 "$total" 1 | cut -d' ' -f1); do
     kill_at "$n" pool extend --size $((size += 64 << 20))
     expect 0 tp pool extend --size $size
     [ "$(blockdev --getsize64 "/dev/mapper/$pool")" = $size ] || fail "$when: not extended"
@@ -150,7 +150,7 @@ other=(--pool other pool)
 total "${other[@]}" create --loop --size 256M --base-size 64M
 create=$total
 total "${other[@]}" destroy
-for pair in $(both 5 "$create" "$total" | tr ' ' ,); do
+for pair in $(both 4 "$create" "$total" | tr ' ' ,); do
     kill_at "${pair%,*}" "${other[@]}" create --loop --size 256M --base-size 64M
     again 7 "${other[@]}" create --loop --size 256M --base-size 64M
     kill_at "${pair#*,}" "${other[@]}" destroy
@@ -168,6 +168,5 @@ expect 0 tp -q rmi "$image"
 all_as "$clean"
 [ "$(tp --json pool status | jq .thin_count)" = "$thins" ] || fail 'thin devices are left'
 pool_clean
-[ $((hits * 10)) -ge $((points * 8)) ] || fail "only $hits of $points were killed"
-[ $points -ge 50 ] || fail "only $points points"
+[ $hits -ge 50 ] || fail "only $hits of $points were killed"
 echo "$hits of $points killed"
