@@ -217,9 +217,11 @@ static int end_containers(struct store *s, bool force, struct error *err)
 		error_clear(err);
 		return check_files(s, err);
 	}
-	if (names.n > 0 && !force)
-		return error_set(err, ERR_BUSY, "it has containers: %s%s", names.items[0],
-				 names.n > 1 ? " and others" : "");
+	if (names.n > 0 && !force) {
+		error_set(err, ERR_BUSY, "it has containers: %s%s", names.items[0],
+			  names.n > 1 ? " and others" : "");
+		return error_set_detail(err, ERR_DETAIL_CONTAINERS);
+	}
 	for (size_t i = 0; i < names.n; i++)
 		if (let_go_of_container(s, names.items[i], err) < 0)
 			return -1;

@@ -65,6 +65,8 @@ static const char *const details[] = {
 		"'thinpull path NAME' prints may mend a container",
 	[ERR_DETAIL_KERNEL_POOL] = "'thinpull pool deactivate' as root gives it back to the file "
 				   "engine",
+	[ERR_DETAIL_NOT_BLANK] = "--force takes it, and what is on it is lost",
+	[ERR_DETAIL_CONTAINERS] = "'thinpull rm' them, or --force",
 	[ERR_DETAIL_FILE] = "put the file back as it was; if that cannot be, 'thinpull rm' the "
 			    "container",
 };

@@ -62,6 +62,8 @@ enum error_detail {
 	ERR_DETAIL_SNAPSHOTS,	  /* it has counted all that it can   */
 	ERR_DETAIL_INACTIVE,	  /* LVM has it, and not activated it */
 	ERR_DETAIL_KERNEL_POOL,	  /* the kernel has it                */
+	ERR_DETAIL_NOT_BLANK,	  /* a disk that is to be made one    */
+	ERR_DETAIL_CONTAINERS,	  /* it has some                      */
 	/* the same in the kernel, which lets no more be changed */
 	ERR_DETAIL_POOL_METADATA_FULL, /* not even removed                */
 	ERR_DETAIL_POOL_READ_ONLY,     /* it could not write the metadata */

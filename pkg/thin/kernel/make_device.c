@@ -103,14 +103,16 @@ static int check_blank(const char *path, struct error *err)
 	struct device_label label;
 	int status = device_label_read(path, &label, err);
 
-	if (status == 0)
-		return error_set(err, ERR_BUSY, "%s belongs to the pool %s, or did", path,
-				 label.pool);
-	if (status == 1)
+	if (status == 0) {
+		error_set(err, ERR_BUSY, "%s belongs to the pool %s, or did", path, label.pool);
+	} else if (status == 1) {
 		status = blockdev_signature(path, &signature, err);
+		if (status == 0)
+			error_set(err, ERR_BUSY, "there is something on %s: %s", path, signature);
+	}
 	if (status == 0)
-		return error_set(err, ERR_BUSY, "there is something on %s: %s", path, signature);
-	return status < 0 ? -1 : 0;
+		return error_set_detail(err, ERR_DETAIL_NOT_BLANK);
+	return status == 1 ? 0 : -1;
 }
 
 int thin_device_look(const char *path, bool force, struct blockdev *ret, struct error *err)
