@@ -188,6 +188,29 @@ int loop_find(const char *file, char *path, struct error *err)
 	return status;
 }
 
+static const char *name_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+char *loop_file(const char *path)
+{
+	return backing_file(name_of(path));
+}
+
+int loop_is_on(const char *path, const char *file)
+{
+	cleanup_free char *backing = loop_file(path);
+	struct stat st;
+
+	if (!backing || stat(file, &st) < 0)
+		return -1;
+	/* Its name may mean another file here than where it was attached. */
+	return is_same_file(backing, &st) ? 1 : asked_directly(path, &st);
+}
+
 void loop_list_release(struct loop_list *l)
 {
 	free(l->paths);

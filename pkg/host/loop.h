@@ -29,6 +29,12 @@ MUST_CHECK int loop_attach(const char *file, enum loop_flags flags, int *ret_fd,
 /* The device that stands on this very file (device and inode): 0, 1 = none, -1. */
 MUST_CHECK int loop_find(const char *file, char *path, struct error *err);
 
+/* Does the device stand on this very file? 1, 0 = on another one, -1 = that cannot be told. */
+int loop_is_on(const char *path, const char *file);
+
+/* The file that a device stands on, by the name that the kernel has for it: owned, NULL = none. */
+char *loop_file(const char *path);
+
 struct loop_list {
 	char (*paths)[LOOP_PATH_BYTES]; /* owned */
 	size_t n;

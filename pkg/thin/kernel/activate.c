@@ -112,14 +112,19 @@ int kernel_place_load(const char *dir, struct thin_place *ret, struct error *err
 	return -1;
 }
 
-int kernel_pool_find(const struct thin_place *place, struct devmap_info *ret, struct error *err)
+int kernel_pool_find(const char *dir, const struct thin_place *place, struct devmap_info *ret,
+		     struct error *err)
 {
 	struct kernel_names names;
 
 	if (place->kind == THIN_PLACE_LVM)
 		return kernel_lvm_find(place, ret, err);
 	kernel_names_part(place->uuid, "pool", &names);
-	return devmap_info(names.uuid, ret, err);
+	if (devmap_info(names.uuid, ret, err) < 0)
+		return -1;
+	if (place->kind != THIN_PLACE_FILES || !ret->exists)
+		return 0;
+	return kernel_loop_check_own(dir, ret, err);
 }
 
 bool thin_kernel_is_active(const char *dir, const struct thin_place *place)
@@ -130,7 +135,7 @@ bool thin_kernel_is_active(const char *dir, const struct thin_place *place)
 
 	if (is_zero(place->uuid) && kernel_place_load(dir, &own, &ignored) < 0)
 		return false;
-	return kernel_pool_find(is_zero(place->uuid) ? &own : place, &info, &ignored) == 0
+	return kernel_pool_find(dir, is_zero(place->uuid) ? &own : place, &info, &ignored) == 0
 	       && info.exists && info.live;
 }
 
@@ -171,7 +176,7 @@ static int create_pool(const struct thin_place *place, const struct kernel_parts
 }
 
 /* The record's device, so that those who only read find it. A new pool has none yet. */
-static void create_record(const struct thin_place *place)
+static void create_record(const char *dir, const struct thin_place *place)
 {
 	struct devmap_target target = {.length = THIN_RECORD_BYTES / DEVMAP_SECTOR_BYTES,
 				       .type = "thin"};
@@ -180,7 +185,7 @@ static void create_record(const struct thin_place *place)
 	struct devmap_info pool;
 	struct error ignored = {0};
 
-	if (kernel_pool_find(place, &pool, &ignored) < 0)
+	if (kernel_pool_find(dir, place, &pool, &ignored) < 0)
 		return;
 	params = xasprintf("%u:%u 0", pool.major, pool.minor);
 	target.params = params;
@@ -203,7 +208,7 @@ static int make_pool(const char *dir, const struct thin_place *place, unsigned l
 	if (attach_parts(dir, place, lock_timeout_ms, &parts, err) < 0)
 		return -1;
 	if (create_pool(place, &parts, err) == 0) {
-		create_record(place);
+		create_record(dir, place);
 		return 0;
 	}
 	if (kernel_parts_detach(dir, place, &ignored) < 0)
@@ -228,14 +233,14 @@ int kernel_pool_mend(const struct thin_place *place, struct devmap_info *info, s
 int kernel_pool_activate(const char *dir, const struct thin_place *place, unsigned lock_timeout_ms,
 			 struct devmap_info *ret, struct error *err)
 {
-	if (kernel_pool_find(place, ret, err) < 0 || kernel_pool_mend(place, ret, err) < 0)
+	if (kernel_pool_find(dir, place, ret, err) < 0 || kernel_pool_mend(place, ret, err) < 0)
 		return -1;
 	if (ret->exists)
 		return devmap_make_node(ret, err);
 	if (make_pool(dir, place, lock_timeout_ms, err) < 0)
 		return error_wrap(err, "activate pool %s", dir);
 	log_debug("pool %s is active now", dir);
-	return kernel_pool_find(place, ret, err);
+	return kernel_pool_find(dir, place, ret, err);
 }
 
 int thin_kernel_activate(const char *dir, unsigned lock_timeout_ms, struct error *err)

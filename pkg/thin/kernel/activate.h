@@ -12,9 +12,12 @@
 /* As thin_place_load(); the uuid is there for all kinds. */
 MUST_CHECK int kernel_place_load(const char *dir, struct thin_place *ret, struct error *err);
 
-/* The pool's device, whatever it is called; ret->exists is false when it is not active. */
-MUST_CHECK int kernel_pool_find(const struct thin_place *place, struct devmap_info *ret,
-				struct error *err);
+/*
+ * The pool's device, whatever it is called; ret->exists is false when it is not active.
+ * Errors: ERR_BUSY (kernel_loop_check_own()).
+ */
+MUST_CHECK int kernel_pool_find(const char *dir, const struct thin_place *place,
+				struct devmap_info *ret, struct error *err);
 
 /* thin_kernel_activate() with the lock held. @ret: the pool's device. */
 MUST_CHECK int kernel_pool_activate(const char *dir, const struct thin_place *place,
@@ -62,6 +65,13 @@ struct kernel_parts {
  */
 MUST_CHECK int kernel_loop_attach(const char *dir, unsigned lock_timeout_ms,
 				  struct kernel_parts *ret, struct error *err);
+
+/*
+ * The active pool with the UUID of this folder's may be that of a folder it was copied from, or of
+ * a copy. Errors: ERR_BUSY (it stands on files that are not in DIR).
+ */
+MUST_CHECK int kernel_loop_check_own(const char *dir, const struct devmap_info *pool,
+				     struct error *err);
 
 /* They go, and what was written to them is on disk. Errors: ERR_BUSY. */
 MUST_CHECK int kernel_loop_detach(const char *dir, struct error *err);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A pool in files: loop devices under it, and the way from and to the file engine. */
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -156,6 +157,39 @@ int kernel_loop_attach(const char *dir, unsigned lock_timeout_ms, struct kernel_
 	ret->block_bytes = sb.data_block_sectors * TF_SECTOR_BYTES;
 	ret->data_bytes = sb.data_sm.nr_blocks * ret->block_bytes;
 	return attach_both(meta, data, ret, err);
+}
+
+/* --- whose is it ------------------------------------------------------------------------------ */
+
+int kernel_loop_check_own(const char *dir, const struct devmap_info *pool, struct error *err)
+{
+	cleanup_free char *meta = xasprintf("%s/meta", dir);
+	cleanup_free char *data = xasprintf("%s/data", dir);
+	cleanup_free char *below =
+		xasprintf("/sys/dev/block/%u:%u/slaves", pool->major, pool->minor);
+	char device[LOOP_PATH_BYTES];
+	struct dirent *entry;
+	int status = 0;
+	DIR *devices = opendir(below);
+
+	while (devices && status == 0 && (entry = readdir(devices))) {
+		cleanup_free char *other = NULL;
+
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(device, sizeof(device), "/dev/%.*s",
+			 LOOP_PATH_BYTES - (int)sizeof("/dev/"), entry->d_name);
+		if (loop_is_on(device, meta) != 0 || loop_is_on(device, data) != 0)
+			continue;
+		other = loop_file(device);
+		status = error_set(err, ERR_BUSY,
+				   "%s, whose UUID is this pool's, stands on %s: one of them is a "
+				   "copy, and only one can be active",
+				   pool->name, other ? other : device);
+	}
+	if (devices)
+		closedir(devices);
+	return status;
 }
 
 /* --- resize ----------------------------------------------------------------------------------- */

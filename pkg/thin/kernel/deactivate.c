@@ -152,7 +152,7 @@ static int take_down(const char *dir, const struct thin_place *place, struct thi
 {
 	struct devmap_info pool;
 
-	if (kernel_pool_find(place, &pool, err) < 0 || kernel_pool_mend(place, &pool, err) < 0
+	if (kernel_pool_find(dir, place, &pool, err) < 0 || kernel_pool_mend(place, &pool, err) < 0
 	    || find_thins(place, nodes, err) < 0 || remove_thins(nodes, err) < 0)
 		return -1;
 	if (place->kind != THIN_PLACE_LVM && pool.exists && devmap_remove(pool.uuid, 0, err) < 0)

@@ -303,7 +303,7 @@ static int find_pool(struct tk_pool *p, struct error *err)
 
 	if (p->mode == THIN_WRITE)
 		return kernel_pool_activate(p->dir, &p->place, p->lock_timeout_ms, &p->device, err);
-	if (kernel_pool_find(&p->place, &p->device, err) < 0)
+	if (kernel_pool_find(p->dir, &p->place, &p->device, err) < 0)
 		return -1;
 	if (p->device.exists && p->device.live && !p->device.suspended)
 		return devmap_make_node(&p->device, err);
@@ -343,6 +343,8 @@ static bool find_active(struct tk_pool *p, struct kernel_pool_status *ret)
 		uuid = names.uuid;
 	}
 	if (!uuid || devmap_look(uuid, &now, &type, &params, &ignored) < 0 || now.suspended
+	    || (p->place.kind == THIN_PLACE_FILES
+		&& kernel_loop_check_own(p->dir, &now, &ignored) < 0)
 	    || devmap_make_node(&now, &ignored) < 0
 	    || parse_status(p, type, params, ret, &ignored) < 0)
 		return false;

@@ -14,7 +14,7 @@ static int find_active(const char *dir, struct devmap_info *ret, struct error *e
 {
 	cleanup(thin_place_release) struct thin_place place = {0};
 
-	if (kernel_place_load(dir, &place, err) < 0 || kernel_pool_find(&place, ret, err) < 0)
+	if (kernel_place_load(dir, &place, err) < 0 || kernel_pool_find(dir, &place, ret, err) < 0)
 		return -1;
 	if (!ret->exists || !ret->live)
 		return error_set(err, ERR_NOT_FOUND, "pool %s is not active", dir);

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -81,7 +82,7 @@ static void an_attached_file_is_found_until_it_is_let_go(void **state)
 
 static void a_file_is_told_from_one_that_took_its_name(void **state)
 {
-	cleanup_free char *old = xasprintf("%s.old", file);
+	cleanup_free char *old = xasprintf("%s.old", file), *said = NULL;
 	char path[LOOP_PATH_BYTES];
 
 	(void)state;
@@ -89,9 +90,17 @@ static void a_file_is_told_from_one_that_took_its_name(void **state)
 	assert_int_equal(rename(file, old), 0);
 	close(open(file, O_WRONLY | O_CREAT | O_EXCL, 0600));
 	assert_false(is_found(path));
+	assert_int_equal(loop_is_on(path, file), 0);
+	assert_int_equal(loop_is_on(path, old), 1);
+	said = loop_file(path);
+	assert_non_null(strstr(said, ".old"));
 	assert_int_equal(rename(old, file), 0);
 	assert_true(is_found(path));
+	assert_int_equal(loop_is_on(path, file), 1);
+	assert_int_equal(loop_is_on(path, old), -1);
 	assert_ok(loop_detach(path, &err), &err);
+	assert_int_equal(loop_is_on(path, file), -1);
+	assert_null(loop_file(path));
 	assert_int_equal(unlink(file), 0);
 	assert_int_equal(loop_find(file, path, &err), 1);
 }

@@ -17,6 +17,7 @@
 #include "pkg/thin/kernel/table.h"
 #include "tests/support/cmocka.h"
 #include "tests/support/lab.h"
+#include "tests/support/scratch.h"
 #include "tests/support/thin_fixture.h"
 
 enum { BLOCKS = 64, TIMEOUT_MS = 200 };
@@ -286,6 +287,65 @@ static void a_loop_device_that_is_not_for_us_is_left_alone(void **state)
 	assert_ok(loop_detach(device, &err), &err);
 }
 
+/* --- whose is it ------------------------------------------------------------------------------ */
+
+static bool dir_is_active(const char *dir)
+{
+	struct thin_place place;
+	bool active;
+
+	assert_ok(thin_place_load(dir, &place, &err), &err);
+	active = thin_kernel_is_active(dir, &place);
+	thin_place_release(&place);
+	return active;
+}
+
+static void refused_as_a_copy(int status)
+{
+	assert_int_equal(status, -1);
+	assert_error(&err, ERR_BUSY, "one of them is a copy");
+}
+
+/* What it would write were the other one's bytes, and what it takes away the other one's devices. */
+static void a_copy_is_refused_while_the_pool_that_it_was_made_of_is_active(void **state)
+{
+	struct thin_open how = {.mode = THIN_READ, .verb = "test", .lock_timeout_ms = TIMEOUT_MS};
+	cleanup_free char *copy = xasprintf("%s.copy", f.dir);
+	cleanup_free char *command = xasprintf("cp -a %s %s", f.dir, copy);
+	struct thin_pool *session;
+
+	(void)state;
+	lab_need("thin-pool");
+	assert_int_equal(system(command), 0);
+	activate();
+	assert_false(dir_is_active(copy));
+	refused_as_a_copy(thin_kernel_activate(copy, TIMEOUT_MS, &err));
+	refused_as_a_copy(thin_kernel_deactivate(copy, TIMEOUT_MS, &err));
+	for (how.mode = THIN_READ; how.mode <= THIN_STILL; how.mode++)
+		refused_as_a_copy(thin_kernel_open(copy, &how, &session, &err));
+	expect_up();
+	deactivate();
+	assert_ok(thin_kernel_activate(copy, TIMEOUT_MS, &err), &err);
+	assert_true(dir_is_active(copy));
+	refused_as_a_copy(thin_kernel_activate(f.dir, TIMEOUT_MS, &err));
+	assert_ok(thin_kernel_deactivate(copy, TIMEOUT_MS, &err), &err);
+	scratch_free(steal(&copy));
+}
+
+static void a_folder_that_was_renamed_has_its_pool(void **state)
+{
+	cleanup_free char *there = xasprintf("%s.there", f.dir);
+
+	(void)state;
+	lab_need("thin-pool");
+	activate();
+	assert_int_equal(rename(f.dir, there), 0);
+	assert_true(dir_is_active(there));
+	assert_ok(thin_kernel_activate(there, TIMEOUT_MS, &err), &err);
+	assert_int_equal(rename(there, f.dir), 0);
+	expect_up();
+}
+
 /* --- what is refused -------------------------------------------------------------------------- */
 
 static void damage_is_refused_and_leaves_nothing(void **state)
@@ -397,6 +457,8 @@ int main(void)
 		CASE(a_pool_without_a_table_is_made_anew),
 		CASE(a_pool_that_is_suspended_goes_on),
 		CASE(a_loop_device_that_is_not_for_us_is_left_alone),
+		CASE(a_copy_is_refused_while_the_pool_that_it_was_made_of_is_active),
+		CASE(a_folder_that_was_renamed_has_its_pool),
 		CASE(damage_is_refused_and_leaves_nothing),
 		CASE(a_device_in_use_is_named_and_nothing_goes),
 		CASE(one_has_the_lock_and_says_who),
