@@ -194,6 +194,29 @@ static void a_removal_under_way_hides_no_image(void **state)
 	snapshots_close(s);
 }
 
+/* A record that was read just before a removal names what the pool has no more. */
+static void a_container_that_went_since_the_record_was_read_is_no_error(void **state)
+{
+	struct snapshots *s;
+	struct thin_pool *pool;
+
+	(void)state;
+	store_fixture_container(&f, "two", "box");
+	store_fixture_container(&f, "two", "gone");
+	assert_ok(store_write(f.store, &s, &err), &err);
+	pool = snapshots_pool(s);
+	for (size_t i = 0; i < snapshots_record(s)->n; i++) {
+		const struct record_entry *e = &snapshots_record(s)->entries[i];
+
+		if (e->name && strcmp(e->name, "gone") == 0)
+			assert_ok(thin_pool_delete(pool, e->thin_id, &err), &err);
+	}
+	assert_ok(thin_pool_commit(pool, snapshots_record(s)->transaction_id + 1, &err), &err);
+	snapshots_close(s);
+	assert_containers(f.store, "box two {}\n");
+	assert_images(f.store, ONE TWO);
+}
+
 static void an_image_without_its_config_is_an_error_that_names_it(void **state)
 {
 	struct catalog_image *images;
@@ -220,6 +243,7 @@ int main(void)
 		CASE(without_a_pool_there_is_nothing),
 		CASE(a_pool_made_anew_under_its_name_is_another_one),
 		CASE(a_removal_under_way_hides_no_image),
+		CASE(a_container_that_went_since_the_record_was_read_is_no_error),
 		CASE(an_image_without_its_config_is_an_error_that_names_it),
 	};
 
