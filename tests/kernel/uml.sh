@@ -14,7 +14,8 @@ machine_start() { # KEY=VALUE...: until it is off; the console is stdin and stdo
         disks+=("ubd$(printf "\\x$(printf %x $((97 + ${#disks[@]})))")=$disk")
     done
     mkdir "$dir/home" # the kernel keeps the state of its instances in ~/.uml
-    HOME=$dir/home "$kernel" mem="${LAB_MEMORY:-2G}" rootfstype=hostfs rootflags=/ rw \
+    # killed without a word to us, it must not stay
+    HOME=$dir/home setpriv --pdeathsig KILL "$kernel" mem="${LAB_MEMORY:-2G}" rootfstype=hostfs rootflags=/ rw \
         init="$top/tests/kernel/init.sh" con=null quiet loglevel=3 umid="$name" \
         "${disks[@]}" LAB_MODULES="$modules" "$@"
 }
