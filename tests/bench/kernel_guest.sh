@@ -6,11 +6,11 @@
 # shellcheck shell=bash
 . /run/src/tests/kernel/lib.sh
 
-SNAPSHOTS=5 # of which each figure is the mean
+SNAPSHOTS=10
 DISK_SECTORS=$((20 << 21)) POOL_SECTORS=$((16 << 21)) METADATA_SECTORS=$((1 << 18))
 values=$WORK/values
 
-timed() { # name times command...
+timed() { # name times command... [-- command that does nothing...]
     python3 "$TOP/tests/bench/kernel_time.py" "$values" "$registry_pid" "$@" >"$WORK/log" 2>&1 ||
         { cat "$WORK/log" "$WORK/containerd.log"; fail "$*"; }
 }
@@ -92,44 +92,49 @@ containerd_run() {
     sleep 2
     chain=$(top_snapshot)
     timed containerd_nothing $SNAPSHOTS ctr version
-    timed containerd_mount_nothing $SNAPSHOTS mount --version
-    timed containerd_create $SNAPSHOTS ctr snapshots prepare 'rw{}' "$chain"
+    timed containerd_create $SNAPSHOTS ctr snapshots prepare 'rw{}' "$chain" -- ctr version
     last=$(dmsetup ls | sed -n 's/^bench-thin-snap-\([0-9]*\)\t.*/\1/p' | sort -n | tail -n 1)
-    for i in {1..5}; do ln -s "/dev/mapper/bench-thin-snap-$((last - 5 + i))" "$WORK/device$i"; done
-    mkdir "$WORK"/rw{1..5}
-    timed containerd_mount $SNAPSHOTS mount -t ext4 "$WORK/device{}" "$WORK/rw{}"
+    for i in $(seq $SNAPSHOTS); do
+        ln -s "/dev/mapper/bench-thin-snap-$((last - SNAPSHOTS + i))" "$WORK/device$i"
+        mkdir "$WORK/rw$i"
+    done
+    timed containerd_mount $SNAPSHOTS mount -t ext4 "$WORK/device{}" "$WORK/rw{}" -- mount --version
     check_boxes
     dmsetup status bench-thin | sed 's/.* [0-9]*\/[0-9]* \([0-9]*\)\/.*/value containerd_blocks \1/'
-    umount "$WORK"/rw{1..5}
-    rm "$WORK"/device{1..5}
+    umount "$WORK"/rw*
+    rm "$WORK"/device*
     stop_containerd
 }
 
 # Each of them is a file system of its own that can be written.
 check_boxes() {
     local i
-    for i in {1..5}; do
+    for i in $(seq $SNAPSHOTS); do
         mountpoint -q "$WORK/rw$i"
         echo "$i" >"$WORK/rw$i/mine"
     done
-    cat "$WORK"/rw{1..5}/mine | cmp - <(seq 5)
-    rm "$WORK"/rw{1..5}/mine
+    for i in $(seq $SNAPSHOTS); do
+        [ "$(cat "$WORK/rw$i/mine")" = "$i" ]
+        rm "$WORK/rw$i/mine"
+    done
 }
 
 thinpull_run() { # name option of pool create...
-    local name=$1 image=$REGISTRY/bench:bench ROOT=$WORK/state/root
+    local i name=$1 image=$REGISTRY/bench:bench ROOT=$WORK/state/root
     local program=("$PROGRAM" --root "$ROOT" --engine kernel -q)
     shift
     tp --engine kernel pool create --device /dev/mapper/bench-pool --block-size 64k "$@" >/dev/null
     timed "${name}_pull" 1 sh -c "${program[*]} pull $image && sync"
     sleep 2
     timed "${name}_nothing" $SNAPSHOTS "${program[@]}" version
-    mkdir "$WORK"/rw{1..5}
-    timed "${name}_create" $SNAPSHOTS "${program[@]}" create "$image" 'box{}'
-    timed "${name}_mount" $SNAPSHOTS "${program[@]}" mount 'box{}' "$WORK/rw{}"
+    for i in $(seq $SNAPSHOTS); do mkdir "$WORK/rw$i"; done
+    timed "${name}_create" $SNAPSHOTS "${program[@]}" create "$image" 'box{}' \
+        -- "${program[@]}" version
+    timed "${name}_mount" $SNAPSHOTS "${program[@]}" mount 'box{}' "$WORK/rw{}" \
+        -- "${program[@]}" version
     check_boxes
     tp --json pool status | jq -r '"value '"$name"'_blocks \(.data.used_bytes / .block_bytes)"'
-    for i in {1..5}; do tp umount "box$i" >/dev/null; done
+    for i in $(seq $SNAPSHOTS); do tp umount "box$i" >/dev/null; done
     tp pool deactivate >/dev/null
 }
 
@@ -142,7 +147,7 @@ for _ in $(seq "$BENCH_RUNS"); do
         # shellcheck disable=SC2086
         set -- $who
         "${1}_run" "${@:2}"
-        rmdir "$WORK"/rw{1..5}
+        rmdir "$WORK"/rw*
         disk_down
     done
 done

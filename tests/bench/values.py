@@ -19,9 +19,6 @@ class Values:
     def median(self, name):
         return statistics.median(self.of[name])
 
-    def least(self, name):
-        return min(self.of[name])
-
     def runs(self, name):
         return len(self.of[name])
 
