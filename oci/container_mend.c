@@ -80,8 +80,10 @@ static int check_not_mounted(struct container *c, struct error *err)
 
 	if (container_state(c->store, &c->entry, &st, err) < 0)
 		return -1;
-	if (st.mount_point)
-		status = error_set(err, ERR_BUSY, "mounted on %s", st.mount_point);
+	if (st.mount_point) {
+		error_set(err, ERR_BUSY, "mounted on %s", st.mount_point);
+		status = error_set_detail(err, ERR_DETAIL_MOUNTED);
+	}
 	container_state_release(&st);
 	return status;
 }

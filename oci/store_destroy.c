@@ -220,7 +220,8 @@ static int end_containers(struct store *s, bool force, struct error *err)
 	if (names.n > 0 && !force) {
 		error_set(err, ERR_BUSY, "it has containers: %s%s", names.items[0],
 			  names.n > 1 ? " and others" : "");
-		return error_set_detail(err, ERR_DETAIL_CONTAINERS);
+		error_set_detail(err, ERR_DETAIL_CONTAINERS);
+		return error_wrap(err, "pool %s", s->pool);
 	}
 	for (size_t i = 0; i < names.n; i++)
 		if (let_go_of_container(s, names.items[i], err) < 0)
@@ -245,22 +246,17 @@ static int retire(const struct store *s, const char *gone, struct error *err)
 	return status < 0 ? -1 : fdio_sync_dir(s->pools_dir, err);
 }
 
-static int destroy(struct store *s, bool force, struct error *err)
+int store_pool_destroy(struct store *s, bool force, struct error *err)
 {
 	cleanup_free char *gone = gone_path(s);
 	cleanup_fd int lock = -1;
 
 	if (!store_pool_exists(s))
 		return error_set(err, ERR_NOT_FOUND, "there is no pool %s in %s", s->pool, s->root);
-	if (end_containers(s, force, err) < 0 || store_lock_pools(s, &lock, err) < 0
-	    || retire(s, gone, err) < 0)
+	if (end_containers(s, force, err) < 0)
 		return -1;
-	return finish(s, gone, s->pool, err);
-}
-
-int store_pool_destroy(struct store *s, bool force, struct error *err)
-{
-	if (destroy(s, force, err) < 0)
+	if (store_lock_pools(s, &lock, err) < 0 || retire(s, gone, err) < 0
+	    || finish(s, gone, s->pool, err) < 0)
 		return error_wrap(err, "pool %s", s->pool);
 	return 0;
 }

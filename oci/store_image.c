@@ -228,9 +228,11 @@ static int check_containers(const struct record *r, const struct image_list *ima
 			return 0;
 	for (size_t i = 0; i < r->n; i++)
 		if (r->entries[i].kind == RECORD_CONTAINER
-		    && digest_equal(&r->entries[i].manifest, &image->manifest))
-			return error_set(err, ERR_BUSY, "container %s was made from %s",
-					 r->entries[i].name, image->ref);
+		    && digest_equal(&r->entries[i].manifest, &image->manifest)) {
+			error_set(err, ERR_BUSY, "container %s was made from %s",
+				  r->entries[i].name, image->ref);
+			return error_set_detail(err, ERR_DETAIL_MADE_FROM);
+		}
 	return 0;
 }
 

@@ -5,6 +5,12 @@
 #include "cmd/thinpull/removal.h"
 #include "pkg/base/alloc.h"
 
+/* A pool whose disk is away, or that LVM has not activated, may have it. */
+static bool is_not_there(const struct error *err)
+{
+	return err->kind == ERR_NOT_FOUND && err->detail == ERR_DETAIL_NONE;
+}
+
 static int remove_container(const struct context *context, struct store *store, const char *name,
 			    char **ret_name, struct error *err)
 {
@@ -13,7 +19,7 @@ static int remove_container(const struct context *context, struct store *store, 
 	if (!store_is_name(name))
 		return error_set(err, ERR_USAGE, "'%.60s' is not the name of a container", name);
 	if (store_remove_container(store, name, force, err) < 0) {
-		if (!force || err->kind != ERR_NOT_FOUND)
+		if (!force || !is_not_there(err))
 			return -1;
 		error_clear(err);
 		return 0;

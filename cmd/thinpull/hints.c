@@ -51,6 +51,9 @@ static const char *const details[] = {
 	[ERR_DETAIL_INACTIVE] =
 		"'thinpull pool activate' has LVM activate it, which it does by itself when the "
 		"machine starts unless it is told not to",
+	[ERR_DETAIL_NO_DISK] =
+		"attach the disk of this name; 'thinpull pool destroy --force' gives "
+		"up what is on it",
 	[ERR_DETAIL_POOL_METADATA_FULL] =
 		"'thinpull pool extend --metadata-size +SIZE' makes room; nothing can be removed "
 		"before",
@@ -66,6 +69,8 @@ static const char *const details[] = {
 	[ERR_DETAIL_KERNEL_POOL] = "'thinpull pool deactivate' as root gives it back to the file "
 				   "engine",
 	[ERR_DETAIL_NOT_BLANK] = "--force takes it, and what is on it is lost",
+	[ERR_DETAIL_MOUNTED] = "'thinpull umount' first, or rm --force",
+	[ERR_DETAIL_MADE_FROM] = "remove its containers first, see 'thinpull ls'",
 	[ERR_DETAIL_CONTAINERS] = "'thinpull rm' them, or --force",
 	[ERR_DETAIL_FILE] = "put the file back as it was; if that cannot be, 'thinpull rm' the "
 			    "container",
@@ -112,8 +117,6 @@ static const struct hint {
 	 "thin_dump and thin_restore can put it into a larger file"},
 	{ERR_INCONSISTENT, 0, NULL, "'thinpull pool check' says more"},
 	{ERR_BUSY, 0, "rename", "see 'thinpull ls'"},
-	{ERR_BUSY, 0, "rmi", "remove its containers first, see 'thinpull ls'"},
-	{ERR_BUSY, 0, "rm", "'thinpull umount' first, or rm --force"},
 	{ERR_UNSUPPORTED, EUCLEAN, NULL,
 	 "'thinpull mount NAME' and then 'thinpull umount NAME' let the kernel do that, or e2fsck -p on "
 	 "what 'thinpull path NAME' prints"},

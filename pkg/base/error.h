@@ -61,6 +61,7 @@ enum error_detail {
 	ERR_DETAIL_POOL_FEATURES, /* it has some that we do not know  */
 	ERR_DETAIL_SNAPSHOTS,	  /* it has counted all that it can   */
 	ERR_DETAIL_INACTIVE,	  /* LVM has it, and not activated it */
+	ERR_DETAIL_NO_DISK,	  /* a disk that it is on is away     */
 	ERR_DETAIL_KERNEL_POOL,	  /* the kernel has it                */
 	ERR_DETAIL_NOT_BLANK,	  /* a disk that is to be made one    */
 	ERR_DETAIL_CONTAINERS,	  /* it has some                      */
@@ -68,6 +69,9 @@ enum error_detail {
 	ERR_DETAIL_POOL_METADATA_FULL, /* not even removed                */
 	ERR_DETAIL_POOL_READ_ONLY,     /* it could not write the metadata */
 	ERR_DETAIL_POOL_FAILED,	       /* nor go back to what it was      */
+	/* what keeps others from going */
+	ERR_DETAIL_MOUNTED,   /* a container is                  */
+	ERR_DETAIL_MADE_FROM, /* a container was, from an image  */
 };
 
 struct error {

@@ -110,6 +110,10 @@ other=$(disk other 700M)
 [ "$other" = "$one" ] || fail "$other got the place of $one"
 expect 2 tp ls
 says 'another device'
+says 'attach the disk'
+expect 2 tp rm --force box
+expect 2 tp rmi "$image"
+says 'attach the disk'
 all_gone
 is_blank "$other"
 losetup -d "$other"

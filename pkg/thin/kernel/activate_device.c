@@ -25,25 +25,24 @@ static int check_label(const char *device, const struct thin_place *place, struc
 
 	if (status < 0)
 		return -1;
-	if (status == 1 || memcmp(label.uuid, place->uuid, sizeof(label.uuid)) != 0)
-		return error_set(err, ERR_NOT_FOUND,
-				 "%s is another device now: it has not the label of the pool",
-				 device);
-	return 0;
+	if (status == 0 && memcmp(label.uuid, place->uuid, sizeof(label.uuid)) == 0)
+		return 0;
+	error_set(err, ERR_NOT_FOUND, "%s is another device now: it has not the label of the pool",
+		  device);
+	return error_set_detail(err, ERR_DETAIL_NO_DISK);
 }
 
 static int find_below(const char *device, struct stat *ret, struct error *err)
 {
-	if (stat(device, ret) < 0) {
-		if (errno == ENOENT)
-			return error_set(err, ERR_NOT_FOUND,
-					 "%s, which the pool is on, is not there", device);
+	bool is_there = stat(device, ret) == 0;
+
+	if (!is_there && errno != ENOENT)
 		return error_sys(err, "stat %s", device);
-	}
-	if (!S_ISBLK(ret->st_mode))
-		return error_set(err, ERR_NOT_FOUND, "%s, which the pool is on, is no block device",
-				 device);
-	return 0;
+	if (is_there && S_ISBLK(ret->st_mode))
+		return 0;
+	error_set(err, ERR_NOT_FOUND, "%s, which the pool is on, is %s", device,
+		  is_there ? "no block device" : "not there");
+	return error_set_detail(err, ERR_DETAIL_NO_DISK);
 }
 
 /* @ret: owned. */
