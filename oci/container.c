@@ -119,19 +119,39 @@ int container_state(struct store *s, const struct record_entry *e, struct contai
 /* --- one to oneself --------------------------------------------------------------------------- */
 
 /* @ret: the record's entry, a copy. */
-static int find_entry(struct store *s, const char *name, struct record_entry *ret,
-		      struct error *err)
+static int find_in(const struct snapshots *session, const char *name, struct record_entry *ret,
+		   struct error *err)
 {
-	cleanup(snapshots_close_ptr) struct snapshots *session = NULL;
-	const struct record_entry *e;
+	const struct record_entry *e = record_find_container(snapshots_record(session), name);
 
-	if (store_read(s, &session, err) < 0)
-		return -1;
-	e = record_find_container(snapshots_record(session), name);
 	if (!e)
 		return error_set(err, ERR_NOT_FOUND, "no container named %s", name);
 	record_entry_copy(e, ret);
 	return 0;
+}
+
+/* @ret_session: kept, or NULL. */
+static int find_entry(struct store *s, const char *name, struct record_entry *ret,
+		      struct snapshots **ret_session, struct error *err)
+{
+	cleanup(snapshots_close_ptr) struct snapshots *session = NULL;
+
+	if (store_read(s, &session, err) < 0 || find_in(session, name, ret, err) < 0)
+		return -1;
+	*ret_session = store_keep(&session);
+	return 0;
+}
+
+/* Which id it has is looked at again when its byte is locked: until then mending's look will do. */
+static int find_first(struct store *s, const char *name, struct record_entry *ret,
+		      struct error *err)
+{
+	cleanup(snapshots_close_ptr) struct snapshots *seen = steal(&s->seen), *session = NULL;
+	struct error ignored = {0};
+
+	if (seen && find_in(seen, name, ret, &ignored) == 0)
+		return 0;
+	return find_entry(s, name, ret, &session, err);
 }
 
 void container_close(struct container *c)
@@ -140,6 +160,7 @@ void container_close(struct container *c)
 		return;
 	container_end_run(c);
 	cleanup_fd_ptr(&c->lock_fd);
+	snapshots_close(c->session);
 	record_entry_release(&c->entry);
 	free(c->file);
 	free(c);
@@ -151,8 +172,9 @@ static int hold(struct container *c, const char *name, struct error *err)
 	struct record_entry now;
 	uint32_t id = c->entry.thin_id;
 
+	snapshots_close(steal(&c->session));
 	if (container_lock_take(c->store, c->lock_fd, id, CONTAINER_LOCK_EXCLUSIVE, name, err) < 0
-	    || find_entry(c->store, name, &now, err) < 0)
+	    || find_entry(c->store, name, &now, &c->session, err) < 0)
 		return -1;
 	record_entry_release(&c->entry);
 	c->entry = now;
@@ -169,7 +191,7 @@ int container_open(struct store *s, const char *name, struct container **ret, st
 
 	c->store = s;
 	c->lock_fd = c->run_fd = c->alive_fd = -1;
-	if (find_entry(s, name, &c->entry, err) < 0
+	if (find_first(s, name, &c->entry, err) < 0
 	    || container_lock_open(s, true, &c->lock_fd, err) < 0)
 		return -1;
 	for (unsigned tries = 0; status == 1 && tries < OPEN_TRIES; tries++)
@@ -356,9 +378,10 @@ static int hold_still(struct store *s, const struct record_entry *e, int *ret_lo
 		      struct record_entry *ret, struct error *err)
 {
 	cleanup(record_entry_release) struct record_entry now = {0};
+	cleanup(snapshots_close_ptr) struct snapshots *session = NULL;
 	cleanup_fd int lock_fd = -1;
 
-	if (share_lock(s, e, &lock_fd, err) < 0 || find_entry(s, e->name, &now, err) < 0)
+	if (share_lock(s, e, &lock_fd, err) < 0 || find_entry(s, e->name, &now, &session, err) < 0)
 		return -1;
 	if (now.thin_id != e->thin_id || now.place != e->place)
 		return error_set(err, ERR_NOT_FOUND, "container %s changed meanwhile", e->name);

@@ -27,17 +27,21 @@ static int find(struct store *s, const struct record_entry *e, char **ret, struc
 	return thin_pool_find_device(pool, e->thin_id, ret, err);
 }
 
+/* By the session that the container was found by just now, or one of its own. */
 static int attach(struct container *c, char **ret, bool *ret_new, struct error *err)
 {
-	cleanup(thin_pool_close_ptr) struct thin_pool *pool = NULL;
+	cleanup(snapshots_close_ptr) struct snapshots *session = steal(&c->session);
+	cleanup(thin_pool_close_ptr) struct thin_pool *own = NULL;
 	cleanup_free char *before = NULL;
 	const struct record_entry *e = &c->entry;
+	struct thin_pool *pool;
 	int status;
 
 	if (e->place == RECORD_IN_FOLDER)
 		return container_is_extracted(c, err);
-	if (store_open_pool(c->store, THIN_READ, &pool, err) < 0)
+	if (!session && store_open_pool(c->store, THIN_READ, &own, err) < 0)
 		return -1;
+	pool = session ? snapshots_pool(session) : own;
 	status = thin_pool_find_device(pool, e->thin_id, &before, err);
 	if (status < 0)
 		return -1;
@@ -93,6 +97,7 @@ static int lend(struct container *c, char **ret_file, char **ret_device, struct 
 	bool is_new;
 
 	*ret_file = NULL;
+	snapshots_close(steal(&c->session)); /* much may have come between */
 	if (make_note(c, err) < 0)
 		return -1;
 	if (attach(c, ret_device, &is_new, err) == 0)

@@ -9,6 +9,7 @@ struct container {
 	struct store *store;
 	struct record_entry entry; /* a copy, kept up to date by container_set_place() */
 	char *file;		   /* where it is when it is checked out */
+	struct snapshots *session; /* by which it was found just now, see store_keep(); or NULL */
 	int lock_fd;		   /* byte ID */
 	int run_fd;		   /* the byte of a run, or -1 */
 	int alive_fd;		   /* that of its command, or -1 */

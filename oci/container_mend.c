@@ -364,7 +364,12 @@ static void mend_containers(struct store *s)
 	r = snapshots_record(session);
 	find_unnamed(s, r, &ids);
 	find_strays(session, &ids);
-	if ((!ids.n && !has_temporary(r)) || container_lock_open(s, true, &lock_fd, &err) < 0)
+	if (!ids.n && !has_temporary(r)) {
+		snapshots_close(s->seen);
+		s->seen = store_keep(&session);
+		return;
+	}
+	if (container_lock_open(s, true, &lock_fd, &err) < 0)
 		return;
 	for (size_t i = 0; i < ids.n; i++)
 		mend_id(s, lock_fd, ids.items[i]);

@@ -95,6 +95,7 @@ void store_close(struct store *s)
 	if (!s)
 		return;
 	cleanup_fd_ptr(&s->volume_lock_fd);
+	snapshots_close(s->seen);
 	content_close(s->content);
 	catalog_close(s->catalog);
 	free(s->root);
@@ -211,6 +212,11 @@ int store_read(struct store *s, struct snapshots **ret, struct error *err)
 	if (snapshots_open(&pool, ret, err) < 0)
 		return error_wrap(err, "pool %s", s->pool);
 	return 0;
+}
+
+struct snapshots *store_keep(struct snapshots **session)
+{
+	return thin_pool_is_atomic(snapshots_pool(*session)) ? NULL : steal(session);
 }
 
 /* Files of killed commands go in passing, where nobody makes such just now. */

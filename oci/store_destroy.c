@@ -251,6 +251,7 @@ int store_pool_destroy(struct store *s, bool force, struct error *err)
 	cleanup_free char *gone = gone_path(s);
 	cleanup_fd int lock = -1;
 
+	snapshots_close(steal(&s->seen)); /* of the pool that goes */
 	if (!store_pool_exists(s))
 		return error_set(err, ERR_NOT_FOUND, "there is no pool %s in %s", s->pool, s->root);
 	if (end_containers(s, force, err) < 0)

@@ -18,12 +18,18 @@ struct store {
 	struct content *content; /* opened when first needed */
 	struct catalog *catalog;
 	bool catalog_in_memory;
-	int volume_lock_fd; /* see store_open_volume(); -1: none */
+	int volume_lock_fd;	/* see store_open_volume(); -1: none */
+	struct snapshots *seen; /* the record as mending saw it, see store_keep(); or NULL */
 };
 
 /* The pool without its record. Errors: ERR_NOT_FOUND, as thin_open(). */
 MUST_CHECK int store_open_pool(struct store *s, enum thin_mode mode, struct thin_pool **ret,
 			       struct error *err);
+/*
+ * A session for reading, kept for what comes next instead of another one: but one of the file engine
+ * may keep writers out, and is not kept. NULL then; @session is closed by its owner.
+ */
+struct snapshots *store_keep(struct snapshots **session);
 /* Files of killed commands go in passing, where nobody makes such just now. */
 void store_remove_leftovers(struct store *s);
 /* thin_kernel_copy_metadata() into a file without name: @ret_path leads to @ret_fd. Both owned. */

@@ -222,6 +222,7 @@ int store_pool_activate(struct store *s, struct error *err)
 
 int store_pool_deactivate(struct store *s, struct error *err)
 {
+	snapshots_close(steal(&s->seen)); /* of the pool that goes */
 	if (find_pool(s, err) < 0)
 		return -1;
 	if (thin_kernel_deactivate(s->pool_dir, s->lock_timeout_ms, err) < 0)

@@ -27,13 +27,15 @@ static int mount(const struct context *context, const char *name, const char *di
 	cleanup_free char *point = NULL;
 
 	if (context_open_store(context, &store, err) < 0 || container_open(store, name, &c, err) < 0
-	    || container_mount(c, dir, &point, err) < 0
-	    || container_state(store, container_entry(c), &st, err) < 0)
+	    || container_mount(c, dir, &point, err) < 0)
 		return -1;
-	if (context->settings->json)
-		print_result(name, point, st.device);
-	else
+	if (!context->settings->json) {
 		output_line("%s", point);
+		return 0;
+	}
+	if (container_state(store, container_entry(c), &st, err) < 0)
+		return -1;
+	print_result(name, point, st.device);
 	return 0;
 }
 
