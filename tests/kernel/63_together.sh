@@ -88,5 +88,6 @@ for i in 1 2 3; do
     tp -q rmi "$image" "$REGISTRY/debian:debian-3" "$REGISTRY/debian:debian-2" >/dev/null 2>&1 || code=$?
     [ $code = 0 ] || [ $code = 2 ] || fail "rmi: exit $code"
 done
-[ "$(used)" = "$empty" ] || fail "$(used) blocks are left, an empty pool has $empty"
+# the first change writes the record's other copy
+[ "$(used)" -le $((empty + 1)) ] || fail "$(used) blocks are left, a new pool has $empty"
 pool_clean
