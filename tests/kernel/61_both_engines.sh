@@ -112,7 +112,7 @@ until kill -STOP $pid && [ -s "$ROOT/pools/fresh/owner" ]; do
     kill -CONT $pid
     sleep 0.01
 done
-for words in 'pool activate' 'create debian-1 x' 'rm box'; do
+for words in 'pool activate' 'pull debian-1' 'rm box'; do
     words=${words/debian-1/$images:debian-1}
     # shellcheck disable=SC2086
     expect 7 tp --engine kernel --lock-timeout 1 $words
