@@ -32,6 +32,7 @@ static int read_pool(struct store *s, struct store_facts *f, struct error *err)
 int store_facts_load(struct store *s, struct store_facts *ret, struct error *err)
 {
 	struct store_facts f = {0};
+	struct error no_lvm = {0};
 
 	if (!store_pool_exists(s))
 		return error_set(err, ERR_NOT_FOUND, "there is no pool %s in %s", s->pool, s->root);
@@ -44,6 +45,11 @@ int store_facts_load(struct store *s, struct store_facts *ret, struct error *err
 	f.active = thin_kernel_is_active(s->pool_dir, &f.place);
 	if (read_pool(s, &f, &f.reason) < 0)
 		log_debug("pool %s: %s", s->pool, f.reason.cause);
+	if (f.place.kind == THIN_PLACE_LVM) {
+		f.has_policy = thin_lvm_policy(&f.place, &f.policy, &no_lvm) == 0;
+		if (!f.has_policy)
+			log_debug("pool %s: %s", s->pool, no_lvm.cause);
+	}
 	*ret = f;
 	return 0;
 }
@@ -52,6 +58,7 @@ void store_facts_release(struct store_facts *f)
 {
 	thin_place_release(&f->place);
 	thin_kernel_setup_release(&f->setup);
+	thin_lvm_policy_release(&f->policy);
 	free(f->data_file);
 	free(f->metadata_file);
 	*f = (struct store_facts){0};

@@ -4,6 +4,7 @@
 
 #include "oci/store.h"
 #include "pkg/thin/kernel/engine.h"
+#include "pkg/thin/kernel/make_lvm.h"
 #include "pkg/thin/place.h"
 
 struct store_facts {
@@ -15,6 +16,8 @@ struct store_facts {
 	struct error reason;
 	bool has_setup; /* active, and the kernel engine is what runs it */
 	struct thin_kernel_setup setup;
+	bool has_policy; /* of LVM's, and LVM tells */
+	struct thin_lvm_policy policy;
 	char *data_file, *metadata_file; /* of a pool in files, owned; NULL: block devices */
 };
 

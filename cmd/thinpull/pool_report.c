@@ -70,18 +70,29 @@ static const char *engine_of(struct store *store)
 	return store_engine(store, &choice, &ignored) < 0 ? NULL : thin_engine_name(choice.engine);
 }
 
-/* Who extends it: LVM's daemon by LVM's policy, we by ours, or nobody. */
-static const char *extended_by(const struct context *context, struct store *store,
-			       const struct store_facts *f)
+struct extension {
+	const char *by;		    /* NULL: nobody */
+	unsigned threshold, extend; /* percent of the pool */
+};
+
+/* LVM's daemon by LVM's policy, we by ours, or nobody. */
+static struct extension extension_of(const struct context *context, struct store *store,
+				     const struct store_facts *f)
 {
+	const struct store_autoextend *how = &context->settings->autoextend;
+	struct extension e = {.threshold = how->threshold, .extend = how->percent};
 	const char *engine = engine_of(store);
 
-	if (f->place.kind == THIN_PLACE_LVM)
-		return "dmeventd";
-	return f->place.kind == THIN_PLACE_FILES && engine && strcmp(engine, "kernel") == 0
-			       && context->settings->autoextend.threshold < 100
-		       ? "thinpull"
-		       : NULL;
+	if (f->place.kind == THIN_PLACE_LVM) {
+		e.threshold = f->has_policy ? f->policy.threshold_percent : 100;
+		e.extend = f->has_policy ? f->policy.extend_percent : 0;
+		if (f->has_policy && f->policy.monitored && e.threshold < 100)
+			e.by = "dmeventd";
+	} else if (f->place.kind == THIN_PLACE_FILES && engine && strcmp(engine, "kernel") == 0
+		   && e.threshold < 100) {
+		e.by = "thinpull";
+	}
+	return e;
 }
 
 /* --- JSON ------------------------------------------------------------------------------------- */
@@ -111,12 +122,12 @@ static void json_setup(struct jout *o, const struct store_facts *f)
 static void json_autoextend(struct jout *o, const struct context *context, struct store *store,
 			    const struct store_facts *f)
 {
-	const struct store_autoextend *how = &context->settings->autoextend;
+	struct extension e = extension_of(context, store, f);
 
 	jout_object(o, "autoextend");
-	jout_string(o, "by", extended_by(context, store, f));
-	jout_uint(o, "threshold_percent", how->threshold);
-	jout_uint(o, "percent", how->percent);
+	jout_string(o, "by", e.by);
+	jout_uint(o, "threshold_percent", e.threshold);
+	jout_uint(o, "percent", e.extend);
 	jout_end_object(o);
 }
 
@@ -199,18 +210,16 @@ static void text_place(const struct store_facts *f)
 static void text_policy(const struct context *context, struct store *store,
 			const struct store_facts *f)
 {
-	const struct store_autoextend *how = &context->settings->autoextend;
-	const char *by = extended_by(context, store, f);
+	struct extension e = extension_of(context, store, f);
 
 	report_fact("When full", "%s", when_full(f));
 	report_fact("Zeroing", "%s", yes_no(zeroes(f)));
 	report_fact("Discards", "%s", discards(f));
-	if (!by)
-		report_fact("Extended", "never by itself");
-	else if (strcmp(by, "thinpull") == 0)
-		report_fact("Extended", "at %u %% in use, by %u %%", how->threshold, how->percent);
+	if (e.by)
+		report_fact("Extended", "at %u %% in use, by %u %%, by %s", e.threshold, e.extend,
+			    e.by);
 	else
-		report_fact("Extended", "by dmeventd, as LVM is set");
+		report_fact("Extended", "never by itself");
 	if (f->has_status && f->status.held_root)
 		report_fact("Held root", "%llu", (unsigned long long)f->status.held_root);
 	if (f->has_setup && f->setup.deferred)

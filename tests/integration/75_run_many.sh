@@ -19,6 +19,7 @@ counts() {
 expect 0 tp -q pull "$IMAGE:plain"
 # One first, so that folders and lock files that stay are there.
 expect 0 tp run -q --rm "$IMAGE:plain" true
+expect 0 tp images # the catalog
 before=$(counts)
 
 times=$WORK/times

@@ -74,6 +74,8 @@ refused 6 "volume group $vg has" pool extend --size +1G
 refused 3 'never shrinks' pool extend --size 100M
 
 say 'larger by itself: dmeventd does what the policy says'
+[ "$(tp --json info | jq -c .pool.autoextend)" = \
+    '{"by":"dmeventd","threshold_percent":80,"percent":20}' ] || fail "$(tp --json info)"
 before=$(data_bytes)
 dd if=/dev/zero of="$(tp path box)" bs=1M count=$((before * 83 / 100 >> 20)) oflag=direct status=none
 for _ in $(seq 60); do
