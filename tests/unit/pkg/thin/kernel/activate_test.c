@@ -310,12 +310,13 @@ static void refused_as_a_copy(int status)
 static void a_copy_is_refused_while_the_pool_that_it_was_made_of_is_active(void **state)
 {
 	struct thin_open how = {.mode = THIN_READ, .verb = "test", .lock_timeout_ms = TIMEOUT_MS};
-	cleanup_free char *copy = xasprintf("%s.copy", f.dir);
-	cleanup_free char *command = xasprintf("cp -a %s %s", f.dir, copy);
+	cleanup_free char *copy = NULL, *command = NULL;
 	struct thin_pool *session;
 
 	(void)state;
 	lab_need("thin-pool");
+	copy = xasprintf("%s.copy", f.dir);
+	command = xasprintf("cp -a %s %s", f.dir, copy);
 	assert_int_equal(system(command), 0);
 	activate();
 	assert_false(dir_is_active(copy));
@@ -334,10 +335,11 @@ static void a_copy_is_refused_while_the_pool_that_it_was_made_of_is_active(void 
 
 static void a_folder_that_was_renamed_has_its_pool(void **state)
 {
-	cleanup_free char *there = xasprintf("%s.there", f.dir);
+	cleanup_free char *there = NULL;
 
 	(void)state;
 	lab_need("thin-pool");
+	there = xasprintf("%s.there", f.dir);
 	activate();
 	assert_int_equal(rename(f.dir, there), 0);
 	assert_true(dir_is_active(there));
