@@ -6,6 +6,7 @@
 #include "oci/container.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -146,12 +147,11 @@ static int find_entry(struct store *s, const char *name, struct record_entry *re
 static int find_first(struct store *s, const char *name, struct record_entry *ret,
 		      struct error *err)
 {
-	cleanup(snapshots_close_ptr) struct snapshots *seen = steal(&s->seen), *session = NULL;
 	struct error ignored = {0};
 
-	if (seen && find_in(seen, name, ret, &ignored) == 0)
+	if (s->seen && find_in(s->seen, name, ret, &ignored) == 0)
 		return 0;
-	return find_entry(s, name, ret, &session, err);
+	return find_entry(s, name, ret, &s->seen, err);
 }
 
 void container_close(struct container *c)
@@ -244,8 +244,19 @@ static int hold_byte(const struct container *c, uint64_t bytes, int *ret_fd, str
 	return 0;
 }
 
+/* Stays: who looks for what killed runs left need not where there never was one. */
+static int note_runs(const struct store *s, struct error *err)
+{
+	cleanup_free char *note = xasprintf("%s/" CONTAINER_RUNS, s->containers_dir);
+	cleanup_fd int fd = open(note, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	return fd < 0 ? error_sys(err, "create %s", note) : 0;
+}
+
 int container_set_running(struct container *c, struct error *err)
 {
+	if (note_runs(c->store, err) < 0)
+		return -1;
 	return hold_byte(c, CONTAINER_RUN_BYTES, &c->run_fd, err);
 }
 

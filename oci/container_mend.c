@@ -183,9 +183,13 @@ static void find_unnamed(const struct store *s, const struct record *r, struct i
 	closedir(dir);
 }
 
-/* Only a container in the pool is a block device for longer than a command. */
-static bool has_device(const struct record_entry *e)
+/* Only a container in the pool is a block device for longer than a command, and one in the making. */
+static bool has_device(struct snapshots *session, uint32_t id)
 {
+	const struct record_entry *e = record_find_id(snapshots_record(session), id);
+
+	if (e && e->state == RECORD_CREATING)
+		return thin_pool_is_claimed(snapshots_pool(session), id);
 	return is_container(e) && e->place == RECORD_IN_POOL;
 }
 
@@ -198,7 +202,7 @@ static void find_strays(struct snapshots *session, struct ids *ret)
 	if (thin_pool_mend(snapshots_pool(session), &given, &n, &err) < 0)
 		log_debug("mending: %s", err.cause);
 	for (size_t i = 0; i < n; i++)
-		if (!has_device(record_find_id(snapshots_record(session), given[i])))
+		if (!has_device(session, given[i]))
 			ids_add(ret, given[i]);
 }
 
@@ -206,8 +210,7 @@ static void mend_device(struct snapshots *session, uint32_t id)
 {
 	struct error err = {0};
 
-	if (!has_device(record_find_id(snapshots_record(session), id))
-	    && thin_pool_deactivate(snapshots_pool(session), id, &err) < 0)
+	if (!has_device(session, id) && thin_pool_deactivate(snapshots_pool(session), id, &err) < 0)
 		log_debug("mending: %s", err.cause);
 }
 
@@ -341,10 +344,11 @@ static int is_taken(uint32_t thin_id, void *arg, struct error *err)
 
 static void mend_groups(struct store *s)
 {
+	cleanup_free char *note = xasprintf("%s/" CONTAINER_RUNS, s->containers_dir);
 	cleanup_fd int lock_fd = -1;
 	struct error err = {0};
 
-	if (container_lock_open(s, false, &lock_fd, &err) == 0
+	if (access(note, F_OK) == 0 && container_lock_open(s, false, &lock_fd, &err) == 0
 	    && runtime_forget(s->pool_dir, is_taken, &lock_fd, &err) < 0)
 		log_debug("mending: control groups: %s", err.cause);
 }

@@ -236,6 +236,13 @@ static void remove_temporary_in(const struct content *c, const char *name)
 }
 
 /* They are written under the lock only. */
+void content_remove_temporary(struct content *c)
+{
+	remove_temporary_in(c, ".");
+	remove_temporary_in(c, "blobs/sha256");
+	remove_temporary_in(c, "blobs/sha512");
+}
+
 void content_mend(struct content *c)
 {
 	struct error ignored = {0};
@@ -244,9 +251,7 @@ void content_mend(struct content *c)
 		c->lock_fd = open_lock(c, "lock", &ignored);
 	if (c->lock_fd < 0 || flock(c->lock_fd, LOCK_EX | LOCK_NB) < 0)
 		return;
-	remove_temporary_in(c, ".");
-	remove_temporary_in(c, "blobs/sha256");
-	remove_temporary_in(c, "blobs/sha512");
+	content_remove_temporary(c);
 	content_unlock(c);
 }
 

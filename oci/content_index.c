@@ -282,6 +282,7 @@ int content_set_image(struct content *c, const struct content_image *image, stru
 
 	if (content_lock(c, err) < 0)
 		return error_wrap(err, "content");
+	content_remove_temporary(c);
 	rc = set_locked(c, image, err);
 	content_unlock(c);
 	if (rc < 0)
@@ -312,6 +313,7 @@ int content_remove_image(struct content *c, const char *ref, const char *pool, s
 
 	if (content_lock(c, err) < 0)
 		return error_wrap(err, "content");
+	content_remove_temporary(c);
 	rc = remove_locked(c, ref, pool, err);
 	content_unlock(c);
 	return rc;

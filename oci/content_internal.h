@@ -19,5 +19,7 @@ char *content_blob_path(const struct content *c, const struct digest *d);
 
 MUST_CHECK int content_lock(struct content *c, struct error *err);
 void content_unlock(struct content *c);
+/* With the lock: files of writers that were killed. */
+void content_remove_temporary(struct content *c);
 /* What was put is named now, or given up. */
 void content_release_blobs(struct content *c);

@@ -203,10 +203,46 @@ int store_pool_status(struct store *s, struct thin_pool_status *ret, struct erro
 	return thin_pool_status(pool, ret, err);
 }
 
+/*
+ * The session that mending has left, as if it were opened now. 0, -1, 1 = there is none, or what is
+ * wrong with it an open tells better.
+ */
+static int renew(struct store *s, bool writing, struct snapshots **ret, struct error *err)
+{
+	cleanup(snapshots_close_ptr) struct snapshots *seen = steal(&s->seen);
+
+	if (!seen)
+		return 1;
+	if (thin_pool_renew(snapshots_pool(seen), writing, s->lock_timeout_ms, err) == 0) {
+		*ret = steal(&seen);
+		return 0;
+	}
+	if (err->kind == ERR_BUSY || err->kind == ERR_INTERRUPTED)
+		return error_wrap(err, "pool %s", s->pool);
+	error_clear(err);
+	return 1;
+}
+
+static int read_again(struct store *s, struct snapshots **ret, struct error *err)
+{
+	cleanup(snapshots_close_ptr) struct snapshots *seen = NULL;
+	int status = renew(s, false, &seen, err);
+
+	if (status != 0)
+		return status;
+	if (snapshots_look_again(seen, err) < 0)
+		return error_wrap(err, "pool %s", s->pool);
+	*ret = steal(&seen);
+	return 0;
+}
+
 int store_read(struct store *s, struct snapshots **ret, struct error *err)
 {
 	struct thin_pool *pool = NULL;
+	int status = read_again(s, ret, err);
 
+	if (status <= 0)
+		return status;
 	if (store_open_pool(s, THIN_READ, &pool, err) < 0)
 		return -1;
 	if (snapshots_open(&pool, ret, err) < 0)
@@ -219,22 +255,27 @@ struct snapshots *store_keep(struct snapshots **session)
 	return thin_pool_is_atomic(snapshots_pool(*session)) ? NULL : steal(session);
 }
 
-/* Files of killed commands go in passing, where nobody makes such just now. */
-void store_remove_leftovers(struct store *s)
+static int write_again(struct store *s, struct snapshots **ret, struct error *err)
 {
-	struct error ignored = {0};
-	struct content *content;
+	cleanup(snapshots_close_ptr) struct snapshots *seen = NULL;
+	int status = renew(s, true, &seen, err);
 
-	store_mend_pools(s);
-	if (store_content(s, &content, &ignored) == 0)
-		content_mend(content);
+	if (status != 0)
+		return status;
+	store_extend_in_passing(s, snapshots_pool(seen), 0);
+	if (snapshots_begin_writing(seen, store_layer_wanted, s, err) < 0)
+		return error_wrap(err, "pool %s", s->pool);
+	*ret = steal(&seen);
+	return 0;
 }
 
 int store_write(struct store *s, struct snapshots **ret, struct error *err)
 {
 	struct thin_pool *pool = NULL;
+	int status = write_again(s, ret, err);
 
-	store_remove_leftovers(s);
+	if (status <= 0)
+		return status;
 	if (store_open_pool(s, THIN_WRITE, &pool, err) < 0)
 		return -1;
 	store_extend_in_passing(s, pool, 0);

@@ -38,7 +38,7 @@ static int extend(struct store *s, struct thin_pool *pool, const struct thin_poo
 	struct thin_pool_status now;
 
 	if (thin_kernel_grow(pool, room->data_bytes, room->metadata_bytes, err) < 0
-	    || thin_pool_status(pool, &now, err) < 0)
+	    || thin_pool_room(pool, &now, err) < 0)
 		return -1;
 	log_notice("pool %s extended: data %llu of %llu MiB, metadata %llu of %llu KiB in use, now "
 		   "of %llu MiB and %llu KiB",
@@ -71,11 +71,10 @@ static int look(struct store *s, struct thin_pool *pool, uint64_t need_bytes,
 	*ret_wanted = false;
 	if (thin_pool_is_atomic(pool) || !s->autoextend.percent)
 		return 0; /* the file engine's, or nobody said so */
-	if (thin_pool_status(pool, ret, err) < 0)
+	if (thin_pool_room(pool, ret, err) < 0)
 		return -1;
-	if (!is_wanted(ret, need_bytes, &s->autoextend))
-		return 0;
-	return store_pool_is_in_files(s, ret_wanted, err);
+	*ret_wanted = ret->in_files && is_wanted(ret, need_bytes, &s->autoextend);
+	return 0;
 }
 
 static int extend_if_wanted(struct store *s, struct thin_pool *pool, uint64_t need_bytes,
@@ -140,7 +139,7 @@ static int extend_now(struct store *s, struct error *err)
 	struct thin_pool_status st;
 
 	if (store_open_pool(s, THIN_WRITE, &pool, err) < 0 || extend_if_wanted(s, pool, 0, err) < 0
-	    || thin_pool_status(pool, &st, err) < 0)
+	    || thin_pool_room(pool, &st, err) < 0)
 		return -1;
 	return thin_kernel_set_low_water(pool, low_water(&st, &s->autoextend), err);
 }
@@ -150,15 +149,13 @@ int store_pool_autoextend(struct store *s, struct error *err)
 	cleanup(thin_kernel_setup_release) struct thin_kernel_setup setup = {0};
 	cleanup(thin_pool_close_ptr) struct thin_pool *pool = NULL;
 	struct thin_pool_status st;
-	bool wanted, in_files;
+	bool wanted;
 
-	if (store_open_pool(s, THIN_READ, &pool, err) < 0
-	    || store_pool_is_in_files(s, &in_files, err) < 0)
+	if (store_open_pool(s, THIN_READ, &pool, err) < 0 || thin_pool_room(pool, &st, err) < 0)
 		return -1;
-	if (!in_files || thin_pool_is_atomic(pool))
+	if (!st.in_files || thin_pool_is_atomic(pool))
 		return 0;
-	if (thin_pool_status(pool, &st, err) < 0 || thin_kernel_setup(pool, &setup, err) < 0
-	    || look(s, pool, 0, &st, &wanted, err) < 0)
+	if (thin_kernel_setup(pool, &setup, err) < 0 || look(s, pool, 0, &st, &wanted, err) < 0)
 		return -1;
 	if (!wanted && setup.low_water_blocks == low_water(&st, &s->autoextend))
 		return 0;

@@ -200,7 +200,7 @@ static int collect_rows(struct snapshots *snapshots, struct pool_rows *ret, stru
 
 	ret->layers = xcalloc(r->n + 1, sizeof(*ret->layers));
 	ret->containers = xcalloc(r->n + 1, sizeof(*ret->containers));
-	if (thin_pool_status(devices.pool, &devices.status, err) < 0
+	if (thin_pool_room(devices.pool, &devices.status, err) < 0
 	    || thin_pool_devices(devices.pool, &devices.items, &devices.n, err) < 0)
 		return -1;
 	for (size_t i = 0; i < r->n; i++) {
@@ -255,7 +255,7 @@ static int update_pool(struct store *s, char **ret_key, struct error *err)
 
 	if (store_pool_exists(s)
 	    && (store_read(s, &snapshots, err) < 0
-		|| thin_pool_status(snapshots_pool(snapshots), &status, err) < 0))
+		|| thin_pool_room(snapshots_pool(snapshots), &status, err) < 0))
 		return -1;
 	key = snapshots ? pool_key(&status, snapshots_record(snapshots)->transaction_id)
 			: xstrdup("none");

@@ -181,13 +181,24 @@ static int end_intents(struct store *s, struct error *err)
 	return store_write(s, &mended, err);
 }
 
+/* Files of killed commands, where nobody makes such just now. */
+static void remove_leftovers(struct store *s)
+{
+	struct error ignored = {0};
+	struct content *content;
+
+	store_mend_pools(s);
+	if (store_content(s, &content, &ignored) == 0)
+		content_mend(content);
+}
+
 int store_pool_check(struct store *s, struct thin_findings *ret, struct error *err)
 {
 	struct looks looks = {0};
 
 	if (!store_pool_exists(s))
 		return error_set(err, ERR_NOT_FOUND, "there is no pool %s in %s", s->pool, s->root);
-	store_remove_leftovers(s);
+	remove_leftovers(s);
 	for (;;) {
 		int result;
 

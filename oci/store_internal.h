@@ -30,8 +30,6 @@ MUST_CHECK int store_open_pool(struct store *s, enum thin_mode mode, struct thin
  * may keep writers out, and is not kept. NULL then; @session is closed by its owner.
  */
 struct snapshots *store_keep(struct snapshots **session);
-/* Files of killed commands go in passing, where nobody makes such just now. */
-void store_remove_leftovers(struct store *s);
 /* thin_kernel_copy_metadata() into a file without name: @ret_path leads to @ret_fd. Both owned. */
 MUST_CHECK int store_copy_metadata(struct store *s, struct thin_pool *pool,
 				   enum thin_kernel_copy what, int *ret_fd, char **ret_path,
@@ -56,7 +54,6 @@ MUST_CHECK int store_remove_pool(const char *dir, struct error *err);
  */
 MUST_CHECK int store_guard_host(const char *dir, uint64_t need_bytes, struct error *err);
 MUST_CHECK int store_host_room(const char *dir, uint64_t *ret_bytes, struct error *err);
-MUST_CHECK int store_pool_is_in_files(const struct store *s, bool *ret, struct error *err);
 
 /*
  * New totals for a pool that is above the threshold, or is with `need` more bytes of data: as often

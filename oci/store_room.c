@@ -87,27 +87,13 @@ int store_guard_host(const char *dir, uint64_t need_bytes, struct error *err)
 	return error_set_detail(err, ERR_DETAIL_HOST_FULL);
 }
 
-int store_pool_is_in_files(const struct store *s, bool *ret, struct error *err)
-{
-	cleanup(thin_place_release) struct thin_place place = {0};
-
-	if (thin_place_load(s->pool_dir, &place, err) < 0)
-		return -1;
-	*ret = place.kind == THIN_PLACE_FILES;
-	return 0;
-}
-
 int store_guard(struct store *s, struct thin_pool *pool, uint64_t need_bytes, struct error *err)
 {
 	struct thin_pool_status status;
-	bool in_files;
 
-	if (thin_pool_status(pool, &status, err) < 0
-	    || store_pool_is_in_files(s, &in_files, err) < 0)
+	if (thin_pool_room(pool, &status, err) < 0 || guard_pool(s, &status, need_bytes, err) < 0)
 		return -1;
-	if (guard_pool(s, &status, need_bytes, err) < 0)
-		return -1;
-	return in_files ? store_guard_host(s->pool_dir, need_bytes, err) : 0;
+	return status.in_files ? store_guard_host(s->pool_dir, need_bytes, err) : 0;
 }
 
 /* --- how much more ---------------------------------------------------------------------------- */

@@ -40,16 +40,6 @@ static int host_bytes(const struct store *s, uint64_t *ret, struct error *err)
 	return 0;
 }
 
-static int free_bytes(struct thin_pool *pool, uint64_t *ret, struct error *err)
-{
-	struct thin_pool_status st;
-
-	if (thin_pool_status(pool, &st, err) < 0)
-		return -1;
-	*ret = (st.data_total_blocks - st.data_used_blocks) * st.block_bytes;
-	return 0;
-}
-
 static int trim(struct thin_pool *pool, struct error *err)
 {
 	if (thin_pool_is_atomic(pool))
@@ -60,13 +50,14 @@ static int trim(struct thin_pool *pool, struct error *err)
 static int trim_and_count(struct store *s, struct store_trim *ret, struct error *err)
 {
 	cleanup(thin_pool_close_ptr) struct thin_pool *pool = NULL;
-	struct store_trim t = {0};
+	struct thin_pool_status st;
 	uint64_t before = 0, after = 0;
+	struct store_trim t = {0};
 
-	if (store_open_pool(s, THIN_WRITE, &pool, err) < 0
-	    || store_pool_is_in_files(s, &t.in_files, err) < 0
-	    || free_bytes(pool, &t.free_bytes, err) < 0)
+	if (store_open_pool(s, THIN_WRITE, &pool, err) < 0 || thin_pool_room(pool, &st, err) < 0)
 		return -1;
+	t.in_files = st.in_files;
+	t.free_bytes = (st.data_total_blocks - st.data_used_blocks) * st.block_bytes;
 	if (t.in_files && host_bytes(s, &before, err) < 0)
 		return -1;
 	if (trim(pool, err) < 0 || (t.in_files && host_bytes(s, &after, err) < 0))

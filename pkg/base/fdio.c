@@ -77,9 +77,20 @@ static int make_folder(const char *path, struct error *err)
 	return errno == EEXIST ? 0 : error_sys(err, "make folder %s", path);
 }
 
+static bool is_folder(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 int fdio_mkdirs(const char *path, struct error *err)
 {
-	cleanup_free char *copy = xstrdup(path);
+	cleanup_free char *copy = NULL;
+
+	if (is_folder(path))
+		return 0;
+	copy = xstrdup(path);
 
 	for (char *p = copy; *p; p++) {
 		if (*p != '/' || p == copy)

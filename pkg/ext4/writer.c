@@ -9,6 +9,7 @@
 #include "pkg/base/alloc.h"
 #include "pkg/ext4/directory.h"
 #include "pkg/ext4/io.h"
+#include "pkg/ext4/superblock.h"
 #include "pkg/ext4/writer_internal.h"
 
 enum { SYMLINK_MAX = 4095 };
@@ -17,39 +18,6 @@ enum { SYMLINK_MAX = 4095 };
  */
 
 /* What the writer keeps up. Others would get damaged by not being known here. */
-enum {
-	COMPAT = EXT3_FEATURE_COMPAT_HAS_JOURNAL | EXT2_FEATURE_COMPAT_DIR_INDEX
-		 | EXT2_FEATURE_COMPAT_EXT_ATTR | EXT2_FEATURE_COMPAT_RESIZE_INODE,
-	INCOMPAT = EXT2_FEATURE_INCOMPAT_FILETYPE | EXT3_FEATURE_INCOMPAT_EXTENTS
-		   | EXT4_FEATURE_INCOMPAT_64BIT | EXT4_FEATURE_INCOMPAT_FLEX_BG
-		   | EXT4_FEATURE_INCOMPAT_EA_INODE | EXT4_FEATURE_INCOMPAT_CSUM_SEED
-		   | EXT4_FEATURE_INCOMPAT_LARGEDIR,
-	INCOMPAT_NEEDED = EXT2_FEATURE_INCOMPAT_FILETYPE | EXT3_FEATURE_INCOMPAT_EXTENTS
-			  | EXT4_FEATURE_INCOMPAT_CSUM_SEED,
-	RO_COMPAT = EXT2_FEATURE_RO_COMPAT_SPARSE_SUPER | EXT2_FEATURE_RO_COMPAT_LARGE_FILE
-		    | EXT4_FEATURE_RO_COMPAT_HUGE_FILE | EXT4_FEATURE_RO_COMPAT_DIR_NLINK
-		    | EXT4_FEATURE_RO_COMPAT_EXTRA_ISIZE | EXT4_FEATURE_RO_COMPAT_METADATA_CSUM,
-	RO_COMPAT_NEEDED = EXT4_FEATURE_RO_COMPAT_METADATA_CSUM,
-};
-
-static int check_superblock(const struct ext2_super_block *sb, struct error *err)
-{
-	bool ours = (sb->s_feature_compat & ~(unsigned)COMPAT) == 0
-		    && (sb->s_feature_incompat & ~(unsigned)INCOMPAT) == 0
-		    && (sb->s_feature_incompat & INCOMPAT_NEEDED) == INCOMPAT_NEEDED
-		    && (sb->s_feature_ro_compat & ~(unsigned)RO_COMPAT) == 0
-		    && (sb->s_feature_ro_compat & RO_COMPAT_NEEDED) == RO_COMPAT_NEEDED
-		    && sb->s_first_data_block == 0 && EXT2_BLOCK_SIZE(sb) == EXT4_BLOCK_BYTES
-		    && EXT2_INODE_SIZE(sb) == EXT4_INODE_BYTES
-		    && sb->s_blocks_per_group == EXT4_BLOCK_BYTES * 8;
-
-	if (!ours)
-		return error_set(err, ERR_INCONSISTENT, "ext4: not a file system of ours");
-	if (!(sb->s_state & EXT2_VALID_FS) || sb->s_state & EXT2_ERROR_FS || sb->s_last_orphan)
-		return error_set(err, ERR_INCONSISTENT, "ext4: the file system is not clean");
-	return 0;
-}
-
 static void release(struct ext4_writer *w)
 {
 	file_stream_release(&w->file);
@@ -77,7 +45,7 @@ int ext4_writer_open(struct thin_volume *volume, struct ext4_tree *tree, const u
 	w->tree = tree;
 	memcpy(w->uuid, uuid, sizeof(w->uuid));
 	if (ext4_io_open(volume, EXT4_IO_WRITE, &w->fs, err) < 0
-	    || check_superblock(w->fs->super, err) < 0)
+	    || ext4_superblock_check(w->fs->super, err) < 0)
 		return -1;
 	block_store_init(&w->store, volume);
 	if (ext4_groups_init(&w->groups, w->fs, &w->store, err) < 0)
@@ -95,14 +63,7 @@ static int flush_superblock(struct ext4_writer *w, struct error *err)
 	cleanup_free uint8_t *block = xaligned(EXT4_BLOCK_BYTES, EXT4_BLOCK_BYTES);
 	struct ext2_super_block *sb = w->fs->super;
 
-	/* libext2fs keeps it in the order of the host, which is that of the disk on all we run on.
-	 */
-	_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "a little-endian host");
-	_Static_assert(sizeof(*sb) == 1024, "a superblock of 1024 bytes");
-	memcpy(sb->s_uuid, w->uuid, sizeof(w->uuid));
-	sb->s_wtime = 1;
-	sb->s_wtime_hi = 0;
-	(void)ext2fs_superblock_csum_set(w->fs, sb);
+	ext4_superblock_name(sb, w->uuid);
 	if (block_store_read(&w->store, 0, 1, block, err) < 0)
 		return error_wrap(err, "superblock");
 	memcpy(block + SUPERBLOCK_OFFSET, sb, sizeof(*sb));

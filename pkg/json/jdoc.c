@@ -9,6 +9,7 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/auxv.h>
 
 #include "pkg/base/alloc.h"
 
@@ -71,6 +72,17 @@ static int check_text(const char *text, size_t len, const char *what, struct err
 	return 0;
 }
 
+/* By what the kernel gave this process anyway: on its own jansson opens a file for that. */
+static void seed_hashes(void)
+{
+	const void *random = (const void *)getauxval(AT_RANDOM);
+	size_t seed = 0;
+
+	if (random)
+		memcpy(&seed, random, sizeof(seed));
+	json_object_seed(seed);
+}
+
 int jdoc_parse(const void *json, size_t len, const char *what, struct jdoc **ret, struct error *err)
 {
 	json_error_t why;
@@ -79,6 +91,7 @@ int jdoc_parse(const void *json, size_t len, const char *what, struct jdoc **ret
 
 	if (check_text(json, len, what, err) < 0)
 		return -1;
+	seed_hashes();
 	root = json_loadb(json, len, JSON_REJECT_DUPLICATES, &why);
 	if (!root)
 		return error_set(err, ERR_INVALID, "%s: line %d column %d: %s", what, why.line,

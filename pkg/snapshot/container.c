@@ -11,7 +11,7 @@
 
 #include "pkg/base/alloc.h"
 #include "pkg/base/uuid.h"
-#include "pkg/ext4/writer.h"
+#include "pkg/ext4/superblock.h"
 #include "pkg/json/jdoc.h"
 #include "pkg/snapshot/snapshot_internal.h"
 
@@ -19,15 +19,22 @@
 static int set_uuid(struct snapshots *s, uint32_t thin_id, uint64_t size_bytes, struct error *err)
 {
 	cleanup(thin_volume_close_ptr) struct thin_volume *volume = NULL;
-	cleanup(ext4_tree_free_ptr) struct ext4_tree *tree = ext4_tree_new();
-	cleanup(ext4_writer_abort_ptr) struct ext4_writer *writer = NULL;
 	uint8_t uuid[16];
 
 	if (uuid_random(uuid, err) < 0
-	    || thin_pool_open_volume(s->pool, thin_id, size_bytes, true, &volume, err) < 0
-	    || ext4_writer_open(volume, tree, uuid, &writer, err) < 0)
+	    || thin_pool_open_volume(s->pool, thin_id, size_bytes, true, &volume, err) < 0)
 		return -1;
-	return ext4_writer_finish(&writer, err);
+	return ext4_set_uuid(volume, uuid, err);
+}
+
+/* A block device of its own where there are such: it is wanted next, and need be made but once. */
+static int give_device(struct snapshots *s, const struct record_entry *e, struct error *err)
+{
+	cleanup_free char *path = NULL;
+
+	if (thin_pool_is_atomic(s->pool) || e->read_only)
+		return 0;
+	return thin_pool_activate(s->pool, e->thin_id, e->size_bytes, false, &path, err);
 }
 
 /*
@@ -91,6 +98,7 @@ static int create_container(struct snapshots *s, const struct container_spec *sp
 	fill_container(e, spec);
 	if (snapshots_intend(s, thin_id, err) < 0
 	    || thin_pool_create_snap(s->pool, thin_id, origin, err) < 0
+	    || give_device(s, record_find_id(&s->record, thin_id), err) < 0
 	    || set_uuid(s, thin_id, size_bytes, err) < 0)
 		return -1;
 	record_find_id(&s->record, thin_id)->state = RECORD_READY;

@@ -196,8 +196,10 @@ int snapshots_skip_gone(struct snapshots *s, struct error *err)
 
 		if (there < 0)
 			return -1;
-		if (!there)
+		if (!there) {
 			record_remove(&s->record, e->thin_id);
+			s->partial = true;
+		}
 		i += there == 1;
 	}
 	return 0;

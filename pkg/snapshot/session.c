@@ -48,6 +48,7 @@ static int load(struct snapshots *s, struct error *err)
 		return -1;
 	record_release(&s->record);
 	s->record = fresh;
+	s->partial = false;
 	return 0;
 }
 
@@ -96,15 +97,20 @@ int snapshots_rest(struct snapshots **taken, struct error *err)
 	return 0;
 }
 
-/* Others may have changed it meanwhile, or been killed while they did. */
-static int catch_up(struct snapshots *s, struct error *err)
+/* Others may have changed it meanwhile. */
+static int reload(struct snapshots *s, struct error *err)
 {
 	uint64_t now;
 
-	if (thin_pool_transaction_id(s->pool, &now, err) < 0
-	    || (now != s->record.pool_transaction_id && load(s, err) < 0))
+	if (thin_pool_transaction_id(s->pool, &now, err) < 0)
 		return -1;
-	return snapshots_settle(s, err);
+	return now == s->record.pool_transaction_id && !s->partial ? 0 : load(s, err);
+}
+
+/* Or been killed while they did. */
+static int catch_up(struct snapshots *s, struct error *err)
+{
+	return reload(s, err) < 0 ? -1 : snapshots_settle(s, err);
 }
 
 int snapshots_go_on(struct snapshots *s, struct error *err)
@@ -159,6 +165,19 @@ int snapshots_open(struct thin_pool **pool, struct snapshots **ret, struct error
 		return -1;
 	*ret = steal(&s);
 	return 0;
+}
+
+int snapshots_look_again(struct snapshots *s, struct error *err)
+{
+	return reload(s, err) < 0 ? -1 : snapshots_skip_gone(s, err);
+}
+
+int snapshots_begin_writing(struct snapshots *s, layer_wanted_fn *wanted, void *arg,
+			    struct error *err)
+{
+	s->wanted = wanted;
+	s->wanted_arg = arg;
+	return catch_up(s, err);
 }
 
 int snapshots_open_writable(struct thin_pool **pool, layer_wanted_fn *wanted, void *arg,

@@ -26,6 +26,12 @@ typedef int layer_wanted_fn(const struct digest *chain_id, void *arg, struct err
 /* For reading. @pool: taken, also on failure. */
 MUST_CHECK int snapshots_open(struct thin_pool **pool, struct snapshots **ret, struct error *err);
 
+/* One for reading whose pool was renewed, see thin_pool_renew(): the record as it is now. */
+MUST_CHECK int snapshots_look_again(struct snapshots *s, struct error *err);
+/* The same for writing: from now on it is as one of snapshots_open_writable(). */
+MUST_CHECK int snapshots_begin_writing(struct snapshots *s, layer_wanted_fn *wanted, void *arg,
+				       struct error *err);
+
 /*
  * For writing. What a killed process left is mended first: ids being created go, unless who makes
  * them is alive; layers being deleted go unless `wanted` says that an image still names them, then

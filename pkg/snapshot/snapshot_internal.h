@@ -14,6 +14,7 @@ struct snapshots {
 	struct record record;
 	layer_wanted_fn *wanted; /* NULL: open for reading */
 	void *wanted_arg;
+	bool partial; /* entries of the record were passed over, see snapshots_skip_gone() */
 	bool resting; /* others may have the pool */
 	bool lost;    /* it could not be taken back from them */
 	uint32_t

@@ -19,6 +19,8 @@ struct thin_pool_ops {
 	int (*reserve_metadata_snap)(struct thin_pool *pool, struct error *err);
 	int (*release_metadata_snap)(struct thin_pool *pool, struct error *err);
 	int (*status)(struct thin_pool *pool, struct thin_pool_status *ret, struct error *err);
+	/* NULL: the status has it. */
+	uint64_t (*count_thins)(struct thin_pool *pool);
 	/* NULL: as the status tells. */
 	int (*transaction_id)(struct thin_pool *pool, uint64_t *ret, struct error *err);
 	int (*device)(struct thin_pool *pool, uint32_t id, struct thin_device *ret,
@@ -39,6 +41,9 @@ struct thin_pool_ops {
 	/* NULL: the lock is kept. */
 	int (*pause)(struct thin_pool *pool, struct error *err);
 	int (*go_on)(struct thin_pool *pool, struct error *err);
+	/* NULL: 1. */
+	int (*renew)(struct thin_pool *pool, bool writing, unsigned lock_timeout_ms,
+		     struct error *err);
 	/* NULL: granted, nothing to do, nobody's; nothing is counted. */
 	int (*claim)(struct thin_pool *pool, uint32_t id, struct error *err);
 	void (*unclaim)(struct thin_pool *pool, uint32_t id);

@@ -64,9 +64,21 @@ int thin_pool_release_metadata_snap(struct thin_pool *pool, struct error *err)
 	return pool->ops->release_metadata_snap(pool, err);
 }
 
+int thin_pool_room(struct thin_pool *pool, struct thin_pool_status *ret, struct error *err)
+{
+	if (pool->ops->status(pool, ret, err) < 0)
+		return -1;
+	ret->thin_count = 0;
+	return 0;
+}
+
 int thin_pool_status(struct thin_pool *pool, struct thin_pool_status *ret, struct error *err)
 {
-	return pool->ops->status(pool, ret, err);
+	if (pool->ops->status(pool, ret, err) < 0)
+		return -1;
+	if (pool->ops->count_thins)
+		ret->thin_count = pool->ops->count_thins(pool);
+	return 0;
 }
 
 int thin_pool_transaction_id(struct thin_pool *pool, uint64_t *ret, struct error *err)
@@ -165,6 +177,12 @@ int thin_pool_pause(struct thin_pool *pool, struct error *err)
 int thin_pool_go_on(struct thin_pool *pool, struct error *err)
 {
 	return pool->ops->go_on ? pool->ops->go_on(pool, err) : 0;
+}
+
+int thin_pool_renew(struct thin_pool *pool, bool writing, unsigned lock_timeout_ms,
+		    struct error *err)
+{
+	return pool->ops->renew ? pool->ops->renew(pool, writing, lock_timeout_ms, err) : 1;
 }
 
 int thin_pool_claim(struct thin_pool *pool, uint32_t id, struct error *err)

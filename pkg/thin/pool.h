@@ -38,6 +38,7 @@ struct thin_pool_status {
 	uint64_t held_root; /* block of a metadata snapshot, 0 = none */
 	uint64_t thin_count;
 	bool needs_check;
+	bool in_files; /* of the host, whose file system may run full before the pool does */
 	uint8_t uuid[THIN_UUID_BYTES];
 };
 
@@ -100,6 +101,10 @@ MUST_CHECK int thin_pool_release_metadata_snap(struct thin_pool *pool, struct er
 
 MUST_CHECK int thin_pool_status(struct thin_pool *pool, struct thin_pool_status *ret,
 				struct error *err);
+
+/* The same but for thin_count, which is 0: who only asks for room need not have them counted. */
+MUST_CHECK int thin_pool_room(struct thin_pool *pool, struct thin_pool_status *ret,
+			      struct error *err);
 
 /* The one of the last commit, for less than the whole status costs. */
 MUST_CHECK int thin_pool_transaction_id(struct thin_pool *pool, uint64_t *ret, struct error *err);
@@ -180,6 +185,14 @@ MUST_CHECK int thin_pool_mend(struct thin_pool *pool, uint32_t **ret_given, size
  */
 MUST_CHECK int thin_pool_pause(struct thin_pool *pool, struct error *err);
 MUST_CHECK int thin_pool_go_on(struct thin_pool *pool, struct error *err);
+
+/*
+ * A session for reading, as if it were opened anew: for reading, or as the one that writes. What was
+ * known of the pool may have changed then. 0, 1 = this engine's are opened anew, -1: it is good for
+ * nothing but to be closed. Errors: as thin_open().
+ */
+MUST_CHECK int thin_pool_renew(struct thin_pool *pool, bool writing, unsigned lock_timeout_ms,
+			       struct error *err);
 
 /*
  * This session is at work on an id that an intent on disk names; others can tell until it lets go

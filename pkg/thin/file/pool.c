@@ -298,6 +298,7 @@ static void fill_status(const struct tf_pool *p, uint64_t thins, struct thin_poo
 		.transaction_id = p->sb.transaction_id,
 		.held_root = p->sb.held_root,
 		.thin_count = thins,
+		.in_files = true,
 		.needs_check = p->sb.flags & TF_FLAG_NEEDS_CHECK,
 	};
 	memcpy(ret->uuid, p->sb.uuid, sizeof(ret->uuid));

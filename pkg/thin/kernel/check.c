@@ -40,16 +40,16 @@ static enum obstacle find_obstacle(void)
 	struct error err = {0};
 	char library[64], driver[64];
 
-	if (!found && !devmap_has_driver())
-		return NO_DRIVER;
 	if (!may_administer())
-		return NOT_ROOT;
+		return found || devmap_has_driver() ? NOT_ROOT : NO_DRIVER;
 	if (found)
 		return NOTHING;
 	if (devmap_check("thin-pool", &err) == 0) {
 		found = true;
 		return NOTHING;
 	}
+	if (!devmap_has_driver())
+		return NO_DRIVER;
 	log_debug("%s", err.cause);
 	devmap_versions(library, sizeof(library), driver, sizeof(driver));
 	return driver[0] ? NO_THIN : NOT_LET_IN;

@@ -166,6 +166,7 @@ int tk_device_activate(struct thin_pool *pool, uint32_t id, uint64_t size_bytes,
 	kernel_names_thin(p->place.uuid, id, &names);
 	if (tk_device_ensure(p, &names, id, size_bytes, read_only, err) < 0)
 		return -1;
+	p->given = read_only ? 0 : id;
 	*ret_path = devmap_path(names.name);
 	return 0;
 }
@@ -176,6 +177,8 @@ int tk_device_deactivate(struct thin_pool *pool, uint32_t id, struct error *err)
 	cleanup_free char *path = NULL;
 
 	kernel_names_thin(tk_pool_of(pool)->place.uuid, id, &names);
+	if (tk_pool_of(pool)->given == id)
+		tk_pool_of(pool)->given = 0;
 	if (devmap_remove(names.uuid, 0, err) == 0)
 		return 0;
 	path = devmap_path(names.name);

@@ -32,22 +32,39 @@ bool devnode_is(const char *name, unsigned major, unsigned minor)
 	return is_device(path, makedev(major, minor));
 }
 
+static int make(const char *path, const char *link, dev_t device)
+{
+	return link ? symlink(link, path) : mknod(path, S_IFBLK | 0600, device);
+}
+
+/* For what could not be made: there is no folder, or an old one of that name. */
+static int make_way(const char *path, struct error *err)
+{
+	if (mkdir("/dev/mapper", 0755) < 0 && errno != EEXIST)
+		return error_sys(err, "mkdir /dev/mapper");
+	if (unlink(path) < 0 && errno != ENOENT)
+		return error_sys(err, "remove the old %s", path);
+	return 0;
+}
+
 int devnode_make(const char *name, unsigned major, unsigned minor, struct error *err)
 {
 	cleanup_free char *path = devnode_path(name);
 	cleanup_free char *kernels = xasprintf("/dev/dm-%u", minor);
 	cleanup_free char *link = xasprintf("../dm-%u", minor);
 	dev_t device = makedev(major, minor);
+	bool links;
 	int r;
 
 	if (is_device(path, device))
 		return 0;
-	if (mkdir("/dev/mapper", 0755) < 0 && errno != EEXIST)
-		return error_sys(err, "mkdir /dev/mapper");
-	if (unlink(path) < 0 && errno != ENOENT)
-		return error_sys(err, "remove the old %s", path);
 	/* A link to a device that went dangles; a node would be the next one's with this number. */
-	r = is_device(kernels, device) ? symlink(link, path) : mknod(path, S_IFBLK | 0600, device);
+	links = is_device(kernels, device);
+	r = make(path, links ? link : NULL, device);
+	if (r < 0 && make_way(path, err) < 0)
+		return -1;
+	if (r < 0)
+		r = make(path, links ? link : NULL, device);
 	/* udevd may have come to it after all */
 	if (r < 0 && !(errno == EEXIST && is_device(path, device)))
 		return error_sys(err, "make %s", path);

@@ -299,8 +299,9 @@ int tk_held_mapped(struct tk_pool *p, uint32_t id, uint64_t size_bytes, struct k
 }
 
 /* Each message is committed by itself, so devices are counted without another commit. */
-uint64_t tk_held_thin_count(struct tk_pool *p)
+uint64_t tk_held_thin_count(struct thin_pool *pool)
 {
+	struct tk_pool *p = tk_pool_of(pool);
 	struct thin_pool_status status;
 	struct error ignored = {0};
 

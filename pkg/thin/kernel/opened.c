@@ -6,6 +6,8 @@
  *   claim it alone ─▶ make the device ─▶ share the claim ─▶ open, read, close ─┬▶ alone again: remove
  *                     (others share it then)                                   └▶ others go on
  *
+ * One that this session has just given is written through that device, which stays.
+ *
  * Who finds it claimed waits a moment: it may be just coming or going. What a killed process leaves
  * has nobody's claim.
  */
@@ -43,9 +45,14 @@ static const struct tk_opened *find_opened(const struct tk_pool *p, uint32_t id)
 }
 
 /* Thin device 0 has no other device: it is always there, and everybody's. */
+static bool stays(const struct tk_pool *p, uint32_t id)
+{
+	return id == 0 || id == p->given;
+}
+
 static void name_of(const struct tk_pool *p, uint32_t id, struct kernel_names *ret)
 {
-	if (id == 0)
+	if (stays(p, id))
 		kernel_names_thin(p->place.uuid, id, ret);
 	else
 		kernel_names_volume(p->place.uuid, id, ret);
@@ -93,6 +100,7 @@ int tk_opened_claim(struct tk_pool *p, uint32_t id, struct error *err)
 		return is_open(id, err);
 	if (claim_alone(p, id, err) < 0)
 		return -1;
+	p->given = p->given == id ? 0 : p->given;
 	if (remove_device(p, id, err) == 0)
 		return 0;
 	claim_drop(p->claims_fd, id);
@@ -186,14 +194,14 @@ static int have_device(struct tk_pool *p, uint32_t id, uint64_t size_bytes, bool
 	const struct tk_opened *before = find_opened(p, id);
 
 	if (id == 0)
-		return have_first(p, size_bytes, err);
+		return p->first.path ? 0 : have_first(p, size_bytes, err);
 	if (before)
 		return writable || before->writable ? is_open(id, err) : 0;
 	if (!writable)
 		return share(p, id, size_bytes, err);
 	if (claim_alone(p, id, err) < 0)
 		return -1;
-	return make_alone(p, id, size_bytes, false, err);
+	return stays(p, id) ? 0 : make_alone(p, id, size_bytes, false, err);
 }
 
 /* The last one of those who share it takes it away: two may think of each other that it is he. */
@@ -207,7 +215,7 @@ static void let_go(struct tk_pool *p, uint32_t id)
 		if (others == 1)
 			claim_drop(p->claims_fd, id);
 	}
-	if (others == 0 && remove_device(p, id, &err) < 0)
+	if (others == 0 && !stays(p, id) && remove_device(p, id, &err) < 0)
 		log_debug("thin %u stays active: %s", id, err.cause);
 	claim_drop(p->claims_fd, id);
 }
@@ -238,6 +246,29 @@ static void end_use(struct tk_opened *o)
 	if (o->id != 0 && !find_opened(o->pool, o->id))
 		let_go(o->pool, o->id);
 	free(o);
+}
+
+/* One session writes the record more than once: its device is kept open between. */
+static int open_node(const struct tk_opened *o, struct kernel_node *ret, struct error *err)
+{
+	struct tk_pool *p = o->pool;
+	bool first = o->id == 0 && o->writable;
+	cleanup_free char *path = NULL;
+	struct kernel_names names;
+
+	if (first && p->first.path) {
+		kernel_node_borrow(&p->first, ret);
+		return 0;
+	}
+	name_of(p, o->id, &names);
+	path = devmap_path(names.name);
+	if (kernel_node_open(ret, path, o->writable, o->size_bytes, err) < 0)
+		return -1;
+	if (first) {
+		p->first = *ret;
+		kernel_node_borrow(&p->first, ret);
+	}
+	return 0;
 }
 
 static void explain(void *arg, struct error *err)
@@ -273,9 +304,8 @@ int tk_opened_volume(struct thin_pool *pool, uint32_t id, uint64_t size_bytes, b
 	struct kernel_volume_pool callbacks = {.explain = explain,
 					       .mapped = mapped,
 					       .closed = closed,
-					       .by_page = id == 0};
-	cleanup_free char *path = NULL;
-	struct kernel_names names;
+					       .by_page = stays(p, id)};
+	struct kernel_node node;
 	struct tk_opened *o;
 
 	if ((writable && tk_pool_check_writable(p, err) < 0)
@@ -283,13 +313,12 @@ int tk_opened_volume(struct thin_pool *pool, uint32_t id, uint64_t size_bytes, b
 		return -1;
 	o = begin_use(p, id, size_bytes, writable);
 	callbacks.arg = o;
-	name_of(p, id, &names);
-	path = devmap_path(names.name);
-	if (kernel_volume_open(path, size_bytes, p->block_bytes, writable, &callbacks, ret, err)
-	    == 0)
-		return 0;
-	end_use(o);
-	return -1;
+	if (open_node(o, &node, err) < 0) {
+		end_use(o);
+		return -1;
+	}
+	*ret = kernel_volume_new(&node, size_bytes, p->block_bytes, writable, &callbacks);
+	return 0;
 }
 
 /* --- what killed processes left --------------------------------------------------------------- */

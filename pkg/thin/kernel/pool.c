@@ -85,6 +85,18 @@ int tk_pool_check_writable(const struct tk_pool *p, struct error *err)
 
 /* --- transactions ----------------------------------------------------------------------------- */
 
+static int sync_first(struct tk_pool *p, int fd, const char *path, struct error *err)
+{
+	p->counts.flushes++;
+	if (fsync(fd) < 0) {
+		error_sys(err, "flush %s", path);
+		tk_pool_explain(p, err);
+		return -1;
+	}
+	p->unflushed = false;
+	return 0;
+}
+
 /* Any thin device's flush is the pool's: thin device 0 is always there once there was a commit. */
 static int flush(struct tk_pool *p, struct error *err)
 {
@@ -94,19 +106,14 @@ static int flush(struct tk_pool *p, struct error *err)
 
 	if (!p->unflushed)
 		return 0;
+	if (p->first.path)
+		return sync_first(p, p->first.fd, p->first.path, err);
 	kernel_names_thin(p->place.uuid, 0, &names);
 	path = devmap_path(names.name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return error_sys(err, "open %s", path);
-	p->counts.flushes++;
-	if (fsync(fd) < 0) {
-		error_sys(err, "flush %s", path);
-		tk_pool_explain(p, err);
-		return -1;
-	}
-	p->unflushed = false;
-	return 0;
+	return sync_first(p, fd, path, err);
 }
 
 static int look(struct tk_pool *p, struct kernel_pool_status *ret, struct error *err)
@@ -223,7 +230,7 @@ static int status(struct thin_pool *pool, struct thin_pool_status *ret, struct e
 		.transaction_id = st.transaction_id,
 		.held_root = st.held_root,
 		.needs_check = st.needs_check,
-		.thin_count = tk_held_thin_count(p),
+		.in_files = p->place.kind == THIN_PLACE_FILES,
 	};
 	memcpy(ret->uuid, p->place.uuid, sizeof(ret->uuid));
 	return 0;
@@ -272,6 +279,7 @@ static void close_pool(struct thin_pool *pool)
 {
 	struct tk_pool *p = tk_pool_of(pool);
 
+	kernel_node_close(&p->first);
 	if (p->lock_fd >= 0 && p->mode == THIN_WRITE)
 		kernel_lock_drop(p->dir, &p->lock_fd);
 	cleanup_fd_ptr(&p->lock_fd);
@@ -389,6 +397,7 @@ static int pause_session(struct thin_pool *pool, struct error *err)
 	struct tk_pool *p = tk_pool_of(pool);
 
 	(void)err;
+	kernel_node_close(&p->first);
 	kernel_lock_drop(p->dir, &p->lock_fd);
 	return 0;
 }
@@ -400,6 +409,20 @@ static int go_on(struct thin_pool *pool, struct error *err)
 	if (p->lock_fd >= 0)
 		return 0;
 	return take_lock(p, err) < 0 ? -1 : have_pool(p, err);
+}
+
+static int renew(struct thin_pool *pool, bool writing, unsigned lock_timeout_ms, struct error *err)
+{
+	struct tk_pool *p = tk_pool_of(pool);
+	struct kernel_pool_status st;
+
+	p->lock_timeout_ms = lock_timeout_ms;
+	if (!writing)
+		return find_active(p, &st) ? 0
+					   : error_set(err, ERR_NOT_FOUND, "%s is not active now",
+						       p->device.name);
+	p->mode = THIN_WRITE;
+	return go_on(pool, err);
 }
 
 static int open_pool(struct tk_pool *p, struct error *err)
@@ -421,6 +444,7 @@ static const struct thin_pool_ops ops = {
 	.reserve_metadata_snap = reserve,
 	.release_metadata_snap = release,
 	.status = status,
+	.count_thins = tk_held_thin_count,
 	.transaction_id = get_transaction_id,
 	.device = tk_held_device,
 	.devices = tk_held_devices,
@@ -432,6 +456,7 @@ static const struct thin_pool_ops ops = {
 	.mend = tk_opened_mend,
 	.pause = pause_session,
 	.go_on = go_on,
+	.renew = renew,
 	.claim = claim,
 	.unclaim = unclaim,
 	.is_claimed = is_claimed,

@@ -13,7 +13,7 @@
 #include "pkg/thin/kernel/engine.h"
 #include "pkg/thin/kernel/status.h"
 #include "pkg/thin/kernel/table.h"
-#include "pkg/thin/kernel/volume.h"
+#include "pkg/thin/kernel/volume_node.h"
 
 struct tk_opened;
 
@@ -33,7 +33,9 @@ struct tk_pool {
 	struct error failure;	 /* what was written is not all there: no commit */
 	struct thin_pool_counts counts;
 	uint64_t ioctls_before;	  /* of this process, at the session's start */
+	struct kernel_node first; /* thin device 0 to write; path NULL: not open */
 	struct tk_opened *opened; /* its volumes, see opened.c */
+	uint32_t given;		  /* the id last given to somebody by this session, 0: none */
 	struct thin_pool *reader; /* of its metadata, see held.c; NULL: not yet needed */
 	bool restless;		  /* its metadata changes too fast to be read without more ado */
 };
@@ -112,4 +114,4 @@ MUST_CHECK int tk_held_mapped(struct tk_pool *p, uint32_t id, uint64_t size_byte
 			      struct kernel_range **ret, size_t *ret_n, struct error *err);
 
 /* How many thin devices there are; 0 where the metadata cannot be read. */
-uint64_t tk_held_thin_count(struct tk_pool *p);
+uint64_t tk_held_thin_count(struct thin_pool *pool);

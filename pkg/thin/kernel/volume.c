@@ -232,28 +232,35 @@ static const struct thin_volume_ops volume_ops = {
 	.close = volume_close,
 };
 
-int kernel_volume_open(const char *path, uint64_t size_bytes, uint32_t block_bytes, bool writable,
-		       const struct kernel_volume_pool *pool, struct thin_volume **ret,
-		       struct error *err)
+struct thin_volume *kernel_volume_new(const struct kernel_node *node, uint64_t size_bytes,
+				      uint32_t block_bytes, bool writable,
+				      const struct kernel_volume_pool *pool)
 {
 	uint32_t unit = pool->by_page				   ? NODE_ALIGN
 			: block_bytes <= KERNEL_VOLUME_WHOLE_BYTES ? block_bytes
 								   : PART_BYTES;
-	struct kernel_node node;
-	struct kernel_volume *v;
+	struct kernel_volume *v = xcalloc(1, sizeof(*v));
 
-	if (kernel_node_open(&node, path, writable, size_bytes, err) < 0)
-		return -1;
-	v = xcalloc(1, sizeof(*v));
 	v->base.ops = &volume_ops;
 	v->base.size_bytes = size_bytes;
 	v->base.block_bytes = block_bytes;
 	v->base.writable = writable;
 	v->base.gathers = true;
-	v->node = node;
+	v->node = *node;
 	v->cache = kernel_cache_new(&v->node, size_bytes, unit,
 				    pool->by_page ? FEW_BYTES : CACHE_BYTES);
 	v->pool = *pool;
-	*ret = &v->base;
+	return &v->base;
+}
+
+int kernel_volume_open(const char *path, uint64_t size_bytes, uint32_t block_bytes, bool writable,
+		       const struct kernel_volume_pool *pool, struct thin_volume **ret,
+		       struct error *err)
+{
+	struct kernel_node node;
+
+	if (kernel_node_open(&node, path, writable, size_bytes, err) < 0)
+		return -1;
+	*ret = kernel_volume_new(&node, size_bytes, block_bytes, writable, pool);
 	return 0;
 }

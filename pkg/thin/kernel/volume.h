@@ -43,7 +43,7 @@ struct kernel_volume_pool {
 	void (*closed)(void *arg, struct thin_volume *v, const struct error *failed,
 		       bool unflushed);
 	void *arg;
-	/* A few bytes here and there, as of the record: read and written page by page, and what of a
+	/* A few bytes here and there, as of the record and of a container's identity: read and written page by page, and what of a
 	 * new block is not written is the kernel's to zero. */
 	bool by_page;
 };
@@ -59,6 +59,12 @@ struct kernel_volume_pool {
 MUST_CHECK int kernel_volume_open(const char *path, uint64_t size_bytes, uint32_t block_bytes,
 				  bool writable, const struct kernel_volume_pool *pool,
 				  struct thin_volume **ret, struct error *err);
+
+/* The same of a node that is open, which is the volume's now. */
+struct kernel_node;
+struct thin_volume *kernel_volume_new(const struct kernel_node *node, uint64_t size_bytes,
+				      uint32_t block_bytes, bool writable,
+				      const struct kernel_volume_pool *pool);
 
 /*
  * Everything written so far is on stable storage when this has succeeded. An error of earlier

@@ -58,11 +58,20 @@ int kernel_node_open(struct kernel_node *n, const char *path, bool writable, uin
 	return 0;
 }
 
+void kernel_node_borrow(const struct kernel_node *n, struct kernel_node *ret)
+{
+	*ret = (struct kernel_node){.fd = n->fd,
+				    .path = xstrdup(n->path),
+				    .direct = n->direct,
+				    .borrowed = true};
+}
+
 void kernel_node_close(struct kernel_node *n)
 {
 	if (!n->path)
 		return;
-	close(n->fd);
+	if (!n->borrowed)
+		close(n->fd);
 	free(n->path);
 	*n = (struct kernel_node){.fd = -1};
 }

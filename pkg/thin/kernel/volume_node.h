@@ -23,6 +23,7 @@ struct kernel_node {
 	int fd;
 	char *path; /* for errors */
 	bool direct;
+	bool borrowed; /* the descriptor is another one's to close */
 	struct kernel_volume_counts counts;
 };
 
@@ -33,6 +34,8 @@ struct kernel_node {
  */
 MUST_CHECK int kernel_node_open(struct kernel_node *n, const char *path, bool writable,
 				uint64_t least_bytes, struct error *err);
+/* The same once more, for as long as the first is open. */
+void kernel_node_borrow(const struct kernel_node *n, struct kernel_node *ret);
 void kernel_node_close(struct kernel_node *n);
 
 /* All of it or an error. @pieces: changed on the way. */

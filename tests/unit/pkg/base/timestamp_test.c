@@ -32,10 +32,25 @@ static void it_is_now_in_utc_whatever_the_time_zone(void **state)
 	}
 }
 
+static void every_day_of_a_thousand_years_has_its_date(void **state)
+{
+	char text[TIMESTAMP_BYTES], expected[TIMESTAMP_BYTES];
+
+	(void)state;
+	for (time_t t = 0; t < (time_t)366 * 1000 * 86400; t += 86400 + 61) {
+		struct tm utc;
+
+		gmtime_r(&t, &utc);
+		strftime(expected, sizeof(expected), "%Y-%m-%dT%H:%M:%SZ", &utc);
+		assert_string_equal(timestamp_of(t, text), expected);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(it_is_now_in_utc_whatever_the_time_zone),
+		cmocka_unit_test(every_day_of_a_thousand_years_has_its_date),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
