@@ -255,6 +255,16 @@ struct snapshots *store_keep(struct snapshots **session)
 	return thin_pool_is_atomic(snapshots_pool(*session)) ? NULL : steal(session);
 }
 
+void store_keep_written(struct store *s, struct snapshots **session)
+{
+	struct error ignored = {0};
+
+	if (snapshots_rest(session, &ignored) < 0 || !*session)
+		return;
+	snapshots_close(s->seen);
+	s->seen = steal(session);
+}
+
 static int write_again(struct store *s, struct snapshots **ret, struct error *err)
 {
 	cleanup(snapshots_close_ptr) struct snapshots *seen = NULL;

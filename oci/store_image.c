@@ -211,6 +211,7 @@ int store_create_container(struct store *s, const char *ref,
 	name = o->name ? xstrdup(o->name) : make_name(snapshots_record(snapshots), ref);
 	if (create_in_session(s, snapshots, image, o, name, err) < 0)
 		return -1;
+	store_keep_written(s, &snapshots);
 	*ret_name = steal(&name);
 	return 0;
 }

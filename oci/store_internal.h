@@ -30,6 +30,8 @@ MUST_CHECK int store_open_pool(struct store *s, enum thin_mode mode, struct thin
  * may keep writers out, and is not kept. NULL then; @session is closed by its owner.
  */
 struct snapshots *store_keep(struct snapshots **session);
+/* The same of one that has written, whose lock others may have now. */
+void store_keep_written(struct store *s, struct snapshots **session);
 /* thin_kernel_copy_metadata() into a file without name: @ret_path leads to @ret_fd. Both owned. */
 MUST_CHECK int store_copy_metadata(struct store *s, struct thin_pool *pool,
 				   enum thin_kernel_copy what, int *ret_fd, char **ret_path,

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* create REF [NAME]: a container from an image. */
+/* create REF [NAME]: a container from an image, mounted at once on demand. */
 #include "cmd/thinpull/command.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd/thinpull/output.h"
 #include "cmd/thinpull/pull.h"
 #include "cmd/thinpull/imageref.h"
 #include "cmd/thinpull/report.h"
+#include "oci/container.h"
 #include "pkg/base/alloc.h"
+#include "pkg/base/log.h"
 
 /* --- labels ----------------------------------------------------------------------------------- */
 
@@ -61,6 +64,28 @@ static int labels_read(const struct args *args, struct labels *ret, struct error
 
 /* --- the container ---------------------------------------------------------------------------- */
 
+/* It is not there when it could not be mounted. */
+static int create_mounted(struct store *store, const char *ref,
+			  const struct store_container_options *options, const char *dir,
+			  char **ret_name, struct error *err)
+{
+	cleanup(container_close_ptr) struct container *c = NULL;
+	cleanup_free char *name = NULL, *point = NULL;
+	struct error second = {0};
+
+	if (container_create(store, ref, options, &c, err) < 0)
+		return -1;
+	name = xstrdup(container_entry(c)->name);
+	if (container_mount(c, dir, &point, err) < 0) {
+		if (container_remove(&c, true, &second) < 0)
+			log_warning("container %s is there, but not mounted: %s", name,
+				    second.cause);
+		return -1;
+	}
+	*ret_name = steal(&name);
+	return 0;
+}
+
 static int create(const struct context *context, struct error *err)
 {
 	cleanup(store_close_ptr) struct store *store = NULL;
@@ -72,8 +97,11 @@ static int create(const struct context *context, struct error *err)
 		.name = args->n_operands > 1 ? args->operands[1] : NULL,
 		.read_only = args_has(args, "read-only"),
 	};
+	const char *dir = args_value(args, "mount");
 	enum pull_policy policy;
 
+	if (dir && geteuid() != 0)
+		return error_set(err, ERR_UNSUPPORTED, "only root can mount");
 	if (options.name && !store_is_name(options.name))
 		return error_set(err, ERR_USAGE,
 				 "'%.60s' is not a name: letters, digits, and _.- after the first",
@@ -85,7 +113,8 @@ static int create(const struct context *context, struct error *err)
 		return -1;
 	options.labels = labels.items;
 	options.n_labels = labels.n;
-	if (store_create_container(store, ref, &options, &name, err) < 0)
+	if (dir ? create_mounted(store, ref, &options, dir, &name, err) < 0
+		: store_create_container(store, ref, &options, &name, err) < 0)
 		return -1;
 	if (!context->settings->json) {
 		output_line("%s", name);

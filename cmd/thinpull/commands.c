@@ -25,6 +25,7 @@ static const struct option_spec history_options[] = {
 static const struct option_spec create_options[] = {
 	{"read-only", 0, NULL, "never to be written", 0},
 	{"label", 0, "KEY=VALUE", "a label; may be given several times", OPTION_REPEATS},
+	{"mount", 0, "DIR", "mount it there at once, as 'mount' does (root)", 0},
 	{"pull", 0, "always|missing|never", "fetch the image first (default: never)", 0},
 	{"platform", 0, "OS/ARCH[/VARIANT]", "what to fetch (default: this machine)", 0},
 	{"size", 0, "SIZE", "a larger file system", OPTION_LATER},

@@ -177,6 +177,7 @@ int snapshots_begin_writing(struct snapshots *s, layer_wanted_fn *wanted, void *
 {
 	s->wanted = wanted;
 	s->wanted_arg = arg;
+	s->resting = false;
 	return catch_up(s, err);
 }
 

@@ -6,7 +6,7 @@
 # shellcheck shell=bash
 . /run/src/tests/kernel/lib.sh
 
-SNAPSHOTS=10
+SNAPSHOTS=30
 DISK_SECTORS=$((20 << 21)) POOL_SECTORS=$((16 << 21)) METADATA_SECTORS=$((1 << 18))
 values=$WORK/values
 
@@ -128,13 +128,16 @@ thinpull_run() { # name option of pool create...
     sleep 2
     timed "${name}_nothing" $SNAPSHOTS "${program[@]}" version
     for i in $(seq $SNAPSHOTS); do mkdir "$WORK/rw$i"; done
-    timed "${name}_create" $SNAPSHOTS "${program[@]}" create "$image" 'box{}' \
-        -- "${program[@]}" version
-    timed "${name}_mount" $SNAPSHOTS "${program[@]}" mount 'box{}' "$WORK/rw{}" \
-        -- "${program[@]}" version
+    timed "${name}_snapshot" $SNAPSHOTS "${program[@]}" create --mount "$WORK/rw{}" "$image" \
+        'box{}' -- "${program[@]}" version
     check_boxes
     tp --json pool status | jq -r '"value '"$name"'_blocks \(.data.used_bytes / .block_bytes)"'
     for i in $(seq $SNAPSHOTS); do tp umount "box$i" >/dev/null; done
+    timed "${name}_create" $SNAPSHOTS "${program[@]}" create "$image" 'step{}' \
+        -- "${program[@]}" version
+    timed "${name}_mount" $SNAPSHOTS "${program[@]}" mount 'step{}' "$WORK/rw{}" \
+        -- "${program[@]}" version
+    for i in $(seq $SNAPSHOTS); do tp umount "step$i" >/dev/null; done
     tp pool deactivate >/dev/null
 }
 

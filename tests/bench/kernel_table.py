@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The table of kernel.sh from its values; exit status 1 when a ratio is not what we promise.
 
-The snapshot is made and mounted by two commands on each side, each net of one that does nothing and
-that ran right behind it. Ratios are of medians. A net time of nothing or less is none: what else the
+The snapshot is made and mounted by two commands of containerd's (ctr, mount) and by one of ours
+(create --mount), each net of one that does nothing and that ran right behind it; by two commands of
+ours (create, mount) for comparison. Ratios are of medians. A net time of nothing or less is none: what else the
 machine did was more, and nothing is shown by it.
 """
 import sys
@@ -15,6 +16,11 @@ def main():
     of = values.Values(sys.argv[1])
 
     def net(who, kind):
+        if who != "containerd":
+            return of.median(f"{who}_snapshot_{kind}")
+        return two_commands(who, kind)
+
+    def two_commands(who, kind):
         return of.median(f"{who}_create_{kind}") + of.median(f"{who}_mount_{kind}")
 
     def times_faster(ours, theirs):
@@ -39,6 +45,9 @@ def main():
                     for kind in ("wall", "cpu")]
         title = who.replace("_no_", " --no-") + ", ratio"
         print(f"{title:22}{pull[0]:9.2f}{pull[1]:9.2f}{snapshot[0]:12.2f}{snapshot[1]:10.2f}")
+        wall, cpu = two_commands(who, "wall"), two_commands(who, "cpu")
+        print(f"{'  by two commands':40}{wall * 1e3:12.0f}{cpu * 1e3:10.0f}"
+              f"   {times_faster(wall, net('containerd', 'wall')):.2f} times faster")
         kept += [(f"{title[:-7]}: pull at least 4 times faster", pull[0] >= 4),
                  (f"{title[:-7]}: snapshot at least 5 times faster", snapshot[0] >= 5)]
     print()

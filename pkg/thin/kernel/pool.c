@@ -242,8 +242,9 @@ static int get_transaction_id(struct thin_pool *pool, uint64_t *ret, struct erro
 	struct tk_pool *p = tk_pool_of(pool);
 	struct kernel_pool_status st;
 
-	if (p->lock_fd < 0 && look(p, &st, err) < 0)
+	if (p->lock_fd < 0 && !p->just_looked && look(p, &st, err) < 0)
 		return -1;
+	p->just_looked = false;
 	*ret = p->transaction_id;
 	return 0;
 }
@@ -358,6 +359,7 @@ static bool find_active(struct tk_pool *p, struct kernel_pool_status *ret)
 		return false;
 	p->device = now;
 	p->transaction_id = ret->transaction_id;
+	p->just_looked = true;
 	return true;
 }
 
@@ -416,13 +418,15 @@ static int renew(struct thin_pool *pool, bool writing, unsigned lock_timeout_ms,
 	struct tk_pool *p = tk_pool_of(pool);
 	struct kernel_pool_status st;
 
+	if (p->lock_fd >= 0 && pause_session(pool, err) < 0)
+		return -1;
 	p->lock_timeout_ms = lock_timeout_ms;
-	if (!writing)
-		return find_active(p, &st) ? 0
-					   : error_set(err, ERR_NOT_FOUND, "%s is not active now",
-						       p->device.name);
-	p->mode = THIN_WRITE;
-	return go_on(pool, err);
+	p->mode = writing ? THIN_WRITE : THIN_READ;
+	if (writing)
+		return go_on(pool, err);
+	if (find_active(p, &st))
+		return 0;
+	return error_set(err, ERR_NOT_FOUND, "%s is not active now", p->device.name);
 }
 
 static int open_pool(struct tk_pool *p, struct error *err)

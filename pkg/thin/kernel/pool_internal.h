@@ -28,6 +28,7 @@ struct tk_pool {
 	int claims_fd; /* DIR/claims */
 	uint32_t block_bytes;
 	uint64_t transaction_id; /* as of our last look or commit */
+	bool just_looked;	 /* when the session was opened, and nobody has asked for it yet */
 	bool dead_owner;	 /* who had the lock last was killed */
 	bool unflushed;		 /* a volume that is closed wrote something */
 	struct error failure;	 /* what was written is not all there: no commit */

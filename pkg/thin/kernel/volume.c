@@ -12,7 +12,7 @@
 
 enum {
 	CACHE_BYTES = 32 << 20,
-	FEW_BYTES = 1 << 20, /* of what is read by page */
+	FEW_BYTES = 64 << 10, /* of what is read by page */
 	/* Larger blocks are not kept as a whole: the kernel zeroes or copies around what is written.
 	 */
 	PART_BYTES = 1 << 20,

@@ -13,6 +13,7 @@ enum {
 	LEAST_UNITS = 4,
 	EARLY_BYTES = 2 << 20,	  /* two calls: one is under way while the next is put together */
 	BYPASS_BYTES = 256 << 10, /* whole units that are read at once so many are not kept */
+	HEAP_BYTES = 96 << 10,	  /* as much memory is taken from the heap */
 };
 
 /* ---- finding units ---- */
@@ -372,15 +373,30 @@ int kernel_cache_write(struct kernel_cache *c, const void *buf, size_t len, uint
 
 /* ---- from birth to death ---- */
 
-/* Used only as far as there are units, and given back as a whole: a heap would be in pieces then. */
+/*
+ * Used only as far as there are units. Much of it is given back as a whole: a heap would be in pieces
+ * then. For little that would cost more than what it is for.
+ */
 static uint8_t *reserve(size_t bytes)
 {
-	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *memory;
+
+	if (bytes <= HEAP_BYTES)
+		return xaligned(NODE_ALIGN, bytes);
+	memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (memory == MAP_FAILED)
 		abort();
 	return memory;
+}
+
+static void give_back(uint8_t *memory, size_t bytes)
+{
+	if (bytes <= HEAP_BYTES)
+		free(memory);
+	else
+		munmap(memory, bytes);
 }
 
 struct kernel_cache *kernel_cache_new(struct kernel_node *node, uint64_t size_bytes,
@@ -401,6 +417,8 @@ struct kernel_cache *kernel_cache_new(struct kernel_node *node, uint64_t size_by
 		c->early_units = 1;
 	c->slots = xcalloc(c->max_units, sizeof(struct kernel_unit *));
 	c->memory_bytes = (c->max_units + 1) * (size_t)unit_bytes;
+	if (c->memory_bytes <= HEAP_BYTES) /* nor would it pay to write early */
+		c->early_units = c->max_units;
 	c->memory = reserve(c->memory_bytes);
 	c->scratch = c->memory + c->max_units * (size_t)unit_bytes;
 	c->ages.newer = c->ages.older = &c->ages;
@@ -435,6 +453,6 @@ void kernel_cache_free(struct kernel_cache *c)
 	}
 	kernel_behind_free(c->behind);
 	free(c->slots);
-	munmap(c->memory, c->memory_bytes);
+	give_back(c->memory, c->memory_bytes);
 	free(c);
 }
