@@ -6,10 +6,10 @@
 #include "oci/container.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "oci/container_internal.h"
 #include "pkg/base/alloc.h"
@@ -244,18 +244,19 @@ static int hold_byte(const struct container *c, uint64_t bytes, int *ret_fd, str
 	return 0;
 }
 
-/* Stays: who looks for what killed runs left need not where there never was one. */
-static int note_runs(const struct store *s, struct error *err)
+/* In the file of the locks: who looks for what killed runs left need not where there was none. */
+static int note_runs(const struct container *c, struct error *err)
 {
-	cleanup_free char *note = xasprintf("%s/" CONTAINER_RUNS, s->containers_dir);
-	cleanup_fd int fd = open(note, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	static const char text[] = "run\n";
 
-	return fd < 0 ? error_sys(err, "create %s", note) : 0;
+	if (pwrite(c->lock_fd, text, strlen(text), 0) < 0)
+		return error_sys(err, "%s/lock", c->store->containers_dir);
+	return 0;
 }
 
 int container_set_running(struct container *c, struct error *err)
 {
-	if (note_runs(c->store, err) < 0)
+	if (note_runs(c, err) < 0)
 		return -1;
 	return hold_byte(c, CONTAINER_RUN_BYTES, &c->run_fd, err);
 }

@@ -5,7 +5,7 @@
  * use as root checks it out: into a sparse file, from then on the container's store on whichever
  * engine, on a loop device. An ordinary user gets a folder.
  *
- *   <root>/containers/POOL/lock      bytes of it are locked, see below
+ *   <root>/containers/POOL/lock      bytes of it are locked, see below; not empty once one was run
  *   <root>/containers/POOL/ID.ext4   the file of thin id ID
  *   <root>/containers/POOL/ID.new    one that is being made
  *   <root>/containers/POOL/ID.lent   its device is that of a run

@@ -129,7 +129,6 @@ extern const struct container_way container_way_loop, container_way_device;
 /* ERR_UNSUPPORTED: its files are in a folder. Returns -1. */
 int container_is_extracted(const struct container *c, struct error *err);
 
-#define CONTAINER_RUNS "runs"  /* there: containers of the pool were run */
 #define CONTAINER_LENT ".lent" /* behind the id: its device is a run's */
 
 /* What a run that was killed, or has ended, was lent: none is fine. Errors: ERR_BUSY. */

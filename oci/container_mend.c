@@ -344,12 +344,13 @@ static int is_taken(uint32_t thin_id, void *arg, struct error *err)
 
 static void mend_groups(struct store *s)
 {
-	cleanup_free char *note = xasprintf("%s/" CONTAINER_RUNS, s->containers_dir);
 	cleanup_fd int lock_fd = -1;
 	struct error err = {0};
+	struct stat st;
 
-	if (access(note, F_OK) == 0 && container_lock_open(s, false, &lock_fd, &err) == 0
-	    && runtime_forget(s->pool_dir, is_taken, &lock_fd, &err) < 0)
+	/* Nothing is in it before the first run. */
+	if (container_lock_open(s, false, &lock_fd, &err) == 0 && fstat(lock_fd, &st) == 0
+	    && st.st_size > 0 && runtime_forget(s->pool_dir, is_taken, &lock_fd, &err) < 0)
 		log_debug("mending: control groups: %s", err.cause);
 }
 

@@ -187,6 +187,7 @@ struct store_container_options {
 	const char *name; /* NULL: one is made up */
 	bool read_only;
 	bool temporary; /* only with container_create(), which keeps it from being mended away */
+	bool attach;	/* it will be mounted next */
 	const struct record_label *labels;
 	size_t n_labels;
 };

@@ -179,6 +179,7 @@ static int create_in_session(struct store *s, struct snapshots *snapshots,
 		.created = timestamp_now(created),
 		.read_only = o->read_only,
 		.temporary = o->temporary,
+		.attach = o->attach,
 		.labels = o->labels,
 		.n_labels = o->n_labels,
 	};

@@ -111,6 +111,7 @@ static int create(const struct context *context, struct error *err)
 	    || context_open_store(context, &store, err) < 0
 	    || pull_by_policy(context, store, args->operands[0], policy, &ref, err) < 0)
 		return -1;
+	options.attach = dir != NULL;
 	options.labels = labels.items;
 	options.n_labels = labels.n;
 	if (dir ? create_mounted(store, ref, &options, dir, &name, err) < 0

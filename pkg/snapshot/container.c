@@ -27,14 +27,15 @@ static int set_uuid(struct snapshots *s, uint32_t thin_id, uint64_t size_bytes, 
 	return ext4_set_uuid(volume, uuid, err);
 }
 
-/* A block device of its own where there are such: it is wanted next, and need be made but once. */
-static int give_device(struct snapshots *s, const struct record_entry *e, struct error *err)
+/* Made now it need be made but once. */
+static int give_device(struct snapshots *s, uint32_t thin_id, uint64_t size_bytes,
+		       struct error *err)
 {
 	cleanup_free char *path = NULL;
 
-	if (thin_pool_is_atomic(s->pool) || e->read_only)
+	if (thin_pool_is_atomic(s->pool))
 		return 0;
-	return thin_pool_activate(s->pool, e->thin_id, e->size_bytes, false, &path, err);
+	return thin_pool_activate(s->pool, thin_id, size_bytes, false, &path, err);
 }
 
 /*
@@ -98,7 +99,7 @@ static int create_container(struct snapshots *s, const struct container_spec *sp
 	fill_container(e, spec);
 	if (snapshots_intend(s, thin_id, err) < 0
 	    || thin_pool_create_snap(s->pool, thin_id, origin, err) < 0
-	    || give_device(s, record_find_id(&s->record, thin_id), err) < 0
+	    || (spec->attach && !spec->read_only && give_device(s, thin_id, size_bytes, err) < 0)
 	    || set_uuid(s, thin_id, size_bytes, err) < 0)
 		return -1;
 	record_find_id(&s->record, thin_id)->state = RECORD_READY;

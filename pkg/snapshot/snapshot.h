@@ -140,6 +140,7 @@ struct container_spec {
 	const char *created; /* RFC 3339 */
 	bool read_only;
 	bool temporary;
+	bool attach; /* it is a block device at once, where the pool has such, unless read-only */
 	const struct record_label *labels;
 	size_t n_labels;
 };

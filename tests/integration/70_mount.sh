@@ -59,6 +59,19 @@ raw box "$WORK/box.ext4"
 [ "$(debugfs -R 'cat /file' "$WORK/box.ext4" 2>/dev/null)" = written ] || fail 'the write is lost'
 check_free
 
+say 'made and mounted at once, or not at all'
+expect 0 tp create --mount "$WORK/atonce" "$image" quick
+[ "$(cat "$WORK/out")" = quick ]
+mountpoint -q "$WORK/atonce" || fail 'it is not mounted'
+[ "$(field quick mount_point)" = "$WORK/atonce" ]
+expect 0 tp rm -f quick
+touch "$WORK/file"
+expect 1 tp create --mount "$WORK/file" "$image" quick
+grep -q "$WORK/file" "$WORK/err" || fail "$(cat "$WORK/err")"
+expect 2 tp inspect quick
+rm -r "$WORK/file" "$WORK/atonce"
+check_free
+
 say 'and it is there at the next mount, in a folder of choice that is made'
 expect 0 tp --json mount box "$WORK/a dir"
 jq -e '.name == "box" and (.device | test("^/dev/loop"))' "$WORK/out" >/dev/null

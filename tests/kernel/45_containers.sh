@@ -112,6 +112,25 @@ expect 0 export --format tar -o "$WORK/tar" box
 expect 0 export --format tar -o "$WORK/tar" "$image"
 ! tar -tf "$WORK/tar" ./new 2>/dev/null || fail 'in the image'
 check_free
+expect 0 create --mount "$WORK/atonce" "$image" quick
+[ "$out" = quick ] || fail "create --mount says $out"
+looks quick state mounted mount_point "$WORK/atonce"
+[ "$(stat -fc %T "$WORK/atonce")" = ext2/ext3 ] || fail 'it is not mounted'
+[ "$(dumpe2fs -h "$(findmnt -no SOURCE "$WORK/atonce")" 2>/dev/null | awk '/UUID/ { print $3 }')" != \
+    "$(dumpe2fs -h "$WORK/raw" 2>/dev/null | awk '/UUID/ { print $3 }')" ] || fail 'two of one UUID'
+echo quick >"$WORK/atonce/new"
+expect 0 umount quick
+check_free
+expect 0 mount quick
+[ "$(cat "$out/new")" = quick ] || fail 'the write is lost'
+expect 0 rm -f quick
+expect 0 create --read-only --mount "$WORK/atonce" "$image" quick
+! touch "$WORK/atonce/x" 2>/dev/null || fail 'the mount can be written to'
+expect 0 rm -f quick
+touch "$WORK/file"
+expect 1 create --mount "$WORK/file" "$image" quick
+expect 2 inspect quick
+check_free
 expect 0 rename box crate
 expect 0 mount crate
 [ "$(cat "$out/new")" = written ] || fail 'the write is lost'
