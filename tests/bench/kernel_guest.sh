@@ -6,7 +6,7 @@
 # shellcheck shell=bash
 . /run/src/tests/kernel/lib.sh
 
-SNAPSHOTS=30
+SNAPSHOTS=20
 DISK_SECTORS=$((20 << 21)) POOL_SECTORS=$((16 << 21)) METADATA_SECTORS=$((1 << 18))
 values=$WORK/values
 
