@@ -28,7 +28,7 @@ costs() {
     local line n=0 most
     while read -r line; do
         most='12 1 1'
-        [ $n -gt 0 ] || most='19 2 2'
+        [ $n -gt 0 ] || most='18 2 2'
         [[ $line =~ layer\ ([0-9]+):\ ([0-9]+)\ ioctls,\ ([0-9]+)\ flushes,\ ([0-9]+)\ record ]] ||
             continue
         n=$((n + 1))
