@@ -38,6 +38,28 @@ void store_fixture_release(struct store_fixture *f)
 	remove_folder(f->root);
 }
 
+struct store *store_fixture_open_guarded(const struct store_fixture *f, const char *pool,
+					 const struct store_fixture_guard *o)
+{
+	struct store_options options = {.root = f->root,
+					.pool = pool,
+					.engine = THIN_ENGINE_FILE,
+					.verb = "again",
+					.lock_timeout_ms = 100,
+					.min_free_data_percent = o->data_percent,
+					.min_free_metadata_percent = o->metadata_percent,
+					.autoextend = o->autoextend};
+	struct store *s;
+
+	assert_ok(store_open(&options, &s, &err), &err);
+	return s;
+}
+
+struct store *store_fixture_open(const struct store_fixture *f, const char *pool)
+{
+	return store_fixture_open_guarded(f, pool, &(struct store_fixture_guard){0});
+}
+
 /* --- layers ----------------------------------------------------------------------------------- */
 
 struct digest store_fixture_diff_id(char layer)

@@ -18,6 +18,15 @@ struct store_fixture {
 void store_fixture_init(struct store_fixture *f);
 void store_fixture_release(struct store_fixture *f);
 
+/* Another handle on the same root, of the file engine, with a short patience: guarded, extended. */
+struct store_fixture_guard {
+	unsigned data_percent, metadata_percent; /* that stay free */
+	struct store_autoextend autoextend;
+};
+struct store *store_fixture_open(const struct store_fixture *f, const char *pool);
+struct store *store_fixture_open_guarded(const struct store_fixture *f, const char *pool,
+					 const struct store_fixture_guard *o);
+
 /*
  * An image whose layers are told by the letters of a text, lowest first ("abc"), each with one
  * block of its own and one more that every layer overwrites. Images that start alike share

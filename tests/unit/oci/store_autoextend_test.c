@@ -26,25 +26,14 @@ static int end(void **state)
 	return 0;
 }
 
-static struct store *open_again(const char *pool)
-{
-	struct store_options options = {.root = f.root,
-					.pool = pool,
-					.engine = THIN_ENGINE_FILE,
-					.verb = "again",
-					.lock_timeout_ms = 100,
-					.autoextend = {.threshold = 50, .percent = 20}};
-	struct store *s;
-
-	assert_ok(store_open(&options, &s, &err), &err);
-	return s;
-}
+static const struct store_fixture_guard extended = {.autoextend = {50, 20}};
 
 /* Its files are sparse, and larger than anything that is in them, or the user said so. */
 static void a_pool_of_the_file_engine_is_left_as_it_is(void **state)
 {
 	struct store_pool_params params = {.data_bytes = 16 * MIB, .base_bytes = 16 * MIB};
-	cleanup(store_close_ptr) struct store *s = open_again("tiny");
+	cleanup(store_close_ptr) struct store *s =
+		store_fixture_open_guarded(&f, "tiny", &extended);
 	struct snapshots *session;
 	struct thin_pool_status status;
 
@@ -63,7 +52,8 @@ static void a_pool_of_the_file_engine_is_left_as_it_is(void **state)
 
 static void one_that_is_not_there_is_not_found(void **state)
 {
-	cleanup(store_close_ptr) struct store *s = open_again("missing");
+	cleanup(store_close_ptr) struct store *s =
+		store_fixture_open_guarded(&f, "missing", &extended);
 
 	(void)state;
 	assert_int_equal(store_pool_autoextend(s, &err), -1);

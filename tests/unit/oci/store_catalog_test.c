@@ -29,18 +29,6 @@ static int end(void **state)
 	return 0;
 }
 
-static struct store *open_again(const char *pool)
-{
-	struct store_options options = {.root = f.root,
-					.pool = pool,
-					.engine = THIN_ENGINE_FILE,
-					.verb = "again"};
-	struct store *s;
-
-	assert_ok(store_open(&options, &s, &err), &err);
-	return s;
-}
-
 /* "ref layers size" of each image, one a line. */
 static void assert_images(struct store *s, const char *expected)
 {
@@ -85,7 +73,7 @@ static void images_have_the_sums_of_their_layers(void **state)
 
 static void each_change_is_seen_by_whoever_asks(void **state)
 {
-	cleanup(store_close_ptr) struct store *other = open_again("default");
+	cleanup(store_close_ptr) struct store *other = store_fixture_open(&f, "default");
 
 	(void)state;
 	assert_images(other, ONE TWO);
@@ -129,7 +117,7 @@ static void a_catalog_that_is_gone_or_damaged_is_made_anew(void **state)
 		store_close(f.store);
 		snprintf(command, sizeof(command), "%s '%s/catalog.db'", how[i], f.root);
 		assert_int_equal(system(command), 0);
-		f.store = open_again("default");
+		f.store = store_fixture_open(&f, "default");
 		assert_images(f.store, ONE TWO);
 		assert_containers(f.store, "box two {}\n");
 	}
@@ -148,7 +136,7 @@ static void where_it_cannot_be_written_it_lives_in_memory(void **state)
 
 static void without_a_pool_there_is_nothing(void **state)
 {
-	cleanup(store_close_ptr) struct store *other = open_again("second");
+	cleanup(store_close_ptr) struct store *other = store_fixture_open(&f, "second");
 
 	(void)state;
 	assert_images(other, "");
@@ -160,7 +148,7 @@ static void without_a_pool_there_is_nothing(void **state)
 static void a_pool_made_anew_under_its_name_is_another_one(void **state)
 {
 	struct store_pool_params params = {.data_bytes = 256 << 20, .base_bytes = 32 << 20};
-	cleanup(store_close_ptr) struct store *other = open_again("second");
+	cleanup(store_close_ptr) struct store *other = store_fixture_open(&f, "second");
 	char command[300];
 
 	(void)state;

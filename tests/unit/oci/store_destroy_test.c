@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A pool that goes, and what is left of it when the one who destroys it is killed. */
-#include "oci/store.h"
+#include "oci/container.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -32,24 +32,11 @@ static int end(void **state)
 	return 0;
 }
 
-static struct store *open_pool(const char *pool)
-{
-	struct store_options options = {.root = f.root,
-					.pool = pool,
-					.engine = THIN_ENGINE_FILE,
-					.verb = "again",
-					.lock_timeout_ms = 100};
-	struct store *s;
-
-	assert_ok(store_open(&options, &s, &err), &err);
-	return s;
-}
-
 static void make_pool(const char *name)
 {
 	static const struct store_pool_params params = {.data_bytes = 64 * MIB,
 							.base_bytes = 16 * MIB};
-	cleanup(store_close_ptr) struct store *s = open_pool(name);
+	cleanup(store_close_ptr) struct store *s = store_fixture_open(&f, name);
 
 	assert_ok(store_pool_create(s, &params, &err), &err);
 }
@@ -92,7 +79,7 @@ static void images_and_files_go_with_the_pool(void **state)
 
 static void what_is_in_other_pools_stays(void **state)
 {
-	cleanup(store_close_ptr) struct store *other = open_pool("other");
+	cleanup(store_close_ptr) struct store *other = store_fixture_open(&f, "other");
 
 	(void)state;
 	make_pool("other");
@@ -118,7 +105,7 @@ static void containers_keep_the_pool_unless_forced(void **state)
 
 static void a_writer_keeps_the_pool(void **state)
 {
-	cleanup(store_close_ptr) struct store *writer = open_pool("default");
+	cleanup(store_close_ptr) struct store *writer = store_fixture_open(&f, "default");
 	cleanup(snapshots_close_ptr) struct snapshots *session = NULL;
 
 	(void)state;
@@ -152,14 +139,13 @@ static void who_is_killed_after_the_renaming_is_finished_for(void **state)
 {
 	cleanup_free char *from = xasprintf("%s/pools/default", f.root);
 	cleanup_free char *to = xasprintf("%s/pools/.gone-default", f.root);
-	cleanup(store_close_ptr) struct store *other = open_pool("other");
-	cleanup(snapshots_close_ptr) struct snapshots *session = NULL;
+	cleanup(store_close_ptr) struct store *other = store_fixture_open(&f, "other");
 
 	(void)state;
 	make_pool("other");
 	assert_int_equal(rename(from, to), 0);
-	/* in passing, by whoever writes to any pool */
-	assert_ok(store_write(other, &session, &err), &err);
+	/* in passing, by every command */
+	assert_ok(containers_mend(other, &err), &err);
 	assert_false(is_there("pools/.gone-default"));
 	assert_int_equal(count_images(f.store), 0);
 }

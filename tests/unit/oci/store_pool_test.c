@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Pools of a root folder: made as a whole, or not at all. */
-#include "oci/store.h"
+#include "oci/container.h"
 
 #include <dirent.h>
 #include <unistd.h>
@@ -29,20 +29,6 @@ static int end(void **state)
 	return 0;
 }
 
-/* Another handle on the same root. */
-static struct store *open_pool(const char *pool)
-{
-	struct store_options options = {.root = f.root,
-					.pool = pool,
-					.engine = THIN_ENGINE_FILE,
-					.verb = "again",
-					.lock_timeout_ms = 100};
-	struct store *s;
-
-	assert_ok(store_open(&options, &s, &err), &err);
-	return s;
-}
-
 static bool is_there(const char *name)
 {
 	cleanup_free char *path = xasprintf("%s/%s", f.root, name);
@@ -66,7 +52,7 @@ static void a_pool_that_cannot_be_made_leaves_nothing(void **state)
 		{.data_bytes = 64 * MIB, .block_bytes = 65537}, /* no block size */
 		{.data_bytes = 1 * MIB, .base_bytes = 64 * MIB, .block_bytes = 1 << 20}, /* full */
 	};
-	cleanup(store_close_ptr) struct store *s = open_pool("other");
+	cleanup(store_close_ptr) struct store *s = store_fixture_open(&f, "other");
 	cleanup_free char *pools = xasprintf("%s/pools", f.root);
 
 	(void)state;
@@ -90,8 +76,7 @@ static void a_pool_that_cannot_be_made_leaves_nothing(void **state)
 static void what_a_killed_maker_left_is_taken_away(void **state)
 {
 	struct store_pool_params params = {.data_bytes = 64 * MIB, .base_bytes = 16 * MIB};
-	cleanup(store_close_ptr) struct store *s = open_pool("other");
-	struct snapshots *session;
+	cleanup(store_close_ptr) struct store *s = store_fixture_open(&f, "other");
 
 	(void)state;
 	put_file(f.root, "pools/.new-third/meta", "half");
@@ -101,8 +86,7 @@ static void what_a_killed_maker_left_is_taken_away(void **state)
 	assert_false(is_there("pools/.new-third") || is_there("pools/.new-other"));
 	/* In passing, too. */
 	put_file(f.root, "pools/.new-third/meta.tmp", "half");
-	assert_ok(store_write(f.store, &session, &err), &err);
-	snapshots_close(session);
+	assert_ok(containers_mend(f.store, &err), &err);
 	assert_false(is_there("pools/.new-third"));
 }
 

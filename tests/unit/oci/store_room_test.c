@@ -28,21 +28,12 @@ static int end(void **state)
 	return 0;
 }
 
-/* Another handle on the same root. */
-static struct store *open_again(const char *pool, unsigned data_percent, unsigned metadata_percent)
+static struct store *open_guarded(const char *pool, unsigned data_percent,
+				  unsigned metadata_percent)
 {
-	struct store_options options = {.root = f.root,
-					.pool = pool,
-					.engine = THIN_ENGINE_FILE,
-					.verb = "again",
-					.lock_timeout_ms = 100,
-					.min_free_data_percent = data_percent,
-					.min_free_metadata_percent = metadata_percent,
-					.autoextend = {.threshold = 50, .percent = 20}};
-	struct store *s;
+	struct store_fixture_guard guard = {data_percent, metadata_percent, {50, 20}};
 
-	assert_ok(store_open(&options, &s, &err), &err);
-	return s;
+	return store_fixture_open_guarded(&f, pool, &guard);
 }
 
 /* --- the guard -------------------------------------------------------------------------------- */
@@ -51,7 +42,7 @@ static struct store *open_again(const char *pool, unsigned data_percent, unsigne
 static int guard(unsigned data_percent, unsigned metadata_percent, uint64_t need_bytes)
 {
 	cleanup(store_close_ptr) struct store *s =
-		open_again("default", data_percent, metadata_percent);
+		open_guarded("default", data_percent, metadata_percent);
 	cleanup(snapshots_close_ptr) struct snapshots *session = NULL;
 
 	error_clear(&err);
@@ -93,7 +84,7 @@ static void a_small_pool_is_guarded_as_well(void **state)
 	struct store_pool_params params = {.data_bytes = 96 * MIB,
 					   .block_bytes = 1 << 20,
 					   .base_bytes = 16 * MIB};
-	cleanup(store_close_ptr) struct store *s = open_again("small", 50, 0);
+	cleanup(store_close_ptr) struct store *s = open_guarded("small", 50, 0);
 	cleanup(snapshots_close_ptr) struct snapshots *session = NULL;
 
 	(void)state;
@@ -119,7 +110,7 @@ static void the_guard_looks_at_the_host_too(void **state)
 	params.data_bytes = free_bytes / MIB * MIB + 8192 * MIB;
 	if (params.data_bytes > UINT64_C(8) << 40) /* ext4 has no such file */
 		skip();
-	s = open_again("large", 0, 0);
+	s = open_guarded("large", 0, 0);
 	assert_ok(store_pool_create(s, &params, &err), &err);
 	assert_ok(store_read(s, &session, &err), &err);
 	assert_int_equal(store_guard(s, snapshots_pool(session), free_bytes + 4096 * MIB, &err),

@@ -30,22 +30,6 @@ static int end(void **state)
 	return 0;
 }
 
-/* Another handle on the same root. */
-static struct store *open_again(const char *pool, unsigned data_percent, unsigned metadata_percent)
-{
-	struct store_options options = {.root = f.root,
-					.pool = pool,
-					.engine = THIN_ENGINE_FILE,
-					.verb = "again",
-					.lock_timeout_ms = 100,
-					.min_free_data_percent = data_percent,
-					.min_free_metadata_percent = metadata_percent};
-	struct store *s;
-
-	assert_ok(store_open(&options, &s, &err), &err);
-	return s;
-}
-
 static bool is_there(const char *name)
 {
 	cleanup_free char *path = xasprintf("%s/%s", f.root, name);
@@ -114,7 +98,7 @@ static void a_relative_root_stays_where_it_was_opened(void **state)
 
 static void what_needs_a_pool_says_that_there_is_none(void **state)
 {
-	cleanup(store_close_ptr) struct store *s = open_again("other", 0, 0);
+	cleanup(store_close_ptr) struct store *s = store_fixture_open(&f, "other");
 	struct thin_findings findings = {0};
 	struct thin_pool_status status;
 	struct snapshots *session;
@@ -133,7 +117,7 @@ static void what_needs_a_pool_says_that_there_is_none(void **state)
 
 static void a_writer_is_told_of_the_one_before_it(void **state)
 {
-	cleanup(store_close_ptr) struct store *s = open_again("default", 0, 0);
+	cleanup(store_close_ptr) struct store *s = store_fixture_open(&f, "default");
 	struct snapshots *first, *second;
 
 	(void)state;
