@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The signal flag: one of the two pieces of global state there are. */
+/* The signal flag: one of the three pieces of global state there are. */
 #include "pkg/base/interrupt.h"
 
 #include <signal.h>
