@@ -7,7 +7,10 @@
 
 #include <assert.h>
 #include <jansson.h>
+#include <malloc.h>
+#include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 
@@ -83,24 +86,64 @@ static void seed_hashes(void)
 	json_object_seed(seed);
 }
 
-int jdoc_parse(const void *json, size_t len, const char *what, struct jdoc **ret, struct error *err)
+static void wiping_free(void *p)
 {
-	json_error_t why;
+	if (p)
+		explicit_bzero(p, malloc_usable_size(p));
+	free(p);
+}
+
+/* For all documents: jansson knows one way to free. */
+static void prepare_jansson(void)
+{
+	json_set_alloc_funcs(malloc, wiping_free);
+	seed_hashes();
+}
+
+/* 0; 1 = the grammar is at fault, *why says how; -1. */
+static int parse(const void *json, size_t len, const char *what, struct jdoc **ret,
+		 json_error_t *why, struct error *err)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct jdoc *doc;
 	json_t *root;
 
+	pthread_once(&once, prepare_jansson);
 	if (check_text(json, len, what, err) < 0)
 		return -1;
-	seed_hashes();
-	root = json_loadb(json, len, JSON_REJECT_DUPLICATES, &why);
+	root = json_loadb(json, len, JSON_REJECT_DUPLICATES, why);
 	if (!root)
-		return error_set(err, ERR_INVALID, "%s: line %d column %d: %s", what, why.line,
-				 why.column, why.text);
+		return 1;
 	doc = xcalloc(1, sizeof(*doc));
 	doc->root = root;
 	doc->what = xstrdup(what);
 	*ret = doc;
 	return 0;
+}
+
+int jdoc_parse(const void *json, size_t len, const char *what, struct jdoc **ret, struct error *err)
+{
+	json_error_t why;
+	int rc = parse(json, len, what, ret, &why, err);
+
+	if (rc > 0)
+		return error_set(err, ERR_INVALID, "%s: line %d column %d: %s", what, why.line,
+				 why.column, why.text);
+	return rc;
+}
+
+/* jansson says what stands near, which may be the secret itself. */
+int jdoc_parse_secret(const void *json, size_t len, const char *what, struct jdoc **ret,
+		      struct error *err)
+{
+	json_error_t why = {0};
+	int rc = parse(json, len, what, ret, &why, err);
+
+	if (rc > 0)
+		rc = error_set(err, ERR_INVALID, "%s: line %d column %d: no valid JSON", what,
+			       why.line, why.column);
+	explicit_bzero(&why, sizeof(why));
+	return rc;
 }
 
 struct jval jdoc_root(const struct jdoc *doc)

@@ -27,6 +27,12 @@ struct jval {
 /* @what: first part of paths in errors ("manifest"). Errors: ERR_INVALID with line and column. */
 MUST_CHECK int jdoc_parse(const void *json, size_t len, const char *what, struct jdoc **ret,
 			  struct error *err);
+/*
+ * The same for what holds secrets: errors say where, but show nothing of it. The memory of all
+ * documents is overwritten before it is given back.
+ */
+MUST_CHECK int jdoc_parse_secret(const void *json, size_t len, const char *what, struct jdoc **ret,
+				 struct error *err);
 struct jval jdoc_root(const struct jdoc *doc);
 void jdoc_free(struct jdoc *doc);
 DEFINE_CLEANUP(struct jdoc *, jdoc_free);

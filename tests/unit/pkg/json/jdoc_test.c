@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Strict reading of JSON: what is refused, what the errors name, what the getters give. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
+#include "pkg/json/jdoc.h"
 
-#include <cmocka.h>
+#include <stdio.h>
 
 #include "pkg/base/alloc.h"
-#include "pkg/json/jdoc.h"
+#include "pkg/base/secret.h"
+#include "tests/support/cmocka.h"
+#include "tests/support/memory_search.h"
 
 static struct jdoc *parse(const char *json)
 {
@@ -312,6 +311,52 @@ static void long_paths_are_cut_at_the_front(void **state)
 	buffer_release(&text);
 }
 
+static void errors_of_secret_documents_show_the_place_alone(void **state)
+{
+	static const char *const cases[] = {
+		"{\"a\": SECRET}",
+		"{\"a\": \"SECRET}",
+		"{\"a\": \"b\" \"SECRET\"}",
+		"{\"SECRET\": 1, \"SECRET\": 2}",
+		"{\"a\": \"SECRET\"} SECRET",
+		"SECRET",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct jdoc *doc;
+		struct error err = {0};
+
+		assert_int_equal(jdoc_parse_secret(cases[i], strlen(cases[i]), "a file", &doc,
+						   &err),
+				 -1);
+		assert_error(&err, ERR_INVALID, "a file: line 1 column ");
+		for (size_t at = 0; at + 6 <= sizeof(err.cause); at++)
+			assert_memory_not_equal(err.cause + at, "SECRET", 6);
+	}
+}
+
+static void what_documents_held_is_overwritten(void **state)
+{
+	enum { LEN = 3000, SEED = 1 };
+	char *secret = memory_secret(SEED, LEN);
+	struct buffer text = {0};
+	struct jdoc *doc;
+	struct error err = {0};
+
+	(void)state;
+	buffer_reserve(&text, LEN + 20);
+	buffer_add(&text, "{\"a\": [{\"b\": \"", 14);
+	buffer_add(&text, secret, LEN);
+	buffer_add(&text, "\"}]}", 4);
+	secret_free(secret);
+	assert_ok(jdoc_parse_secret(text.data, text.len, "a file", &doc, &err), &err);
+	secret_buffer_release(&text);
+	assert_int_equal(memory_search(SEED, LEN), 1);
+	jdoc_free(doc);
+	assert_int_equal(memory_search(SEED, LEN / 2), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -332,6 +377,8 @@ int main(void)
 		cmocka_unit_test(b12_keys_are_taken_in_their_exact_case_only),
 		cmocka_unit_test(each_goes_through_the_members_in_order),
 		cmocka_unit_test(long_paths_are_cut_at_the_front),
+		cmocka_unit_test(errors_of_secret_documents_show_the_place_alone),
+		cmocka_unit_test(what_documents_held_is_overwritten),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
