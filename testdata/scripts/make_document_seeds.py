@@ -106,6 +106,19 @@ SEEDS = {
         "oauth": {"access_token": "x", "scope": "", "expires_in": -1},
         "header": {"token": "x\r\ny: z"},
     },
+    "auth_file": {
+        "docker": json.dumps({"auths": {
+            "https://index.docker.io/v1/": {"auth": "dTpw", "email": "x"},
+            "h.io": {"identitytoken": "t", "auth": "dTo="}}, "detachKeys": "ctrl-e", "n": 1.5}),
+        "podman": json.dumps({"auths": {"h.io/team/a": {"auth": "dTpw\n"}, "h.io/team": {},
+                                        "docker.io": {"username": "u", "password": "p"},
+                                        "http://h.io/v2/": {"registrytoken": "t"}}}),
+        "helpers": json.dumps({"auths": {"h.io": {}}, "credsStore": "secretservice",
+                               "credHelpers": {"h.io": "pass", "docker.io": ""}}),
+        "legacy": "L" + json.dumps({"https://index.docker.io/v1/": {"auth": "dTpwAA=="},
+                                    "h.io/": {"auth": "Og=="}}),
+        "twins": '{"Auths": {}, "auths": null}',
+    },
     "mounts": {
         "usual": "22 27 0:21 / /proc rw,relatime - proc proc rw\n"
                  "31 20 7:1 / /a\\040b\\134 rw,nodev shared:1 - ext4 /dev/loop1 rw\n",
@@ -134,7 +147,8 @@ SEEDS = {
     },
 }
 
-PLAIN = {"reference", "challenge", "realm", "mounts", "user", "lvm_report", "dm_text"}  # not JSON
+PLAIN = {"reference", "challenge", "realm", "mounts", "user", "lvm_report", "dm_text",
+         "auth_file"}  # text as it is
 
 for kind, seeds in SEEDS.items():
     folder = os.path.join(TOP, "testdata/fuzz", kind)
