@@ -10,6 +10,7 @@
 #include "pkg/base/base64.h"
 #include "pkg/base/secret.h"
 #include "pkg/json/jdoc.h"
+#include "registry/auth_helper.h"
 
 #define HUB_KEY "https://index.docker.io/v1/"
 
@@ -218,17 +219,6 @@ int auth_file_find(const struct auth_file *f, const char *host, const char *path
 
 /* --- helpers ----------------------------------------------------------------------------------- */
 
-static int check_name(const char *name, const char *where, struct error *err)
-{
-	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				      "0123456789._-";
-
-	if (!*name || name[strspn(name, allowed)] || strlen(name) > 100)
-		return error_set(err, ERR_INVALID, "%s: '%.40s' is no name of a helper", where,
-				 name);
-	return 0;
-}
-
 static void add_server(struct auth_file_helper *h, const char *server)
 {
 	for (size_t i = 0; i < h->n_servers; i++)
@@ -289,8 +279,9 @@ int auth_file_helper(const struct auth_file *f, const char *host, struct auth_fi
 		return -1;
 	if (!h.name || !*h.name)
 		return 1;
-	if (check_name(h.name, key ? value.path : "config.credsStore", err) < 0)
-		return -1;
+	if (!auth_helper_is_name(h.name))
+		return error_set(err, ERR_INVALID, "%s: '%.40s' is no name of a helper",
+				 key ? value.path : "config.credsStore", h.name);
 	add_servers(&h, key, host);
 	*ret = h;
 	return 0;
