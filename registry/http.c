@@ -14,6 +14,7 @@
 
 #include "pkg/base/alloc.h"
 #include "pkg/base/interrupt.h"
+#include "pkg/base/secret.h"
 #include "pkg/stream/stage.h"
 #include "registry/http_internal.h"
 #include "registry/http_url.h"
@@ -45,6 +46,7 @@ struct transfer {
 	CURLM *multi;
 	CURL *easy;
 	struct curl_slist *headers;
+	char *form;
 	char why[CURL_ERROR_SIZE];
 	struct http_response head;
 	size_t header_bytes;
@@ -58,9 +60,12 @@ struct transfer {
 /* --- client --------------------------------------------------------------------------------------
  */
 
+/* Headers and answers hold secrets, and libcurl makes copies of them. */
 static void init_curl(void)
 {
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0)
+	if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, secret_free_block,
+				 secret_realloc_block, strdup, calloc)
+	    != 0)
 		abort();
 }
 
@@ -322,8 +327,11 @@ static void body_release(struct stream *s)
 	curl_easy_cleanup(t->easy);
 	give_multi(t->client, t->multi);
 	curl_slist_free_all(t->headers);
+	secret_free(t->form);
 	release_head(&t->head);
 	free(t->head.url);
+	explicit_bzero(t->buffer,
+		       t->received < BODY_BUFFER_BYTES ? t->received : BODY_BUFFER_BYTES);
 	free(t->buffer);
 }
 
@@ -332,7 +340,7 @@ static void body_release(struct stream *s)
 
 static void add_header(struct transfer *t, const char *name, const char *value)
 {
-	cleanup_free char *line = xasprintf("%s: %s", name, value);
+	cleanup_secret char *line = secret_join(name, value);
 	struct curl_slist *list = curl_slist_append(t->headers, line);
 
 	if (!list)
@@ -391,6 +399,15 @@ static void set_options(struct transfer *t, const struct http_request *request)
 		curl_easy_setopt(e, CURLOPT_PROXY, "");
 }
 
+/* The form must outlive the request: the answer may begin before all of it is sent. */
+static void set_form(struct transfer *t, const char *form)
+{
+	t->form = xstrdup(form);
+	add_header(t, "Content-Type: ", "application/x-www-form-urlencoded");
+	add_header(t, "Expect:", ""); /* none, which servers do not always know */
+	curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, t->form);
+}
+
 static struct transfer *start(struct http_client *c, const struct http_request *request)
 {
 	static const struct stream_ops ops = {.fill = body_fill, .release = body_release};
@@ -404,11 +421,13 @@ static struct transfer *start(struct http_client *c, const struct http_request *
 		abort(); /* out of memory */
 	t->buffer = xmalloc(BODY_BUFFER_BYTES);
 	t->head.url = http_url_shown(request->url);
-	add_header(t, "Accept-Encoding", "identity");
+	add_header(t, "Accept-Encoding: ", "identity");
 	if (request->accept)
-		add_header(t, "Accept", request->accept);
+		add_header(t, "Accept: ", request->accept);
 	if (request->authorization)
-		add_header(t, "Authorization", request->authorization);
+		add_header(t, "Authorization: ", request->authorization);
+	if (request->form)
+		set_form(t, request->form);
 	set_options(t, request);
 	curl_multi_add_handle(t->multi, t->easy);
 	return t;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One GET request by libcurl. Follows nothing, retries nothing, stores nothing, authenticates
+ * One request by libcurl. Follows nothing, retries nothing, stores nothing, authenticates
  * nothing: the files above it do. The body is a stream that reads ahead into a bounded buffer.
  */
 #pragma once
@@ -31,6 +31,7 @@ struct http_request {
 	const char *url;
 	const char *accept;	   /* or NULL */
 	const char *authorization; /* whole header value, or NULL */
+	const char *form;	   /* POST this, urlencoded; NULL: GET */
 	long total_ms;		   /* for all of it, the body too; 0: no limit */
 };
 

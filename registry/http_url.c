@@ -127,6 +127,23 @@ int http_url_add_query(const char *url, const char *name, const char *value, cha
 	return *ret ? 0 : refuse(url, "not a URL", err);
 }
 
+void http_form_add(struct buffer *form, const char *name, const char *value)
+{
+	static const char digits[] = "0123456789ABCDEF";
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789-._~";
+
+	if (form->len)
+		buffer_add(form, "&", 1);
+	buffer_add(form, name, strlen(name));
+	buffer_add(form, "=", 1);
+	for (const unsigned char *p = (const unsigned char *)value; *p; p++)
+		if (strchr(plain, *p))
+			buffer_add(form, p, 1);
+		else
+			buffer_add(form, (char[]){'%', digits[*p >> 4], digits[*p & 15]}, 3);
+}
+
 char *http_url_shown(const char *text)
 {
 	return xstrndup(text, strcspn(text, "?#"));

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "pkg/base/buffer.h"
 #include "pkg/base/error.h"
 
 struct http_url {
@@ -25,6 +26,12 @@ MUST_CHECK int http_url_join(const char *base, const char *location, char **ret,
  */
 MUST_CHECK int http_url_add_query(const char *url, const char *name, const char *value, char **ret,
 				  struct error *err);
+
+/*
+ * Add "name=value" to an urlencoded form, behind an "&" unless it is the first.
+ * A secret: reserve room for three times its length first.
+ */
+void http_form_add(struct buffer *form, const char *name, const char *value);
 
 /* Without query and fragment, which carry signatures. Owned. */
 char *http_url_shown(const char *text);

@@ -66,6 +66,67 @@ static int check_realm(const char *registry_url, const char *text, struct error 
 	return check_host(&registry, &realm, err);
 }
 
+/* --- what it is asked for ------------------------------------------------------------------------
+ */
+
+struct scopes {
+	char *items[SCOPES_MAX + 1];
+	size_t n;
+};
+
+static void scopes_release(struct scopes *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		free(s->items[i]);
+}
+
+static bool scopes_have(const struct scopes *s, const char *scope)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (!strcmp(s->items[i], scope))
+			return true;
+	return false;
+}
+
+/* To pull the repository, and then each of a list with spaces. */
+static int scopes_read(const char *path, const char *list, struct scopes *ret, struct error *err)
+{
+	static const char space[] = " \t";
+
+	if (path)
+		ret->items[ret->n++] = xasprintf("repository:%s:pull", path);
+	for (const char *p = list + strspn(list, space); *p; p += strspn(p, space)) {
+		size_t len = strcspn(p, space);
+		cleanup_free char *scope = xstrndup(p, len);
+
+		p += len;
+		if (scopes_have(ret, scope))
+			continue;
+		if (ret->n == ARRAY_SIZE(ret->items))
+			return error_set(err, ERR_INVALID, "more than %d scopes", SCOPES_MAX);
+		ret->items[ret->n++] = steal(&scope);
+	}
+	return 0;
+}
+
+static int check_length(const char *text, size_t max, const char *what, struct error *err)
+{
+	if (text && strlen(text) > max)
+		return error_set(err, ERR_INVALID, "the %s has more than %zu bytes", what, max);
+	return 0;
+}
+
+static int check_challenge(const char *registry_url, const struct challenge *c, struct error *err)
+{
+	if (!c->realm || !*c->realm)
+		return error_set(err, ERR_INVALID, "the registry names no token server (realm)");
+	if (check_length(c->realm, REALM_MAX_BYTES, "realm", err) < 0
+	    || check_length(c->service, SERVICE_MAX_BYTES, "service", err) < 0
+	    || check_length(c->scope, SCOPE_MAX_BYTES, "scope", err) < 0)
+		return -1;
+	return check_realm(registry_url, c->realm, err);
+}
+
 /* --- its URL -------------------------------------------------------------------------------------
  */
 
@@ -80,56 +141,63 @@ static int add(char **url, const char *name, const char *value, struct error *er
 	return 0;
 }
 
-/* Each scope of a list with spaces, but for what was asked for anyway. */
-static int add_scopes(char **url, const char *list, const char *known, struct error *err)
-{
-	static const char space[] = " \t";
-	int n = 0;
-
-	for (const char *p = list + strspn(list, space); *p; p += strspn(p, space)) {
-		size_t len = strcspn(p, space);
-		cleanup_free char *scope = xstrndup(p, len);
-
-		p += len;
-		if (!strcmp(scope, known))
-			continue;
-		if (++n > SCOPES_MAX)
-			return error_set(err, ERR_INVALID, "more than %d scopes", SCOPES_MAX);
-		if (add(url, "scope", scope, err) < 0)
-			return -1;
-	}
-	return 0;
-}
-
-static int check_length(const char *text, size_t max, const char *what, struct error *err)
-{
-	if (text && strlen(text) > max)
-		return error_set(err, ERR_INVALID, "the %s has more than %zu bytes", what, max);
-	return 0;
-}
-
 int realm_url(const char *registry_url, const struct challenge *c, const char *path, char **ret,
 	      struct error *err)
 {
-	cleanup_free char *scope = xasprintf("repository:%s:pull", path);
+	cleanup(scopes_release) struct scopes scopes = {0};
 	cleanup_free char *url = NULL;
 
-	if (!c->realm || !*c->realm)
-		return error_set(err, ERR_INVALID, "the registry names no token server (realm)");
-	if (check_length(c->realm, REALM_MAX_BYTES, "realm", err) < 0
-	    || check_length(c->service, SERVICE_MAX_BYTES, "service", err) < 0
-	    || check_length(c->scope, SCOPE_MAX_BYTES, "scope", err) < 0
-	    || check_realm(registry_url, c->realm, err) < 0)
+	if (check_challenge(registry_url, c, err) < 0
+	    || scopes_read(path, c->scope ? c->scope : "", &scopes, err) < 0)
 		return -1;
 	url = xstrdup(c->realm);
 	if (c->service && *c->service && add(&url, "service", c->service, err) < 0)
 		return -1;
-	if (add(&url, "scope", scope, err) < 0
-	    || add_scopes(&url, c->scope ? c->scope : "", scope, err) < 0)
-		return -1;
+	for (size_t i = 0; i < scopes.n; i++)
+		if (add(&url, "scope", scopes.items[i], err) < 0)
+			return -1;
 	/* Once more as it will be asked: its host may have been written with percent signs. */
 	if (check_realm(registry_url, url, err) < 0)
 		return -1;
 	*ret = steal(&url);
+	return 0;
+}
+
+/* --- its form ------------------------------------------------------------------------------------
+ */
+
+static void add_scopes(struct buffer *form, const struct scopes *scopes)
+{
+	cleanup_buffer struct buffer list = {0};
+
+	for (size_t i = 0; i < scopes->n; i++)
+		buffer_printf(&list, "%s%s", i ? " " : "", scopes->items[i]);
+	if (list.len)
+		http_form_add(form, "scope", (const char *)list.data);
+}
+
+/* The realm is written anew by the parser, so that what was checked is what is asked. */
+static int normal_url(const char *registry_url, const char *realm, char **ret, struct error *err)
+{
+	cleanup_free char *url = NULL;
+
+	if (http_url_join(realm, realm, &url, err) < 0 || check_realm(registry_url, url, err) < 0)
+		return -1;
+	*ret = steal(&url);
+	return 0;
+}
+
+int realm_form(const char *registry_url, const struct challenge *c, const char *path,
+	       char **ret_url, struct buffer *ret_form, struct error *err)
+{
+	cleanup(scopes_release) struct scopes scopes = {0};
+
+	if (check_challenge(registry_url, c, err) < 0
+	    || scopes_read(path, c->scope ? c->scope : "", &scopes, err) < 0
+	    || normal_url(registry_url, c->realm, ret_url, err) < 0)
+		return -1;
+	if (c->service && *c->service)
+		http_form_add(ret_form, "service", c->service);
+	add_scopes(ret_form, &scopes);
 	return 0;
 }

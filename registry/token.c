@@ -13,8 +13,10 @@
 #include "pkg/base/alloc.h"
 #include "pkg/base/buffer.h"
 #include "pkg/base/log.h"
+#include "pkg/base/secret.h"
 #include "pkg/json/jdoc.h"
 #include "registry/errors.h"
+#include "registry/http_url.h"
 #include "registry/realm.h"
 
 enum {
@@ -44,7 +46,7 @@ struct token_store {
 
 void token_release(struct token *t)
 {
-	free(t->text);
+	secret_free(t->text);
 	*t = (struct token){0};
 }
 
@@ -92,8 +94,8 @@ int token_parse(const void *json, size_t len, struct token *ret, struct error *e
 	cleanup(jdoc_free_ptr) struct jdoc *doc = NULL;
 	const char *text;
 
-	/* The reason would show what stands near. */
-	if (jdoc_parse(json, len, "answer", &doc, err) < 0 || !jdoc_is_object(jdoc_root(doc)))
+	if (jdoc_parse_secret(json, len, "answer", &doc, err) < 0
+	    || !jdoc_is_object(jdoc_root(doc)))
 		return error_set(err, ERR_INVALID, "the answer is no JSON object");
 	if (find_text(jdoc_root(doc), &text, err) < 0 || check_text(text, err) < 0)
 		return -1;
@@ -105,47 +107,120 @@ int token_parse(const void *json, size_t len, struct token *ret, struct error *e
 /* --- fetching ------------------------------------------------------------------------------------
  */
 
-/* 0, 1 = may work later, -1. A redirect would have to pass all checks again: nobody needs one. */
-static int read_answer(struct http_response *r, struct token *ret, struct error *err)
+/* Room for all of it at once: a buffer that grows leaves copies behind. */
+static int read_token(struct http_response *r, struct token *ret, struct error *err)
 {
-	cleanup_buffer struct buffer body = {0};
+	cleanup_secret_buffer struct buffer body = {0};
 
-	if (r->status >= 300 && r->status < 400)
-		return error_set(err, ERR_INVALID, "%d redirected, not followed for a token",
-				 r->status);
-	if (r->status != 200) {
-		registry_refused(r, err);
-		if (err->kind == ERR_NOT_FOUND) { /* which means images to callers */
-			err->kind = ERR_UNAUTHORIZED;
-			err->detail = ERR_DETAIL_NONE;
-		}
-		return registry_may_retry(r->status) ? 1 : -1;
-	}
+	buffer_reserve(&body, r->content_length < BODY_MAX_BYTES ? (size_t)r->content_length
+								 : BODY_MAX_BYTES);
 	if (stream_read_all(r->body, BODY_MAX_BYTES, &body, err) < 0
 	    || stream_finish(r->body, err) < 0)
 		return err->kind == ERR_NETWORK ? 1 : -1;
-	return token_parse(body.data ? (const char *)body.data : "", body.len, ret, err);
+	return token_parse(body.len ? (const char *)body.data : "", body.len, ret, err);
 }
 
-static int fetch(struct http_client *http, const char *url, struct token *ret,
+/* 0, 1 = may work later, -1. A redirect would have to pass all checks again: nobody needs one. */
+static int read_answer(struct http_response *r, struct token *ret, struct error *err)
+{
+	if (r->status >= 300 && r->status < 400)
+		return error_set(err, ERR_INVALID, "%d redirected, not followed for a token",
+				 r->status);
+	if (r->status == 200)
+		return read_token(r, ret, err);
+	registry_refused(r, err);
+	if (err->kind == ERR_NOT_FOUND) { /* which means images to callers */
+		err->kind = ERR_UNAUTHORIZED;
+		err->detail = ERR_DETAIL_NONE;
+	}
+	return registry_may_retry(r->status) ? 1 : -1;
+}
+
+/* What servers answer that do not know POST. */
+static bool wants_get(const struct http_response *r)
+{
+	return r->status == 400 || r->status == 401 || r->status == 404 || r->status == 405;
+}
+
+/* 0, 1 = may work later, 2 = POST is not known there, -1. */
+static int fetch(struct http_client *http, const struct http_request *request, struct token *ret,
 		 unsigned *ret_retry_after_s, struct error *err)
 {
-	struct http_request request = {.url = url,
-				       .accept = "application/json",
-				       .total_ms = TOTAL_MS};
 	cleanup(http_response_release) struct http_response r = {0};
 	enum http_problem problem;
 	int rc;
 
 	*ret_retry_after_s = 0;
-	if (http_get(http, &request, &r, &problem, err) < 0)
+	if (http_get(http, request, &r, &problem, err) < 0)
 		return http_problem_may_pass(problem) ? 1 : -1;
 	log_debug("http: token from %s: %d", r.url, r.status);
+	if (request->form && wants_get(&r))
+		return 2;
 	*ret_retry_after_s = r.retry_after_s;
 	rc = read_answer(&r, ret, err);
 	if (rc != 0)
 		error_wrap(err, "%s", r.url);
 	return rc;
+}
+
+/* As the token server's owner documents it: the credential itself is a token (OAuth2, RFC 6749). */
+static int fetch_by_post(struct http_client *http, const struct token_request *wanted,
+			 struct token *ret, unsigned *ret_retry_after_s, struct error *err)
+{
+	enum { FIELDS_BYTES = 64 << 10 };
+	const char *identity = wanted->credential->identity_token;
+	cleanup_secret_buffer struct buffer form = {0};
+	cleanup_free char *url = NULL;
+	struct http_request request = {.accept = "application/json", .total_ms = TOTAL_MS};
+
+	buffer_reserve(&form, FIELDS_BYTES + 3 * strlen(identity));
+	if (realm_form(wanted->registry_url, wanted->challenge, wanted->path, &url, &form, err) < 0)
+		return -1;
+	http_form_add(&form, "client_id", "thinpull");
+	http_form_add(&form, "grant_type", "refresh_token");
+	http_form_add(&form, "refresh_token", identity);
+	request.url = url;
+	request.form = (const char *)form.data;
+	return fetch(http, &request, ret, ret_retry_after_s, err);
+}
+
+/* An identity token does as a password where it is not known as what it is. */
+static char *basic_of(const struct credential *c)
+{
+	struct credential other;
+
+	if (!c)
+		return NULL;
+	if (c->password && *c->password)
+		return credential_basic(c);
+	other = (struct credential){.user = c->user, .password = c->identity_token};
+	return credential_basic(&other);
+}
+
+static int fetch_by_get(struct http_client *http, const char *url, const struct credential *c,
+			struct token *ret, unsigned *ret_retry_after_s, struct error *err)
+{
+	cleanup_secret char *basic = basic_of(c);
+	struct http_request request = {.url = url,
+				       .accept = "application/json",
+				       .authorization = basic,
+				       .total_ms = TOTAL_MS};
+
+	return fetch(http, &request, ret, ret_retry_after_s, err);
+}
+
+static int fetch_for(struct http_client *http, const char *url, const struct token_request *wanted,
+		     struct token *ret, unsigned *ret_retry_after_s, struct error *err)
+{
+	const struct credential *c = wanted->credential;
+	int rc;
+
+	if (c && c->identity_token) {
+		rc = fetch_by_post(http, wanted, ret, ret_retry_after_s, err);
+		if (rc != 2)
+			return rc;
+	}
+	return fetch_by_get(http, url, c, ret, ret_retry_after_s, err);
 }
 
 /* --- keeping -------------------------------------------------------------------------------------
@@ -162,7 +237,7 @@ static int64_t now_s(void)
 static void release_kept(struct kept *k)
 {
 	free(k->url);
-	free(k->authorization);
+	secret_free(k->authorization);
 }
 
 struct token_store *token_store_new(struct http_client *http)
@@ -212,7 +287,7 @@ static void keep(struct token_store *s, const char *url, const struct token *tok
 		release_kept(k);
 	}
 	k->url = xstrdup(url);
-	k->authorization = xasprintf("Bearer %s", token->text);
+	k->authorization = secret_join("Bearer ", token->text);
 	k->expires_s = asked_s + token->expires_s;
 }
 
@@ -227,7 +302,7 @@ char *token_store_last(struct token_store *s)
 	return authorization;
 }
 
-static int get_locked(struct token_store *s, const char *url, const char *refused,
+static int get_locked(struct token_store *s, const char *url, const struct token_request *wanted,
 		      struct token_answer *ret, struct error *err)
 {
 	struct kept *k = find(s, url);
@@ -235,11 +310,11 @@ static int get_locked(struct token_store *s, const char *url, const char *refuse
 	int64_t asked_s = now_s();
 	int rc;
 
-	if (k && refused && !strcmp(refused, k->authorization))
+	if (k && wanted->refused && !strcmp(wanted->refused, k->authorization))
 		k->expires_s = 0;
 	ret->fresh = !k || k->expires_s <= asked_s;
 	if (ret->fresh) {
-		rc = fetch(s->http, url, &token, &ret->retry_after_s, err);
+		rc = fetch_for(s->http, url, wanted, &token, &ret->retry_after_s, err);
 		if (rc != 0)
 			return rc;
 		keep(s, url, &token, asked_s);
@@ -259,7 +334,7 @@ int token_store_get(struct token_store *s, const struct token_request *request,
 	if (realm_url(request->registry_url, request->challenge, request->path, &url, err) < 0)
 		return -1;
 	pthread_mutex_lock(&s->lock);
-	rc = get_locked(s, url, request->refused, ret, err);
+	rc = get_locked(s, url, request, ret, err);
 	pthread_mutex_unlock(&s->lock);
 	return rc;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Bearer tokens for anybody: what a registry's token server gives without asking who it is. Keeps
- * them as long as they last.
+ * Bearer tokens: what a registry's token server gives to anybody, or to who has credentials for the
+ * registry. Keeps them as long as they last.
  */
 #pragma once
 
@@ -10,6 +10,7 @@
 #include "pkg/base/cleanup.h"
 #include "pkg/base/error.h"
 #include "registry/challenge.h"
+#include "registry/credential.h"
 #include "registry/http.h"
 
 struct token {
@@ -27,18 +28,24 @@ struct token_store; /* may be used by several threads at once */
 struct token_store *token_store_new(struct http_client *http);
 void token_store_free(struct token_store *s);
 
-/* The Authorization header that was good last, unless its time is over; or NULL. Owned. */
+/* The Authorization header that was good last, unless its time is over; or NULL. Owned, secret. */
 char *token_store_last(struct token_store *s);
 
 struct token_request {
 	const char *registry_url; /* that made the challenge */
-	const char *path;	  /* of the repository */
+	const char *path;	  /* of the repository; NULL: a token for none */
 	const struct challenge *challenge;
 	const char *refused; /* the header that did not do, or NULL: not given again from memory */
+	/*
+	 * Who wants it, NULL for anybody; the same for all requests of one store. With a password
+	 * it is asked for by GET with Basic, with an identity token by POST, and when the server
+	 * does not know that by GET after all.
+	 */
+	const struct credential *credential;
 };
 
 struct token_answer {
-	char *authorization;	/* owned; on success only */
+	char *authorization;	/* owned, secret; on success only */
 	bool fresh;		/* fetched just now: there is no better one */
 	unsigned retry_after_s; /* on failure */
 };

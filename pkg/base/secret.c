@@ -6,6 +6,7 @@
 #include "pkg/base/secret.h"
 
 #include <assert.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,27 @@ void secret_buffer_release(struct buffer *b)
 	if (b->data)
 		explicit_bzero(b->data, b->room);
 	buffer_release(b);
+}
+
+void secret_free_block(void *p)
+{
+	if (p)
+		explicit_bzero(p, malloc_usable_size(p));
+	free(p);
+}
+
+/* NULL without memory, as of realloc(): the libraries look. */
+void *secret_realloc_block(void *p, size_t size)
+{
+	size_t old = p ? malloc_usable_size(p) : 0;
+	void *copy = malloc(size);
+
+	if (!copy)
+		return NULL;
+	if (p)
+		memcpy(copy, p, old < size ? old : size);
+	secret_free_block(p);
+	return copy;
 }
 
 char *secret_join(const char *a, const char *b)

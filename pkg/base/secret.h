@@ -21,6 +21,13 @@ DEFINE_CLEANUP(char *, secret_free);
 void secret_buffer_release(struct buffer *b);
 #define cleanup_secret_buffer cleanup(secret_buffer_release)
 
+/*
+ * free() and realloc() that overwrite what they give back, however much it is: for libraries that
+ * let their allocator be chosen.
+ */
+void secret_free_block(void *p);
+void *secret_realloc_block(void *p, size_t size);
+
 /* Both texts in one, without a copy on the way. Owned. */
 char *secret_join(const char *a, const char *b);
 

@@ -7,7 +7,6 @@
 
 #include <assert.h>
 #include <jansson.h>
-#include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 #include <sys/auxv.h>
 
 #include "pkg/base/alloc.h"
+#include "pkg/base/secret.h"
 
 enum { JDOC_DEPTH_MAX = 64 };
 
@@ -86,17 +86,10 @@ static void seed_hashes(void)
 	json_object_seed(seed);
 }
 
-static void wiping_free(void *p)
-{
-	if (p)
-		explicit_bzero(p, malloc_usable_size(p));
-	free(p);
-}
-
 /* For all documents: jansson knows one way to free. */
 static void prepare_jansson(void)
 {
-	json_set_alloc_funcs(malloc, wiping_free);
+	json_set_alloc_funcs(malloc, secret_free_block);
 	seed_hashes();
 }
 

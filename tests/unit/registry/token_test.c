@@ -152,7 +152,10 @@ static int ask(struct world *w, const char *how, const char *service, const char
 			      .realm = xasprintf("http://localhost:%u/token/%s",
 						 w->server.other_port, how),
 			      .service = xstrdup(service)};
-	struct token_request request = {w->registry_url, "a/b", &c, refused_header};
+	struct token_request request = {.registry_url = w->registry_url,
+					.path = "a/b",
+					.challenge = &c,
+					.refused = refused_header};
 	int rc = token_store_get(w->store, &request, ret, err);
 
 	challenge_release(&c);

@@ -72,6 +72,25 @@ static void so_is_a_buffer_beyond_its_length(void **state)
 	secret_buffer_release(&b); /* an empty one is fine */
 }
 
+static void so_are_blocks_that_move(void **state)
+{
+	char *text = memory_secret(4, LEN), *block;
+
+	(void)state;
+	block = secret_realloc_block(NULL, LEN);
+	assert_non_null(block);
+	memcpy(block, text, LEN);
+	secret_free(text);
+	for (size_t size = LEN; size < 1 << 20; size *= 2) {
+		block = secret_realloc_block(block, size);
+		assert_non_null(block);
+		assert_int_equal(memory_search(4, LEN), 1);
+	}
+	secret_free_block(block);
+	secret_free_block(NULL);
+	assert_int_equal(memory_search(4, LEN), 0);
+}
+
 static void no_dumps_from_the_first_holder_to_the_last(void **state)
 {
 	rlim_t before = core_limit();
@@ -152,6 +171,7 @@ int main(void)
 		cmocka_unit_test(a_text_is_overwritten),
 		cmocka_unit_test(so_is_a_joined_one),
 		cmocka_unit_test(so_is_a_buffer_beyond_its_length),
+		cmocka_unit_test(so_are_blocks_that_move),
 		cmocka_unit_test(no_dumps_from_the_first_holder_to_the_last),
 		cmocka_unit_test(a_process_that_was_not_dumpable_is_not_made_so),
 		cmocka_unit_test(a_holder_that_is_killed_leaves_no_dump),
