@@ -81,9 +81,7 @@ static int unauthorized(const struct http_response *r, const char *message, stru
 	const char *scheme = "a malformed challenge";
 
 	if (challenge_parse(r->authenticate, &challenge, &ignored) == 0)
-		scheme = challenge.scheme == CHALLENGE_BASIC
-				 ? "Basic: user name and password, not supported yet"
-				 : challenge_name(challenge.scheme);
+		scheme = challenge_name(challenge.scheme);
 	challenge_release(&challenge);
 	return error_set(err, ERR_UNAUTHORIZED, "401 authentication required (%s)%s%s", scheme,
 			 *message ? ": " : "", message);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One request with all that may go wrong before its body: choice of scheme (rule C19),
- * tokens (C3), retries (C11), refusals (C12).
+ * who asks (C3, C13), retries (C11), refusals (C12).
  */
 #include "registry/session.h"
 
@@ -13,22 +13,24 @@
 #include "pkg/base/alloc.h"
 #include "pkg/base/interrupt.h"
 #include "pkg/base/log.h"
+#include "pkg/base/secret.h"
+#include "registry/authorization.h"
 #include "registry/errors.h"
 #include "registry/http_url.h"
 #include "registry/redirect.h"
-#include "registry/token.h"
 
 enum { TRIES = 4, BACKOFF_MS = 500, WAIT_MAX_MS = 60000 };
 
 struct session {
 	struct http_client *http;
-	struct token_store *tokens;
+	struct authorization *who;
 	char *host; /* with port */
-	char *path;
+	char *path; /* NULL: no repository, only the registry */
 	unsigned tries, backoff_ms;
-	pthread_mutex_t lock; /* of the two below */
+	pthread_mutex_t lock; /* of what is below */
 	bool is_plain;	      /* http instead of https */
 	bool may_be_plain;    /* on this machine, and https has not worked yet */
+	bool has_knocked;
 };
 
 /* --- scheme --------------------------------------------------------------------------------------
@@ -84,17 +86,21 @@ static void stay_with_scheme(struct session *s)
 /* --- life ----------------------------------------------------------------------------------------
  */
 
-struct session *session_new(const struct reference *ref, const struct session_options *options)
+static struct session *open_session(const char *host, const char *path,
+				    const struct session_options *options)
 {
 	static const struct session_options usual = {0};
 	struct session *s = xcalloc(1, sizeof(*s));
+	struct authorization_options who = {.host = host, .path = path};
 
 	if (!options)
 		options = &usual;
+	who.authfile = options->authfile;
+	who.credential = options->credential;
 	s->http = http_client_new(options->http);
-	s->tokens = token_store_new(s->http);
-	s->host = xstrdup(reference_api_host(ref));
-	s->path = xstrdup(ref->path);
+	s->who = authorization_new(s->http, &who);
+	s->host = xstrdup(host);
+	s->path = path ? xstrdup(path) : NULL;
 	s->tries = options->tries ? options->tries : TRIES;
 	s->backoff_ms = options->backoff_ms ? options->backoff_ms : BACKOFF_MS;
 	pthread_mutex_init(&s->lock, NULL);
@@ -102,9 +108,14 @@ struct session *session_new(const struct reference *ref, const struct session_op
 	return s;
 }
 
+struct session *session_new(const struct reference *ref, const struct session_options *options)
+{
+	return open_session(reference_api_host(ref), ref->path, options);
+}
+
 void session_free(struct session *s)
 {
-	token_store_free(s->tokens);
+	authorization_free(s->who);
 	http_client_free(s->http);
 	pthread_mutex_destroy(&s->lock);
 	free(s->host);
@@ -126,23 +137,29 @@ unsigned session_tries(const struct session *s)
  */
 
 struct wish {
-	const char *kind, *name, *accept;
+	const char *kind, *name, *accept; /* without a kind: the registry itself, /v2/ */
 };
 
 /* What a response is worth. */
 struct verdict {
-	bool left;	 /* it is not from the registry: no challenge to answer */
-	bool with_token; /* what was asked last */
+	bool left;	/* it is not from the registry: no challenge to answer */
+	bool was_shown; /* who asks, by what was asked last */
 	enum http_problem problem;
 	bool may_pass; /* a failure that is worth another try */
 	unsigned retry_after_s;
 };
 
+static char *url_of(struct session *s, const struct wish *w)
+{
+	if (!w->kind)
+		return xasprintf("%s://%s/v2/", scheme_of(s), s->host);
+	return xasprintf("%s://%s/v2/%s/%s/%s", scheme_of(s), s->host, s->path, w->kind, w->name);
+}
+
 static int ask_once(struct session *s, const struct wish *w, const char *authorization,
 		    struct http_response *ret, struct verdict *v, struct error *err)
 {
-	cleanup_free char *url =
-		xasprintf("%s://%s/v2/%s/%s/%s", scheme_of(s), s->host, s->path, w->kind, w->name);
+	cleanup_free char *url = url_of(s, w);
 	struct http_request request = {.url = url,
 				       .accept = w->accept,
 				       .authorization = authorization};
@@ -165,7 +182,7 @@ static int ask(struct session *s, const struct wish *w, const char *authorizatio
 	return rc;
 }
 
-/* --- tokens --------------------------------------------------------------------------------------
+/* --- who asks ------------------------------------------------------------------------------------
  */
 
 /* A short body that is read leaves its connection for the next request. */
@@ -180,62 +197,95 @@ static void drain(struct http_response *r)
 		log_debug("http: %s: the body of a 401: %s", r->url, ignored.cause);
 }
 
-/* 0: a token to ask with, in the place of *authorization; -1. */
+/* 0: a header to ask with, in the place of *authorization; -1. */
 static int answer(struct session *s, const struct challenge *c, const struct http_response *r,
 		  char **authorization, bool *ret_fresh, struct verdict *v, struct error *err)
 {
-	struct token_request request = {.registry_url = r->url,
-					.path = s->path,
-					.challenge = c,
-					.refused = *authorization};
-	struct token_answer token;
-	int rc = token_store_get(s->tokens, &request, &token, err);
+	struct authorization_answer answer;
+	int rc = authorization_answer(s->who, r->url, c, *authorization, &answer, err);
 
 	v->may_pass = rc > 0;
-	v->retry_after_s = token.retry_after_s;
+	v->retry_after_s = answer.retry_after_s;
 	if (rc != 0)
-		return error_wrap(err, "asking for a token");
-	free(*authorization);
-	*authorization = token.authorization;
-	*ret_fresh = token.fresh;
+		return authorization_explain(s->who, true, err);
+	secret_free(*authorization);
+	*authorization = answer.header;
+	*ret_fresh = answer.fresh;
 	return 0;
 }
 
-static bool wants_token(const struct http_response *r, struct challenge *ret)
+/* Is it a challenge that can be answered? 0, 1 = no, -1. */
+static int wants_to_know(struct session *s, const struct http_response *r, const char *refused,
+			 const struct verdict *v, struct challenge *ret, struct error *err)
 {
 	struct error ignored = {0};
 
-	if (r->status != 401 || challenge_parse(r->authenticate, ret, &ignored) < 0)
-		return false;
-	return ret->scheme == CHALLENGE_BEARER;
+	if (r->status != 401 || v->left || challenge_parse(r->authenticate, ret, &ignored) < 0)
+		return 1;
+	return authorization_fits(s->who, ret, refused, err);
 }
 
 /*
- * Ask with the token that did last, if any. A 401 of the registry itself is answered by another;
+ * Ask with the header that did last, if any. A 401 of the registry itself is answered by another;
  * when one that was made for this request is refused as well, that is the registry's last word.
  */
-static int ask_with_token(struct session *s, const struct wish *w, struct http_response *ret,
-			  struct verdict *v, struct error *err)
+static int ask_as_somebody(struct session *s, const struct wish *w, struct http_response *ret,
+			   struct verdict *v, struct error *err)
 {
 	enum { ANSWERS_MAX = 3 }; /* other threads may have renewed it, too late for us */
-	cleanup_free char *authorization = token_store_last(s->tokens);
+	cleanup_secret char *authorization = authorization_last(s->who);
 	bool is_fresh = false;
 
 	for (int i = 0;; i++) {
 		cleanup(challenge_release) struct challenge c = {0};
 		int rc;
 
-		v->with_token = authorization != NULL;
+		v->was_shown = authorization != NULL;
 		if (ask(s, w, authorization, ret, v, err) < 0)
 			return -1;
-		if (is_fresh || i == ANSWERS_MAX || v->left || !wants_token(ret, &c))
+		if (is_fresh || i == ANSWERS_MAX)
 			return 0;
-		drain(ret);
-		rc = answer(s, &c, ret, &authorization, &is_fresh, v, err);
+		rc = wants_to_know(s, ret, authorization, v, &c, err);
+		if (rc > 0)
+			return 0;
+		if (rc == 0) {
+			drain(ret);
+			rc = answer(s, &c, ret, &authorization, &is_fresh, v, err);
+		}
 		http_response_release(ret);
 		if (rc < 0)
 			return -1;
 	}
+}
+
+/* Some hide what is not for anybody behind a 404, and ask who it is only at their door. */
+static bool may_be_hidden(const struct session *s, const struct http_response *r,
+			  const struct verdict *v)
+{
+	return (r->status == 403 || r->status == 404) && !v->was_shown && !v->left && s->path;
+}
+
+/* Once for a session: ask there. 0 = what was hidden may be seen now, 1 = no, -1. */
+static int knock(struct session *s, struct verdict *v, struct error *err)
+{
+	struct http_response r = {0};
+	bool again;
+	int rc;
+
+	pthread_mutex_lock(&s->lock);
+	again = s->has_knocked;
+	s->has_knocked = true;
+	pthread_mutex_unlock(&s->lock);
+	if (again)
+		return 1;
+	rc = authorization_find(s->who, err);
+	if (rc != 0)
+		return rc;
+	log_debug("%s shows nothing to anybody: saying who asks", s->host);
+	if (ask_as_somebody(s, &(struct wish){0}, &r, v, err) < 0)
+		return -1;
+	http_response_release(&r);
+	return v->was_shown ? 0 : 1;
 }
 
 /* --- trying again --------------------------------------------------------------------------------
@@ -277,13 +327,13 @@ static unsigned backoff(const struct session *s, unsigned attempt, unsigned retr
 }
 
 /* A response that is no success, as an error. */
-static int refuse(struct http_response *r, struct verdict *v, struct error *err)
+static int refuse(struct session *s, struct http_response *r, struct verdict *v, struct error *err)
 {
 	v->may_pass = registry_may_retry(r->status);
 	v->retry_after_s = r->retry_after_s;
 	registry_refused(r, err);
-	if (err->kind == ERR_UNAUTHORIZED && v->with_token && !v->left)
-		error_wrap(err, "with an anonymous token");
+	if (!v->left)
+		authorization_explain(s->who, v->was_shown, err);
 	error_wrap(err, "%s", r->url);
 	http_response_release(r);
 	return -1;
@@ -296,12 +346,35 @@ static int try_once(struct session *s, const struct wish *w, struct http_respons
 	struct http_response r = {0};
 
 	*v = (struct verdict){0};
-	if (ask_with_token(s, w, &r, v, err) < 0)
+	if (ask_as_somebody(s, w, &r, v, err) < 0)
 		return -1;
+	if (may_be_hidden(s, &r, v)) {
+		struct verdict at_door = {0};
+		int rc = knock(s, &at_door, err);
+
+		if (rc <= 0)
+			http_response_release(&r);
+		if (rc < 0 || (rc == 0 && ask_as_somebody(s, w, &r, v, err) < 0))
+			return -1;
+	}
 	if (r.status != 200)
-		return refuse(&r, v, err);
+		return refuse(s, &r, v, err);
 	*ret = r;
 	return 0;
+}
+
+static int try_often(struct session *s, const struct wish *w, struct http_response *ret,
+		     struct verdict *v, struct error *err)
+{
+	for (unsigned attempt = 0;; attempt++) {
+		int rc = try_once(s, w, ret, v, err);
+
+		if (rc == 0 || !v->may_pass || attempt + 1 >= s->tries)
+			return rc;
+		log_debug("%s: trying again: %s", s->host, err->cause);
+		if (wait_told(s, backoff(s, attempt, v->retry_after_s), err) < 0)
+			return -1;
+	}
 }
 
 int session_get(struct session *s, const char *kind, const char *name, const char *accept,
@@ -309,21 +382,33 @@ int session_get(struct session *s, const char *kind, const char *name, const cha
 {
 	struct wish w = {kind, name, accept};
 	struct verdict v;
-	int rc;
 
-	for (unsigned attempt = 0;; attempt++) {
-		rc = try_once(s, &w, ret, &v, err);
-		if (rc == 0 || !v.may_pass || attempt + 1 >= s->tries)
-			break;
-		log_debug("%s: trying again: %s", s->host, err->cause);
-		rc = wait_told(s, backoff(s, attempt, v.retry_after_s), err);
-		if (rc < 0)
-			break;
-	}
-	if (rc == 0)
+	if (try_often(s, &w, ret, &v, err) == 0)
 		return 0;
 	if (err->kind == ERR_NOT_FOUND && err->detail == ERR_DETAIL_NONE)
 		error_set_detail(err, strcmp(kind, "blobs") == 0 ? ERR_DETAIL_NO_BLOB
 								 : ERR_DETAIL_NO_MANIFEST);
 	return error_wrap(err, "%.*s from %s", (int)strlen(kind) - 1, kind, s->host);
+}
+
+int session_check_login(const char *host, const struct credential *c,
+			const struct session_options *options, bool *ret_asked, struct error *err)
+{
+	struct session_options as_who = options ? *options : (struct session_options){0};
+	cleanup(session_free_ptr) struct session *s = NULL;
+	cleanup(http_response_release) struct http_response r = {0};
+	struct verdict v;
+
+	as_who.credential = c;
+	s = open_session(host, NULL, &as_who);
+	if (try_often(s, &(struct wish){0}, &r, &v, err) < 0) {
+		if (err->kind == ERR_NOT_FOUND) {
+			err->kind = ERR_INVALID; /* no image is missing */
+			error_set_detail(err, ERR_DETAIL_NONE);
+			error_wrap(err, "no registry");
+		}
+		return error_wrap(err, "%s", host);
+	}
+	*ret_asked = v.was_shown;
+	return 0;
 }

@@ -1,25 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Requests to one repository of one registry: which scheme, which secrets, how often. What is above
- * it speaks of manifests and blobs, what is below of URLs.
+ * Requests to one repository of one registry: which scheme, who asks, how often. What is above it
+ * speaks of manifests and blobs, what is below of URLs.
  */
 #pragma once
 
+#include "registry/credential.h"
 #include "registry/http.h"
 #include "registry/reference.h"
 
 struct session; /* may be used by several threads at once */
 
 struct session_options {
-	const struct http_options *http; /* NULL: the usual */
-	unsigned tries;			 /* of one request; 0: 4 */
-	unsigned backoff_ms;		 /* before the second; doubles; 0: 500 */
+	const struct http_options *http;     /* NULL: the usual */
+	unsigned tries;			     /* of one request; 0: 4 */
+	unsigned backoff_ms;		     /* before the second; doubles; 0: 500 */
+	const char *authfile;		     /* where credentials are; NULL: see auth_places.h */
+	const struct credential *credential; /* who asks, nothing is looked for; or NULL */
 };
 
 /* @ref, @options: copied; options may be NULL. */
 struct session *session_new(const struct reference *ref, const struct session_options *options);
 void session_free(struct session *s);
 DEFINE_CLEANUP(struct session *, session_free);
+
+/*
+ * Whether a registry takes a credential: GET /v2/ as that one.
+ * @host: with port.   @ret_asked: false when it lets anybody in and never asked.
+ * Errors: as session_get(); ERR_UNAUTHORIZED: it does not; ERR_INVALID: there is no registry.
+ */
+MUST_CHECK int session_check_login(const char *host, const struct credential *c,
+				   const struct session_options *options, bool *ret_asked,
+				   struct error *err);
 
 /* The host that answers, for messages. */
 const char *session_host(const struct session *s);

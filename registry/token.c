@@ -120,6 +120,12 @@ static int read_token(struct http_response *r, struct token *ret, struct error *
 	return token_parse(body.len ? (const char *)body.data : "", body.len, ret, err);
 }
 
+/* What servers answer that do not know a way of asking, or do not like who asks. */
+static bool is_no(const struct http_response *r)
+{
+	return r->status == 400 || r->status == 401 || r->status == 404 || r->status == 405;
+}
+
 /* 0, 1 = may work later, -1. A redirect would have to pass all checks again: nobody needs one. */
 static int read_answer(struct http_response *r, struct token *ret, struct error *err)
 {
@@ -129,17 +135,11 @@ static int read_answer(struct http_response *r, struct token *ret, struct error 
 	if (r->status == 200)
 		return read_token(r, ret, err);
 	registry_refused(r, err);
-	if (err->kind == ERR_NOT_FOUND) { /* which means images to callers */
+	if (is_no(r)) { /* a 404 would mean images to callers */
 		err->kind = ERR_UNAUTHORIZED;
 		err->detail = ERR_DETAIL_NONE;
 	}
 	return registry_may_retry(r->status) ? 1 : -1;
-}
-
-/* What servers answer that do not know POST. */
-static bool wants_get(const struct http_response *r)
-{
-	return r->status == 400 || r->status == 401 || r->status == 404 || r->status == 405;
 }
 
 /* 0, 1 = may work later, 2 = POST is not known there, -1. */
@@ -154,7 +154,7 @@ static int fetch(struct http_client *http, const struct http_request *request, s
 	if (http_get(http, request, &r, &problem, err) < 0)
 		return http_problem_may_pass(problem) ? 1 : -1;
 	log_debug("http: token from %s: %d", r.url, r.status);
-	if (request->form && wants_get(&r))
+	if (request->form && is_no(&r))
 		return 2;
 	*ret_retry_after_s = r.retry_after_s;
 	rc = read_answer(&r, ret, err);

@@ -34,6 +34,12 @@ static const char *const details[] = {
 	[ERR_DETAIL_FS_BLOCKS] = "make a pool with a larger --base-size",
 	[ERR_DETAIL_FS_INODES] = "make a pool with more --base-inodes",
 	[ERR_DETAIL_SERVER] = "the fault is on the registry's side; worth trying again later",
+	[ERR_DETAIL_LOGIN] =
+		"registries answer so for what does not exist, too: check name and tag; "
+		"for what is not for anybody, 'thinpull login REGISTRY' stores who you are",
+	[ERR_DETAIL_CREDENTIALS] =
+		"check name and tag, and whether these credentials are for them; 'thinpull login "
+		"REGISTRY' stores others",
 	[ERR_DETAIL_POOL_FULL] = "'thinpull pool extend --size +SIZE' makes it larger; removing "
 				 "images or containers makes room, too",
 	[ERR_DETAIL_METADATA_LOW] = "'thinpull pool extend --metadata-size +SIZE' makes room; so "
@@ -101,9 +107,6 @@ static const struct hint {
 	{ERR_NOT_FOUND, 0, "pool check", "'thinpull pool create' makes it, so does any pull"},
 	{ERR_NOT_FOUND, 0, "pool repair", "'thinpull pool create' makes it, so does any pull"},
 	{ERR_NOT_FOUND, 0, "pool extend", "'thinpull pool create' makes it, so does any pull"},
-	{ERR_UNAUTHORIZED, 0, NULL,
-	 "registries answer so for what does not exist, too: check name and tag; only what anybody "
-	 "may pull can be pulled"},
 	{ERR_VERIFICATION, 0, "pull",
 	 "the content is not what its digest names; nothing was kept "
 	 "of it"},

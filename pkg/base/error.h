@@ -46,6 +46,8 @@ enum error_detail {
 	ERR_DETAIL_NO_BLOB,	/* a part of an image is missing    */
 	ERR_DETAIL_TOO_MANY,	/* requests                         */
 	ERR_DETAIL_SERVER,	/* the fault is on its side         */
+	ERR_DETAIL_LOGIN,	/* it was not said who asks         */
+	ERR_DETAIL_CREDENTIALS, /* and if it was, it did not help   */
 	/* what a file system was made without */
 	ERR_DETAIL_FS_BLOCKS, /* all of its blocks are in use       */
 	ERR_DETAIL_FS_INODES, /* so are its inodes                  */

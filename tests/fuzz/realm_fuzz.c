@@ -11,30 +11,52 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void check(const char *url)
+static void check_visible(const char *text)
+{
+	for (const char *p = text; *p; p++)
+		if (*p <= 0x20 || *p >= 0x7f)
+			abort();
+}
+
+static void check_origin(const char *url)
 {
 	cleanup(http_url_release) struct http_url parts = {0};
 	struct error err = {0};
 
 	if (http_url_parse(url, &parts, &err) < 0 || strcmp(parts.scheme, "https") != 0
-	    || http_host_is_private(parts.host) || !strstr(url, "scope=repository")
-	    || strchr(url, '#'))
+	    || http_host_is_private(parts.host))
 		abort();
-	for (const char *p = url; *p; p++)
-		if (*p <= 0x20 || *p >= 0x7f)
-			abort();
+	check_visible(url);
+}
+
+static void check_url(const char *url)
+{
+	check_origin(url);
+	if (!strstr(url, "scope=repository") || strchr(url, '#'))
+		abort();
+}
+
+static void check_form(const char *url, const char *form)
+{
+	check_origin(url);
+	check_visible(form);
+	if (!strstr(form, "scope=repository%3Aa%2Fb%3Apull"))
+		abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	cleanup_free char *text = xstrndup((const char *)data, size);
 	cleanup(challenge_release) struct challenge c = {0};
-	cleanup_free char *url = NULL;
+	cleanup_free char *url = NULL, *form_url = NULL;
+	cleanup_buffer struct buffer form = {0};
 	struct error err = {0};
 
 	if (challenge_parse(text, &c, &err) < 0)
 		return 0;
 	if (realm_url("https://registry.test/v2/", &c, "a/b", &url, &err) == 0)
-		check(url);
+		check_url(url);
+	if (realm_form("https://registry.test/v2/", &c, "a/b", &form_url, &form, &err) == 0)
+		check_form(form_url, (const char *)form.data);
 	return 0;
 }

@@ -9,6 +9,7 @@ for "localhost" only, AUTH one with a certificate of the authority FOLDER/ca.pem
 address 127.0.0.1 only (ca.pem holds both), MUTE accepts connections and never says anything. Each
 connection serves one request and is closed.
 """
+import base64
 import hashlib
 import json
 import os
@@ -32,7 +33,10 @@ ports = {}
 counts = {}
 counts_lock = threading.Lock()
 tokens = {}  # text: the scopes, how many requests it is good for
-token_log = []  # heads of all requests for tokens
+token_log = []  # all requests for tokens
+door = ["open"]  # how /v2/ itself answers, see do_door()
+# Who may enter: user name, password and identity token.
+USER, PASSWORD, IDENTITY = "some body", "SECRET:p+/=\u00e4", "SECRET&i=\u00e4 +"
 
 
 def digest(data, algorithm="sha256"):
@@ -58,10 +62,13 @@ class Request:
             if head[0] == 0x16:  # a TLS handshake: answered as plain servers do
                 sock.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
                 raise ConnectionError
-        lines = head.split(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")
+        head, _, body = head.partition(b"\r\n\r\n")
+        lines = head.decode("latin-1").split("\r\n")
         self.method, self.path, _ = lines[0].split(" ", 2)
         self.headers = {k.lower(): v.strip() for k, _, v in (x.partition(":") for x in lines[1:])}
-        self.head = "\n".join(lines)
+        while len(body) < int(self.headers.get("content-length", 0)):
+            body += sock.recv(65536)
+        self.head, self.body = "\n".join(lines), body.decode("latin-1")
 
     def send(self, status, headers, body=b"", length=None):
         head = [f"HTTP/1.1 {status} Some Reason", "Connection: close"]
@@ -109,8 +116,11 @@ class Request:
     def serve(self):
         parts = self.path.split("?")[0].split("/")  # "", "v2", NAME, ...
         if parts[1] == "token":
-            token_log.append(self.head)
+            token_log.append(self.head + ("\n\n" + self.body if self.body else ""))
             getattr(self, "token_" + parts[2], self.token_good)()
+            return
+        if self.path == "/v2/":
+            self.at_door()
             return
         name, _, rest = parts[2].partition("-") if len(parts) > 2 else ("", "", "")
         getattr(self, "do_" + name, self.do_ok)(rest, "/".join(parts[3:]))
@@ -227,6 +237,55 @@ class Request:
         self.sock.sendall(b"HTTP/1.1 103 Early Hints\r\nContent-Type: text/html\r\n\r\n")
         self.ok()
 
+    # --- for who has a password ---
+
+    def is_member(self, password=PASSWORD):
+        given = base64.b64encode(f"{USER}:{password}".encode()).decode()
+        return self.headers.get("authorization", "") == "Basic " + given
+
+    def want_password(self):
+        self.send(401, [("WWW-Authenticate", 'Basic realm="members"')])
+
+    def do_door(self, rest, tail):
+        """door-HOW: from now on /v2/ lets anybody in (open), wants Basic (basic) or a token of the
+        server HOW of other (HOW), or answers with a status (404)."""
+        door[0] = rest
+        self.ok()
+
+    def at_door(self):
+        how = door[0]
+        if how == "open" or (how == "basic" and self.is_member()):
+            self.send(200, [], b"{}")
+        elif how == "basic":
+            self.want_password()
+        elif how.isdigit():
+            self.refuse(int(how))
+        else:
+            self.do_auth("other-" + how, "")
+
+    def do_members(self, rest, tail):
+        """members-HOW: wants Basic; then ok, or what HOW says: echo, away, back, asks (elsewhere,
+        as here). hidden: 404 for everybody else."""
+        if not self.is_member():
+            self.refuse(404) if rest == "hidden" else self.want_password()
+        elif rest == "away":
+            self.redirect(self.origin("other") + "/v2/echo/x")
+        elif rest == "back":
+            self.redirect(self.origin("other") + "/v2/back/x")
+        elif rest == "asks":
+            self.redirect(self.origin("other") + "/v2/members-echo/x")
+        elif rest == "echo":
+            self.do_echo(rest, tail)
+        else:
+            self.ok()
+
+    def do_given(self, rest, tail):
+        """Takes one registry token only."""
+        if self.headers.get("authorization") == "Bearer SECRET-registry":
+            self.do_echo(rest, tail)
+        else:
+            self.send(401, [("WWW-Authenticate", f'Bearer realm="{self.origin("other")}/token/none"')])
+
     # --- redirects ---
 
     def do_hop(self, rest, tail):
@@ -271,11 +330,12 @@ class Request:
     def do_auth(self, rest, tail):
         """auth-WHERE-HOW: wants a token of the token server HOW, which is at WHERE."""
         where, _, how = rest.partition("-")
-        name = self.path[len("/v2/"):].rsplit("/", 2)[0]
+        name = self.path[len("/v2/"):].rpartition("/")[0].rpartition("/")[0]
         scheme, _, token = self.headers.get("authorization", "").partition(" ")
         with counts_lock:
             scopes, left = tokens.get(token, ((), 0))
-            good = scheme == "Bearer" and left > 0 and f"repository:{name}:pull" in scopes
+            good = scheme == "Bearer" and left > 0 and (
+                not name or f"repository:{name}:pull" in scopes)
             if good:
                 tokens[token] = scopes, left - 1
         if not good or how == "never":
@@ -288,7 +348,8 @@ class Request:
                      }[where] + f"/token/{how}?own=a%20b&n={name}"
             self.send(401, [("WWW-Authenticate", 'Basic realm="x"'),
                             ("WWW-Authenticate", f'Bearer realm="{realm}",service="a fake&one",'
-                             f'scope="repository:{name}:pull also:this:one"')],
+                             + (f'scope="repository:{name}:pull also:this:one"' if name else
+                                'x="y"'))],
                       json.dumps({"errors": [{"code": "UNAUTHORIZED",
                                               "message": "authentication required"}]}).encode())
         elif how == "away":
@@ -315,10 +376,11 @@ class Request:
 
     def token(self, uses=1 << 30, **more):
         """A new token for what is asked; like real ones it holds characters of base64."""
-        query = urllib.parse.parse_qs(self.path.partition("?")[2])
+        query = urllib.parse.parse_qs(self.body or self.path.partition("?")[2])
+        scopes = [scope for given in query.get("scope", []) for scope in given.split(" ")]
         with counts_lock:
             text = f"SECRET/{len(tokens)}+x=="
-            tokens[text] = query.get("scope", []), uses
+            tokens[text] = scopes, uses
         return dict({"token": text, "issued_at": "2024-01-01T00:00:00Z", "expires_in": 300},
                     **more)
 
@@ -328,6 +390,48 @@ class Request:
 
     def token_good(self):
         self.give(self.token())
+
+    def token_member(self):
+        """For who has the password."""
+        self.give(self.token()) if self.is_member() else self.refuse(401, "who are you")
+
+    def token_oauth(self):
+        """For who has the identity token, by POST and nothing else."""
+        form = urllib.parse.parse_qs(self.body)
+        if self.method != "POST":
+            self.refuse(405)
+        elif form.get("refresh_token") == [IDENTITY] and form["grant_type"] == ["refresh_token"]:
+            self.give({"access_token": self.token()["token"], "refresh_token": "SECRET-other"})
+        else:
+            self.refuse(401, "who are you")
+
+    def token_get400(self):
+        self.token_get(400)
+
+    def token_get401(self):
+        self.token_get(401)
+
+    def token_get404(self):
+        self.token_get(404)
+
+    def token_get405(self):
+        self.token_get(405)
+
+    def token_get(self, status):
+        """Knows no POST, and takes the identity token for a password."""
+        if self.method == "POST":
+            self.refuse(status)
+        elif self.is_member(IDENTITY):
+            self.give(self.token())
+        else:
+            self.refuse(401, "who are you")
+
+    def token_busypost(self):
+        """503 to a POST, twice."""
+        if count(self.path) < 2:
+            self.refuse(503)
+        else:
+            self.token_oauth()
 
     def token_access(self):
         answer = self.token()

@@ -154,7 +154,7 @@ static void a_401_names_what_is_asked_for(void **state)
 	assert_string_equal(err.cause, "401 authentication required (Bearer): UNAUTHORIZED: "
 				       "authentication required");
 	err = refuse(401, "", "Basic realm=\"x\"");
-	assert_error(&err, ERR_UNAUTHORIZED, "(Basic: user name and password, not supported yet)");
+	assert_error(&err, ERR_UNAUTHORIZED, "401 authentication required (Basic)");
 	err = refuse(401, "", NULL);
 	assert_error(&err, ERR_UNAUTHORIZED, "(none)");
 	err = refuse(401, "", "\"");

@@ -125,6 +125,29 @@ static void c09_what_is_sent_is_what_is_meant(void **state)
 	http_response_release(&r);
 }
 
+static void c05_a_form_is_posted(void **state)
+{
+	struct http_request request = {.form = "a=b&c=d%20e"};
+	cleanup_free char *url = xasprintf("http://127.0.0.1:%u/v2/echo/x", server.port);
+	enum http_problem problem;
+	struct http_response r;
+	struct buffer body;
+	struct error err = {0};
+	char *text;
+
+	(void)state;
+	request.url = url;
+	assert_ok(http_get(client, &request, &r, &problem, &err), &err);
+	body = body_of(&r);
+	text = (char *)body.data;
+	assert_int_equal(strncmp(text, "POST /v2/echo/x HTTP/1.1\n", 25), 0);
+	assert_non_null(strstr(text, "\nContent-Length: 11"));
+	assert_non_null(strstr(text, "\nContent-Type: application/x-www-form-urlencoded"));
+	assert_null(strstr(text, "\nExpect"));
+	buffer_release(&body);
+	http_response_release(&r);
+}
+
 static void any_status_is_a_response(void **state)
 {
 	struct http_response r = good("status-404/x");
@@ -444,6 +467,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(headers_and_body_come_back),
 		cmocka_unit_test(c09_what_is_sent_is_what_is_meant),
+		cmocka_unit_test(c05_a_form_is_posted),
 		cmocka_unit_test(any_status_is_a_response),
 		cmocka_unit_test(c04_several_challenges_are_joined),
 		cmocka_unit_test(retry_after_is_read),

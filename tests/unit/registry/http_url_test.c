@@ -224,6 +224,18 @@ static void c07_private_networks_are_known(void **state)
 			fail_msg("%s is seen as private", public[i]);
 }
 
+static void c05_forms_are_encoded(void **state)
+{
+	cleanup_buffer struct buffer form = {0};
+
+	(void)state;
+	http_form_add(&form, "a", "aZ09-._~");
+	http_form_add(&form, "b", "");
+	http_form_add(&form, "c", "a b+c&d=e/%\xc3\xa4\r\n\"");
+	assert_string_equal((char *)form.data,
+			    "a=aZ09-._~&b=&c=a%20b%2Bc%26d%3De%2F%25%C3%A4%0D%0A%22");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -237,6 +249,7 @@ int main(void)
 		cmocka_unit_test(hosts_of_this_machine_are_known),
 		cmocka_unit_test(c05_queries_are_extended_and_encoded),
 		cmocka_unit_test(c07_private_networks_are_known),
+		cmocka_unit_test(c05_forms_are_encoded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

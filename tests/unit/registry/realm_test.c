@@ -20,6 +20,17 @@ static int url_of(const char *registry, const char *realm, const char *service, 
 	return rc;
 }
 
+static int form_of(const char *registry, const char *realm, const char *service, const char *scope,
+		   const char *path, char **ret_url, struct buffer *ret_form, struct error *err)
+{
+	struct challenge c = {CHALLENGE_BEARER, realm ? xstrdup(realm) : NULL,
+			      service ? xstrdup(service) : NULL, scope ? xstrdup(scope) : NULL};
+	int rc = realm_form(registry, &c, path, ret_url, ret_form, err);
+
+	challenge_release(&c);
+	return rc;
+}
+
 static void c05_c06_service_and_scopes_are_parameters(void **state)
 {
 #define OURS "scope=repository%3Aa%2Fb%3Apull"
@@ -54,6 +65,44 @@ static void c05_c06_service_and_scopes_are_parameters(void **state)
 			fail_msg("%s, expected %s", url, cases[i].url);
 	}
 #undef OURS
+}
+
+static void c05_c06_service_and_scopes_are_fields_of_a_form(void **state)
+{
+	static const struct {
+		const char *realm, *service, *scope, *path, *url, *form;
+	} cases[] = {
+		{"https://t/x", "s", "repository:a/b:pull", "a/b", "https://t/x",
+		 "service=s&scope=repository%3Aa%2Fb%3Apull"},
+		{"https://t/x?own=1", "a b&c", " x:1:pull  y\t", "a", "https://t/x?own=1",
+		 "service=a%20b%26c&scope=repository%3Aa%3Apull%20x%3A1%3Apull%20y"},
+		{"https://T:443", NULL, "x x x", NULL, "https://T:443/", "scope=x"},
+		{"https://t/x", "", "", NULL, "https://t/x", ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		cleanup_buffer struct buffer form = {0};
+		cleanup_free char *url = NULL;
+		struct error err = {0};
+
+		assert_ok(form_of("https://r/v2/", cases[i].realm, cases[i].service, cases[i].scope,
+				  cases[i].path, &url, &form, &err),
+			  &err);
+		assert_string_equal(url, cases[i].url);
+		assert_string_equal(form.data ? (char *)form.data : "", cases[i].form);
+	}
+}
+
+static void c05_without_a_repository_there_is_no_scope_for_it(void **state)
+{
+	struct challenge c = {CHALLENGE_BEARER, (char *)"https://t/x", (char *)"s", NULL};
+	cleanup_free char *url = NULL;
+	struct error err = {0};
+
+	(void)state;
+	assert_ok(realm_url("https://r/v2/", &c, NULL, &url, &err), &err);
+	assert_string_equal(url, "https://t/x?service=s");
 }
 
 static void c07_realms_that_may_be_asked(void **state)
@@ -167,6 +216,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(c05_c06_service_and_scopes_are_parameters),
+		cmocka_unit_test(c05_c06_service_and_scopes_are_fields_of_a_form),
+		cmocka_unit_test(c05_without_a_repository_there_is_no_scope_for_it),
 		cmocka_unit_test(c07_realms_that_may_be_asked),
 		cmocka_unit_test(f67_realms_that_must_not_be_asked),
 		cmocka_unit_test(f67_what_is_too_long_is_refused),

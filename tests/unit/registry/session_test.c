@@ -223,7 +223,7 @@ static void c12_errors_name_registry_url_and_reason(void **state)
 			     "found: MANIFEST_UNKNOWN: refused for the [31mtest",
 			     server.port, server.port);
 	fails("status-404", "manifests", ERR_NOT_FOUND, expected);
-	fails("basic", "manifests", ERR_UNAUTHORIZED, "user name and password, not supported yet");
+	fails("basic", "manifests", ERR_UNAUTHORIZED, "401 authentication required (Basic)");
 	fails("status-403", "manifests", ERR_UNAUTHORIZED, "access denied: DENIED");
 	fails("html-404", "manifests", ERR_NOT_FOUND, "404 not found");
 	fails("errors-404", "manifests", ERR_NOT_FOUND, "404 not found");
@@ -467,8 +467,7 @@ static void c11_token_servers_are_tried_again_too(void **state)
 static void without_bearer_there_is_no_token(void **state)
 {
 	(void)state;
-	fails("basic", "manifests", ERR_UNAUTHORIZED,
-	      "401 authentication required (Basic: user name and password, not supported yet)");
+	fails("basic", "manifests", ERR_UNAUTHORIZED, "401 authentication required (Basic)");
 }
 
 int main(void)
