@@ -43,16 +43,23 @@ static const char *folder_of(const char *name)
 	return value && *value == '/' ? value : NULL;
 }
 
-/* FOLDER/NAME; without a folder FALLBACK/NAME below the home, if there is one. */
-static void add_below(struct auth_places *p, const char *folder, const char *fallback,
-		      const char *name)
+static struct auth_place *add_path(struct auth_places *p, char *path)
+{
+	struct auth_place *place = add(p);
+
+	place->path = path;
+	return place;
+}
+
+/* FOLDER/NAME; without a folder FALLBACK/NAME below the home; NULL: without a home nothing. */
+static struct auth_place *add_below(struct auth_places *p, const char *folder, const char *fallback,
+				    const char *name)
 {
 	const char *home = folder_of("HOME");
 
 	if (folder)
-		add(p)->path = xasprintf("%s/%s", folder, name);
-	else if (home)
-		add(p)->path = xasprintf("%s/%s%s", home, fallback, name);
+		return add_path(p, xasprintf("%s/%s", folder, name));
+	return home ? add_path(p, xasprintf("%s/%s%s", home, fallback, name)) : NULL;
 }
 
 static void add_runtime(struct auth_places *p)
@@ -60,24 +67,25 @@ static void add_runtime(struct auth_places *p)
 	const char *folder = folder_of("XDG_RUNTIME_DIR");
 
 	if (folder)
-		add(p)->path = xasprintf("%s/containers/auth.json", folder);
+		add_path(p, xasprintf("%s/containers/auth.json", folder));
 	else
-		add(p)->path = xasprintf("/run/containers/%u/auth.json", getuid());
+		add_path(p, xasprintf("/run/containers/%u/auth.json", getuid()));
 }
 
 static void add_usual(struct auth_places *p)
 {
-	size_t n;
+	struct auth_place *place;
 
 	if (variable(TEXT_VARIABLE))
 		add(p)->text = variable(TEXT_VARIABLE);
 	add_runtime(p);
 	add_below(p, folder_of("XDG_CONFIG_HOME"), ".config/", "containers/auth.json");
-	add_below(p, folder_of("DOCKER_CONFIG"), ".docker/", "config.json");
-	n = p->n;
-	add_below(p, NULL, "", ".dockercfg");
-	if (p->n > n)
-		p->items[n].format = AUTH_FILE_LEGACY;
+	place = add_below(p, folder_of("DOCKER_CONFIG"), ".docker/", "config.json");
+	if (place)
+		place->takes_new = true;
+	place = add_below(p, NULL, "", ".dockercfg");
+	if (place)
+		place->format = AUTH_FILE_LEGACY;
 }
 
 void auth_places_list(const char *authfile, struct auth_places *ret)
@@ -85,14 +93,10 @@ void auth_places_list(const char *authfile, struct auth_places *ret)
 	const char *named = authfile ? authfile : variable("REGISTRY_AUTH_FILE");
 
 	*ret = (struct auth_places){0};
-	if (named) {
-		struct auth_place *place = add(ret);
-
-		place->path = xstrdup(named);
-		place->is_named = true;
-	} else {
+	if (named)
+		add_path(ret, xstrdup(named))->is_named = true;
+	else
 		add_usual(ret);
-	}
 }
 
 void auth_places_release(struct auth_places *p)

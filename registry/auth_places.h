@@ -20,7 +20,8 @@ struct auth_place {
 	char *path;	  /* owned; NULL: text is what it holds */
 	const char *text; /* borrowed from the environment */
 	enum auth_file_format format;
-	bool is_named; /* by the user: that it is not there is an error */
+	bool is_named;	/* by the user: that it is not there is an error */
+	bool takes_new; /* where a file is made when there is none: docker's, which all read */
 };
 
 struct auth_places {
