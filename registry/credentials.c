@@ -55,5 +55,9 @@ int credentials_find(const char *host, const char *path, const char *authfile,
 		rc = look_into(&places.items[i], host, path, ret, err);
 	if (rc == 0)
 		log_debug("credentials for %s: %s", host, ret->where);
-	return rc < 0 ? error_wrap(err, "credentials for %s", host) : rc;
+	if (rc >= 0)
+		return rc;
+	if (err->kind != ERR_INTERRUPTED)
+		error_set_detail(err, ERR_DETAIL_AUTH_FILE);
+	return error_wrap(err, "credentials for %s", host);
 }

@@ -89,6 +89,7 @@ static int create_mounted(struct store *store, const char *ref,
 static int create(const struct context *context, struct error *err)
 {
 	cleanup(store_close_ptr) struct store *store = NULL;
+	cleanup_asker struct asker asker = {0};
 	cleanup(labels_release) struct labels labels = {0};
 	cleanup_free char *ref = NULL, *name = NULL;
 	cleanup_jout struct jout o = {0};
@@ -102,6 +103,8 @@ static int create(const struct context *context, struct error *err)
 
 	if (dir && geteuid() != 0)
 		return error_set(err, ERR_UNSUPPORTED, "only root can mount");
+	if (asker_read(args, &asker, err) < 0)
+		return -1;
 	if (options.name && !store_is_name(options.name))
 		return error_set(err, ERR_USAGE,
 				 "'%.60s' is not a name: letters, digits, and _.- after the first",
@@ -109,7 +112,7 @@ static int create(const struct context *context, struct error *err)
 	if (imageref_check(args->operands[0], err) < 0 || labels_read(args, &labels, err) < 0
 	    || pull_policy_read(args, PULL_NEVER, &policy, err) < 0
 	    || context_open_store(context, &store, err) < 0
-	    || pull_by_policy(context, store, args->operands[0], policy, &ref, err) < 0)
+	    || pull_by_policy(context, &asker, store, args->operands[0], policy, &ref, err) < 0)
 		return -1;
 	options.attach = dir != NULL;
 	options.labels = labels.items;

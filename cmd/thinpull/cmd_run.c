@@ -199,8 +199,20 @@ static void drop(struct container **c)
 		warn_of(name, "removed", &late);
 }
 
+/* Nothing of who asked for the image is left when it runs. */
+static int fetch(const struct context *context, struct store *store, const struct request *request,
+		 struct asker *asker, char **ret_ref, struct error *err)
+{
+	int failed =
+		pull_by_policy(context, asker, store, request->ref, request->policy, ret_ref, err);
+
+	asker_release(asker);
+	return failed;
+}
+
 static int run(const struct context *context, struct error *err)
 {
+	cleanup_asker struct asker asker = {0};
 	cleanup(store_close_ptr) struct store *store = NULL;
 	cleanup(container_close_ptr) struct container *c = NULL;
 	cleanup(request_release) struct request request = {0};
@@ -208,9 +220,10 @@ static int run(const struct context *context, struct error *err)
 	cleanup_free char *ref = NULL;
 	int failed;
 
-	if (read_request(context->args, &request, err) < 0
+	if (asker_read(context->args, &asker, err) < 0
+	    || read_request(context->args, &request, err) < 0
 	    || context_open_store(context, &store, err) < 0
-	    || pull_by_policy(context, store, request.ref, request.policy, &ref, err) < 0)
+	    || fetch(context, store, &request, &asker, &ref, err) < 0)
 		return -1;
 	options.name = request.name;
 	options.temporary = request.remove;

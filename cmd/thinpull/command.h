@@ -76,6 +76,8 @@ int cmd_pool_repair(const struct context *context, struct error *err);
 int cmd_info(const struct context *context, struct error *err);
 int cmd_df(const struct context *context, struct error *err);
 int cmd_tree(const struct context *context, struct error *err);
+int cmd_login(const struct context *context, struct error *err);
+int cmd_logout(const struct context *context, struct error *err);
 int cmd_version(const struct context *context, struct error *err);
 int cmd_help(const struct context *context, struct error *err);
 int cmd_completion(const struct context *context, struct error *err);

@@ -4,10 +4,12 @@
 
 #include <string.h>
 
+#include "cmd/thinpull/asker.h"
 #include "cmd/thinpull/bundle_args.h"
 
 static const struct option_spec pull_options[] = {
 	{"platform", 0, "OS/ARCH[/VARIANT]", "of images for several (default: this machine)", 0},
+	ASKER_OPTIONS,
 	{"keep-blobs", 0, NULL, "keep the compressed layers too", OPTION_LATER},
 	{0},
 };
@@ -28,6 +30,7 @@ static const struct option_spec create_options[] = {
 	{"mount", 0, "DIR", "mount it there at once, as 'mount' does (root)", 0},
 	{"pull", 0, "always|missing|never", "fetch the image first (default: never)", 0},
 	{"platform", 0, "OS/ARCH[/VARIANT]", "what to fetch (default: this machine)", 0},
+	ASKER_OPTIONS,
 	{"size", 0, "SIZE", "a larger file system", OPTION_LATER},
 	{0},
 };
@@ -39,6 +42,7 @@ static const struct option_spec run_options[] = {
 	{"runtime", 0, "runc|crun|PATH", "what runs it (default: runc, else crun)", 0},
 	{"pull", 0, "always|missing|never", "fetch the image first (default: missing)", 0},
 	{"platform", 0, "OS/ARCH[/VARIANT]", "what to fetch (default: this machine)", 0},
+	ASKER_OPTIONS,
 	{0},
 };
 
@@ -104,6 +108,18 @@ static const struct option_spec pool_dump_options[] = {
 	{0},
 };
 
+static const struct option_spec login_options[] = {
+	{"username", 'u', "NAME", "who is to log in (default: asked for)", 0},
+	{"password-stdin", 0, NULL, "the password is on standard input (default: asked for)", 0},
+	{"authfile", 0, "FILE", "where to keep it", 0},
+	{0},
+};
+
+static const struct option_spec logout_options[] = {
+	{"authfile", 0, "FILE", "where it was kept, and nowhere else", 0},
+	{0},
+};
+
 #define CHECKED_OUT                                                                                   \
 	"On the kernel engine that is the container in the pool, a thin device, and nothing is\n"     \
 	"copied. On the file engine it is checked out first, into a file of its own (sharing\n"       \
@@ -121,9 +137,10 @@ const struct command commands[] = {
 	 "Fetches what is missing, verifies it, and makes one thin snapshot for each layer. The\n"
 	 "pool is made when there is none. Prints REF@DIGEST, a line for each.\n"
 	 "REF is [docker://]name[:tag][@digest], or oci:DIR[:TAG|@INDEX][@DIGEST].\n"
-	 "Registries are asked by https for what anybody may have: certificates are checked by\n"
-	 "the system's authorities or those in SSL_CERT_FILE, HTTPS_PROXY and NO_PROXY count.\n"
-	 "Plain http is spoken only to registries on this machine.\n"
+	 "Registries are asked by https: certificates are checked by the system's authorities or\n"
+	 "those in SSL_CERT_FILE, HTTPS_PROXY and NO_PROXY count. Plain http is spoken only to\n"
+	 "registries on this machine. Credentials are those of docker, podman and skopeo, or of\n"
+	 "'thinpull login'; others on the machine can see those of --creds for a moment.\n"
 	 "'thinpull REF' is the same.",
 	 0},
 	LATER("import", "FILE|- [--tag REF]", "take an image from an archive"),
@@ -290,8 +307,19 @@ const struct command commands[] = {
 	LATER("unpin", "REF", "let gc have an image"),
 	LATER("check", "", "pool against catalog against content"),
 	LATER("doctor", "", "is this machine fit?"),
-	LATER("login", "REGISTRY", "store credentials"),
-	LATER("logout", "REGISTRY", "forget credentials"),
+	{"login", "REGISTRY", "keep credentials for a registry", login_options, 1, 1, cmd_login,
+	 "Tries them there first. They are kept where docker, podman and skopeo look for them, too:\n"
+	 "in --authfile or $REGISTRY_AUTH_FILE, else in the first of these that is there:\n"
+	 "$XDG_RUNTIME_DIR/containers/auth.json, ~/.config/containers/auth.json,\n"
+	 "~/.docker/config.json; the last is made when there is none. A file is not encrypted: with\n"
+	 "credsStore or credHelpers in it, the program named there keeps the password. Prints the\n"
+	 "name of the registry.",
+	 0},
+	{"logout", "REGISTRY", "forget credentials for a registry", logout_options, 1, 1,
+	 cmd_logout,
+	 "In all places where they are looked for, or in --authfile alone. Credentials for some of\n"
+	 "its repositories stay. Prints the name of the registry.",
+	 0},
 	{"version", "", "the version of the program and its libraries", NULL, 0, 0, cmd_version,
 	 NULL, COMMAND_WITHOUT_SETTINGS},
 	{"help", "[VERB]", "this, or help on a verb", NULL, 0, 2, cmd_help, NULL,

@@ -40,6 +40,7 @@ static const char *const details[] = {
 	[ERR_DETAIL_CREDENTIALS] =
 		"check name and tag, and whether these credentials are for them; 'thinpull login "
 		"REGISTRY' stores others",
+	[ERR_DETAIL_AUTH_FILE] = "mend that, or name another file of credentials with --authfile",
 	[ERR_DETAIL_POOL_FULL] = "'thinpull pool extend --size +SIZE' makes it larger; removing "
 				 "images or containers makes room, too",
 	[ERR_DETAIL_METADATA_LOW] = "'thinpull pool extend --metadata-size +SIZE' makes room; so "

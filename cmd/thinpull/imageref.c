@@ -35,7 +35,8 @@ static const char *after(const char *text, const char *prefix)
 	return strncmp(text, prefix, len) == 0 ? text + len : NULL;
 }
 
-int imageref_open_source(const char *text, struct source **ret, struct error *err)
+int imageref_open_source(const char *text, const struct session_options *options,
+			 struct source **ret, struct error *err)
 {
 	if (imageref_check(text, err) < 0)
 		return -1;
@@ -43,7 +44,7 @@ int imageref_open_source(const char *text, struct source **ret, struct error *er
 		return error_set(err, ERR_UNSUPPORTED, "archives are not there yet");
 	if (after(text, "oci:"))
 		return oci_layout_open(after(text, "oci:"), ret, err);
-	return registry_source_open(text, ret, err);
+	return registry_source_open_with(text, options, ret, err);
 }
 
 char *imageref_with_digest(const char *ref, const char *digest)
@@ -175,7 +176,7 @@ static char *normalise(const char *text)
 	struct error ignored = {0};
 	const char *dir = after(text, "oci:");
 
-	if (imageref_open_source(text, &source, &ignored) == 0)
+	if (imageref_open_source(text, NULL, &source, &ignored) == 0)
 		return xstrdup(source->name);
 	/* The folder may be gone; the image is here all the same. */
 	if (!dir || *dir == '/')

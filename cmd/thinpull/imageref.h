@@ -4,15 +4,18 @@
 
 #include "oci/source.h"
 #include "oci/store.h"
+#include "registry/session.h"
 
 /* Errors: ERR_USAGE when no reference can look like this. */
 MUST_CHECK int imageref_check(const char *text, struct error *err);
 
 /*
  * The source a reference names; nothing is asked of a registry yet.
+ * @options: for registries, or NULL.
  * Errors: ERR_USAGE (malformed), ERR_NOT_FOUND (layout folder), ERR_UNSUPPORTED (archives).
  */
-MUST_CHECK int imageref_open_source(const char *text, struct source **ret, struct error *err);
+MUST_CHECK int imageref_open_source(const char *text, const struct session_options *options,
+				    struct source **ret, struct error *err);
 
 /*
  * Find the image meant among those here: by its recorded reference, by one that is the same when

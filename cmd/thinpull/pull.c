@@ -20,12 +20,13 @@ static int pull_source(const struct context *context, struct store *store, struc
 	return unpack_image(store, source, &options, ret, err);
 }
 
-int pull_image(const struct context *context, struct store *store, const char *reference,
-	       struct unpack_result *ret, char **ret_ref, struct error *err)
+int pull_image(const struct context *context, const struct asker *asker, struct store *store,
+	       const char *reference, struct unpack_result *ret, char **ret_ref, struct error *err)
 {
+	struct session_options options = asker_session(asker);
 	cleanup(source_close_ptr) struct source *source = NULL;
 
-	if (imageref_open_source(reference, &source, err) < 0
+	if (imageref_open_source(reference, &options, &source, err) < 0
 	    || pull_source(context, store, source, ret, err) < 0)
 		return error_wrap(err, "pull %s", reference);
 	*ret_ref = xstrdup(source->name);
@@ -50,16 +51,17 @@ int pull_policy_read(const struct args *args, enum pull_policy by_default, enum 
 			 text);
 }
 
-int pull_by_policy(const struct context *context, struct store *store, const char *reference,
-		   enum pull_policy policy, char **ret_ref, struct error *err)
+int pull_by_policy(const struct context *context, const struct asker *asker, struct store *store,
+		   const char *reference, enum pull_policy policy, char **ret_ref,
+		   struct error *err)
 {
 	struct unpack_result result;
 
 	if (policy == PULL_ALWAYS)
-		return pull_image(context, store, reference, &result, ret_ref, err);
+		return pull_image(context, asker, store, reference, &result, ret_ref, err);
 	if (imageref_find(store, reference, ret_ref, err) == 0)
 		return 0;
 	if (policy == PULL_MISSING && err->kind == ERR_NOT_FOUND)
-		return pull_image(context, store, reference, &result, ret_ref, err);
+		return pull_image(context, asker, store, reference, &result, ret_ref, err);
 	return -1;
 }

@@ -48,6 +48,7 @@ enum error_detail {
 	ERR_DETAIL_SERVER,	/* the fault is on its side         */
 	ERR_DETAIL_LOGIN,	/* it was not said who asks         */
 	ERR_DETAIL_CREDENTIALS, /* and if it was, it did not help   */
+	ERR_DETAIL_AUTH_FILE,	/* where that is kept is at fault   */
 	/* what a file system was made without */
 	ERR_DETAIL_FS_BLOCKS, /* all of its blocks are in use       */
 	ERR_DETAIL_FS_INODES, /* so are its inodes                  */

@@ -58,6 +58,17 @@ result tree
 result pull "$v1" "$v2"
 result pull "$v2"
 failure 2 not_found pull "oci:$layout:none"
+start_bad_registry "$layout"
+# shellcheck disable=SC2016
+expect 0 bash -c 'echo x | "$0" --root "$1" --json login -u me --password-stdin --authfile "$2" "$3"' \
+    "$PROGRAM" "$ROOT" "$WORK/auth.json" "$bad"
+calls=$((calls + 1))
+cp "$WORK/out" "$results/login.$calls"
+failure 3 usage login "$bad"
+result logout "$bad" --authfile "$WORK/auth.json"
+result logout "$bad" --authfile "$WORK/auth.json"
+failure 3 usage logout nowhere
+stop_registry
 result images
 result 'image inspect' "$v2"
 result 'image history' "$v2"

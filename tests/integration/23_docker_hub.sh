@@ -93,7 +93,7 @@ check_pool
 say 'what is not for anybody, or not there'
 expect 4 tp -q pull someone/private:1
 expect_error 'manifest from registry-1.docker.io' 'with an anonymous token: 401' 'check name and tag'
-! grep -qi login "$WORK/err" || fail 'a login that does not exist'
+grep -q "'thinpull login REGISTRY' stores who you are" "$WORK/err" || fail 'no hint'
 expect 2 tp -q pull small:nope
 expect_error 'manifest from registry-1.docker.io' /v2/library/small/manifests/nope \
     '404 not found: MANIFEST_UNKNOWN' 'check name and tag'

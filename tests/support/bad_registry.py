@@ -19,12 +19,17 @@ The name of the repository says how, for blobs above 1 KiB: localhost:PORT/HOW:T
   signed    the blob is elsewhere, by an address that is a secret, and forbidden there
   home, metadata, downgrade, loop   it is on this machine, in the cloud's own service, without TLS,
             or always elsewhere
+  other     the blob is at localhost:$BAD_OTHER/good, another of these
+With basic-HOW it wants the user name "member" and the password in $BAD_PASSWORD first, for all
+requests, and then is as HOW.
 STEP-STATUS answers with that status at one step, manifest, config, layer or token, 429 with
 Retry-After; STEP-reset breaks the connection before any answer. With token-... the registry wants
 tokens: token-nohost has its token server nowhere, token-html one that answers with a page, and
 token-useless gives tokens that are not good for anything.
-Each request is a line in LOG: METHOD PATH STATUS [Range].
+Each request is a line in LOG: METHOD PATH STATUS [Range]; one with an Authorization header is also
+one in LOG.auth: PATH HEADER.
 """
+import base64
 import http.server
 import json
 import os
@@ -65,6 +70,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         if self.command == "GET":
             self.wfile.write(body)
+
+    def note_authorization(self):
+        given = self.headers.get("Authorization")
+        if given:
+            with self.lock, open(self.log_file.name + ".auth", "a", encoding="utf-8") as log:
+                log.write(f"{self.path} {given}\n")
+        return given
+
+    def is_member(self):
+        pair = "member:" + os.environ.get("BAD_PASSWORD", "")
+        return self.headers.get("Authorization") == \
+            "Basic " + base64.b64encode(pair.encode()).decode()
 
     def error(self, status, code, extra=()):
         self.answer(status, json.dumps({"errors": [{"code": code, "message": code.lower(),
@@ -128,6 +145,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.error(404, "BLOB_UNKNOWN")
         if self.fails_at("config" if body[:1] == b"{" else "layer", how):
             return None
+        if how == "other" and len(body) > SMALL:
+            where = f"http://localhost:{os.environ['BAD_OTHER']}/v2/good/blobs/{digest}"
+            return self.answer(307, extra=[("Location", where)])
         if how in PLACES and len(body) > SMALL:
             return self.answer(307, extra=[("Location", PLACES[how] + "?signature=SECRET")])
         with self.lock:
@@ -176,6 +196,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                            extra=[("Content-Range", f"bytes {start}-{end}/{len(body)}")])
 
     def do_GET(self):  # pylint: disable=invalid-name
+        self.note_authorization()
         if self.path in ("/v2/", "/v2"):
             return self.answer(200, b"{}")
         if self.path.startswith("/token/"):
@@ -187,13 +208,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
         m = re.fullmatch(r"/v2/([^/]+)/(manifests|blobs)/([^/?]+)(\?.*)?", self.path)
         if not m:
             return self.error(404, "NAME_UNKNOWN")
-        if m.group(1).startswith("token-"):
-            return self.wants_token(m.group(1))
+        how = m.group(1)
+        if how.startswith("token-"):
+            return self.wants_token(how)
+        if how.startswith("basic-"):
+            if not self.is_member():
+                return self.error(401, "UNAUTHORIZED",
+                                  [("WWW-Authenticate", 'Basic realm="members"')])
+            how = how[len("basic-"):]
         if m.group(2) == "manifests":
-            if self.fails_at("manifest", m.group(1)):
+            if self.fails_at("manifest", how):
                 return None
             return self.manifest(m.group(3))
-        return self.send_blob(m.group(1), m.group(3))
+        return self.send_blob(how, m.group(3))
 
     do_HEAD = do_GET
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""A token server for a real registry: signs what anybody may pull.
+"""A token server for a real registry: signs what anybody may pull, and what members may.
 
     token_server.py FOLDER [WHERE]
 
@@ -10,6 +10,8 @@ a line for each request to FOLDER/token.log. The name of a repository decides:
   */expired      a token that is over since two minutes
   */closed       no token: 403
   */other        only one for another repository
+  */members      a token for who has the password of the environment, $TOKEN_PASSWORD, or by POST the
+                 identity token $TOKEN_IDENTITY; 401 for all others
   else           a token to pull it
 """
 import base64
@@ -52,6 +54,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         with open(os.path.join(FOLDER, "token.log"), "a", encoding="utf-8") as log:
             log.write(f"{self.command} {self.path} {self.headers.get('Authorization', '-')}\n")
 
+    def knows(self, form):
+        """Whether who asks is a member; None: it is anybody."""
+        if "grant_type" in form:
+            return form["refresh_token"] == [os.environ.get("TOKEN_IDENTITY", "")]
+        given = self.headers.get("Authorization")
+        pair = base64.b64encode(f"member:{os.environ.get('TOKEN_PASSWORD', '')}".encode()).decode()
+        return given == f"Basic {pair}" if given else None
+
     def answer(self, status, value):
         body = json.dumps(value).encode()
         self.send_response(status)
@@ -60,10 +70,20 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def do_POST(self):  # pylint: disable=invalid-name
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        self.give(urllib.parse.parse_qs(body))
+
     def do_GET(self):  # pylint: disable=invalid-name
-        query = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query)
+        self.give(urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query))
+
+    def give(self, query):
         access, expires = [], 300
-        for scope in query.get("scope", []):
+        member = self.knows(query)
+        if member is False:
+            self.answer(401, {"errors": [{"code": "UNAUTHORIZED", "message": "who are you"}]})
+            return
+        for scope in " ".join(query.get("scope", [])).split():
             kind, name, actions = scope.split(":")
             how = name.rsplit("/", 1)[-1]
             if how == "closed":
@@ -73,6 +93,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 expires = -120
             if how == "other":
                 name = "test/good"
+            if how == "members" and not member:
+                self.answer(401, {"errors": [{"code": "UNAUTHORIZED", "message": "members only"}]})
+                return
             if how != "private":
                 access.append({"type": kind, "name": name,
                                "actions": [a for a in actions.split(",") if a == "pull"]})

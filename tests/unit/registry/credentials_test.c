@@ -159,6 +159,7 @@ static void c14_c15_what_fails_is_not_anonymous(void **state)
 		assert_error(&err, cases[i].kind, cases[i].reason);
 		assert_error(&err, cases[i].kind, "credentials for h.io: ");
 		assert_error(&err, cases[i].kind, ".docker/config.json: ");
+		assert_int_equal(err.detail, ERR_DETAIL_AUTH_FILE);
 		error_text(&err, text, sizeof(text));
 		assert_null(strstr(text, "SECRET"));
 		assert_null(c.where);
