@@ -87,6 +87,17 @@ int authorization_find(struct authorization *a, struct error *err)
 	return rc;
 }
 
+/* NULL: anybody, or not looked for yet. What it points to never changes. */
+static const struct credential *who_of(struct authorization *a)
+{
+	const struct credential *who;
+
+	pthread_mutex_lock(&a->lock);
+	who = a->has_credential ? &a->credential : NULL;
+	pthread_mutex_unlock(&a->lock);
+	return who;
+}
+
 /* --- what it is shown -------------------------------------------------------------------------- */
 
 char *authorization_last(struct authorization *a)
@@ -101,10 +112,12 @@ char *authorization_last(struct authorization *a)
 }
 
 /* The header that answers it without a token server; NULL: there is none. */
-static char *fixed_header(const struct authorization *a, const struct challenge *c)
+static char *fixed_header(struct authorization *a, const struct challenge *c)
 {
-	const struct credential *who = &a->credential;
+	const struct credential *who = who_of(a);
 
+	if (!who)
+		return NULL;
 	if (c->scheme == CHALLENGE_BASIC)
 		return credential_basic(who);
 	return who->registry_token ? secret_join("Bearer ", who->registry_token) : NULL;
@@ -143,7 +156,7 @@ int authorization_answer(struct authorization *a, const char *registry_url,
 					.path = a->path,
 					.challenge = c,
 					.refused = refused,
-					.credential = a->has_credential ? &a->credential : NULL};
+					.credential = who_of(a)};
 	char *fixed = fixed_header(a, c);
 	struct token_answer token;
 	int rc;
@@ -168,11 +181,13 @@ int authorization_answer(struct authorization *a, const char *registry_url,
 
 int authorization_explain(struct authorization *a, bool was_shown, struct error *err)
 {
+	const struct credential *who = who_of(a);
+
 	if (err->kind != ERR_UNAUTHORIZED)
 		return -1;
-	if (a->has_credential) {
+	if (who) {
 		if (was_shown)
-			error_wrap(err, "with the credentials of %s", a->credential.where);
+			error_wrap(err, "with the credentials of %s", who->where);
 		return error_set_detail(err, ERR_DETAIL_CREDENTIALS);
 	}
 	if (was_shown)

@@ -12,7 +12,8 @@ struct credential {
 	char *user, *password;
 	char *identity_token; /* for the token server, in the place of a password */
 	char *registry_token; /* for the registry itself, as it is */
-	char *where;	      /* the file, program or option it is from, for messages; no secret */
+	char *where;	      /* the file, program or option it is from, for messages; never NULL
+			       * but while it is being made; no secret */
 };
 
 void credential_release(struct credential *c);

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #include "pkg/base/alloc.h"
@@ -96,7 +97,8 @@ static struct session *open_session(const char *host, const char *path,
 	if (!options)
 		options = &usual;
 	who.authfile = options->authfile;
-	who.credential = options->credential;
+	if (!options->credential_host || !strcasecmp(options->credential_host, host))
+		who.credential = options->credential;
 	s->http = http_client_new(options->http);
 	s->who = authorization_new(s->http, &who);
 	s->host = xstrdup(host);

@@ -17,6 +17,7 @@ struct session_options {
 	unsigned backoff_ms;		     /* before the second; doubles; 0: 500 */
 	const char *authfile;		     /* where credentials are; NULL: see auth_places.h */
 	const struct credential *credential; /* who asks, nothing is looked for; or NULL */
+	const char *credential_host;	     /* only there, with port; NULL: anywhere */
 };
 
 /* @ref, @options: copied; options may be NULL. */

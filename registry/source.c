@@ -46,6 +46,7 @@ int registry_source_open_with(const char *reference, const struct session_option
 			      struct source **ret, struct error *err)
 {
 	static const struct source_ops ops = {resolve, fetch, close_source};
+	struct session_options at_registry = {0};
 	struct registry_source *r;
 	struct reference ref;
 
@@ -55,7 +56,11 @@ int registry_source_open_with(const char *reference, const struct session_option
 	r->source.ops = &ops;
 	r->source.name = reference_name(&ref);
 	r->ref = ref;
-	r->session = session_new(&ref, options);
+	/* What the user says of who they are is for the registry, and no mirror of it. */
+	if (options)
+		at_registry = *options;
+	at_registry.credential_host = reference_api_host(&ref);
+	r->session = session_new(&ref, &at_registry);
 	*ret = &r->source;
 	return 0;
 }

@@ -52,4 +52,4 @@ static inline void secret_let_go_if(bool *held)
 		secret_let_go();
 }
 
-#define cleanup_held cleanup(secret_let_go_if)
+#define cleanup_held cleanup(secret_let_go_if) __attribute__((unused))

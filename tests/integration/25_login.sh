@@ -62,10 +62,17 @@ sed -i 's/"auth": "[^"]*"/"auth": "bWVtYmVyOndyb25n"/' "$docker"
 expect 4 tp -q pull "$image"
 expect_error "with the credentials of $docker: 401" 'whether these credentials are for them'
 
+say 'at a terminal'
+expect 0 tp logout "$REGISTRY"
+python3 "$SUPPORT/check_login.py" member "$password" "$PROGRAM" --root "$ROOT" login "$REGISTRY" ||
+    fail 'typing it does not do'
+expect 0 tp -q pull "$image"
+
 say 'logout'
 expect 0 tp logout "https://$REGISTRY/"
 [ "$(cat "$WORK/out")" = "$REGISTRY" ] || fail "logout printed $(cat "$WORK/out")"
 grep -q "gone from $docker" "$WORK/err" || fail 'it does not say from where'
+fresh
 expect 4 tp -q pull "$image"
 expect 0 tp logout "$REGISTRY"
 grep -q 'there were no credentials' "$WORK/err" || fail 'a second logout finds something'

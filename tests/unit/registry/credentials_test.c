@@ -98,8 +98,6 @@ static void c13_a_place_that_does_not_know_it_leads_to_the_next(void **state)
 
 static void c13_helpers_come_before_entries(void **state)
 {
-	cleanup_free char *entry = path_of("entry");
-
 	(void)state;
 	auth_home_put(&home, ".docker/config.json",
 		      "{\"credHelpers\":{\"h.io\":\"deaf\",\"empty.io\":\"none\"},"
@@ -108,7 +106,6 @@ static void c13_helpers_come_before_entries(void **state)
 		      "\"empty.io\":{\"username\":\"u\",\"password\":\"entry\"},"
 		      "\"stored.io\":{\"username\":\"u\",\"password\":\"entry\"},"
 		      "\"unstored.io\":{\"username\":\"u\",\"password\":\"entry\"}}}");
-	auth_home_put(&home, "entry", "");
 	finds("h.io", NULL, "p", "docker-credential-deaf");
 	finds("empty.io", NULL, "entry", "config.json");
 	finds("unstored.io", NULL, "entry", "config.json");

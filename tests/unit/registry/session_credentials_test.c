@@ -381,6 +381,29 @@ static void c13_credentials_are_those_of_the_host_that_is_asked(void **state)
 	auth_home_put(&home, ".docker/config.json", "");
 }
 
+static void c18_a_credential_for_one_host_is_not_for_another(void **state)
+{
+	struct session_options options = {.tries = 1,
+					  .credential = &member,
+					  .credential_host = "registry.test"};
+	cleanup_free char *text = xasprintf("127.0.0.1:%u/members-echo/x", server.port);
+	cleanup_free char *host = xasprintf("127.0.0.1:%u", server.port);
+	cleanup(reference_release) struct reference ref = {0};
+	struct error err = {0};
+
+	(void)state;
+	assert_ok(reference_parse(text, &ref, &err), &err);
+	for (int i = 0; i < 2; i++) {
+		cleanup(session_free_ptr) struct session *s = session_new(&ref, &options);
+		cleanup_free char *got = get_text(s, &err);
+
+		assert_int_equal(got != NULL, i);
+		if (!got)
+			assert_int_equal(err.detail, ERR_DETAIL_LOGIN);
+		options.credential_host = host;
+	}
+}
+
 /* --- login ------------------------------------------------------------------------------------- */
 
 static int log_in(const struct credential *c, bool *ret_asked, struct error *err)
@@ -464,7 +487,8 @@ static void nothing_of_a_credential_stays_in_memory(void **state)
 			       .identity_token = memory_secret(2, LEN),
 			       .where = xstrdup("a test")};
 	static const char *const paths[] = {"members-echo/x", "auth-other-member/x",
-					    "auth-other-oauth/x"};
+					    "auth-other-oauth/x", "auth-auth-member/x",
+					    "auth-auth-oauth/x"};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
@@ -501,6 +525,7 @@ int main(void)
 		cmocka_unit_test(c05_a_registry_token_is_sent_as_it_is),
 		cmocka_unit_test(c03_a_token_that_expires_is_renewed_with_the_password),
 		cmocka_unit_test(c13_credentials_are_those_of_the_host_that_is_asked),
+		cmocka_unit_test(c18_a_credential_for_one_host_is_not_for_another),
 		cmocka_unit_test(a_login_is_proven_at_the_door),
 		cmocka_unit_test(an_open_door_proves_nothing),
 		cmocka_unit_test(where_no_registry_is_nobody_logs_in),
