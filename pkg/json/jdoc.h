@@ -87,6 +87,7 @@ void jout_string(struct jout *o, const char *key,
 /* Whether a string would come back as it is. */
 bool jout_is_text(const char *value);
 void jout_uint(struct jout *o, const char *key, uint64_t value);
+void jout_int(struct jout *o, const char *key, int64_t value);
 void jout_bool(struct jout *o, const char *key, bool value);
 /* A copy of a value of a document, members in its order; null when absent. */
 void jout_copy(struct jout *o, const char *key, struct jval value);

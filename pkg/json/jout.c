@@ -162,6 +162,12 @@ void jout_uint(struct jout *o, const char *key, uint64_t value)
 	buffer_printf(&o->text, "%" PRIu64, value);
 }
 
+void jout_int(struct jout *o, const char *key, int64_t value)
+{
+	begin_value(o, key);
+	buffer_printf(&o->text, "%" PRId64, value);
+}
+
 void jout_bool(struct jout *o, const char *key, bool value)
 {
 	begin_value(o, key);

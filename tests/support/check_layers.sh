@@ -12,6 +12,7 @@ rank() {
     pkg/json/*) echo 11 ;;
     pkg/stream/*) echo 20 ;;
     pkg/host/*) echo 21 ;;
+    pkg/toml/*) echo 22 ;;
     pkg/tar/*) echo 30 ;;
     pkg/thin/*) echo 31 ;;
     pkg/ext4/*) echo 40 ;;

@@ -18,6 +18,7 @@ static void objects_and_arrays_are_indented(void **state)
 	jout_array(&o, "list");
 	jout_uint(&o, NULL, 1);
 	jout_uint(&o, NULL, UINT64_MAX);
+	jout_int(&o, NULL, INT64_MIN);
 	jout_end_array(&o);
 	jout_object(&o, "empty");
 	jout_end_object(&o);
@@ -28,7 +29,8 @@ static void objects_and_arrays_are_indented(void **state)
 						 "  \"name\": \"x\",\n"
 						 "  \"list\": [\n"
 						 "    1,\n"
-						 "    18446744073709551615\n"
+						 "    18446744073709551615,\n"
+						 "    -9223372036854775808\n"
 						 "  ],\n"
 						 "  \"empty\": {},\n"
 						 "  \"yes\": true,\n"

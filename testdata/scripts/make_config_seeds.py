@@ -1,0 +1,32 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Writes the seeds of the fuzzers of configuration files of other tools: testdata/fuzz/KIND/NAME.
+
+Run without arguments; the result is always the same.
+"""
+import os
+
+TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
+
+SEEDS = {
+    "toml": {
+        "hosts": 'server = "https://registry-1.docker.io"\n[host."https://m.test:5000"]\n'
+                 '  capabilities = ["pull", "resolve"] # no push\n  ca = [\'a.crt\', "/b.crt"]\n'
+                 '  client = [["c.cert", "c.key"],\n    ["d.pem", ""],]\n'
+                 '  [host."https://m.test:5000".header]\n    x-custom = "1"\n',
+        "registries": '[[registry]]\r\nprefix = "a.test/b"\r\n[[registry.mirror]]\r\n'
+                      'insecure = true\r\n[[registry.mirror]]\r\n[aliases]\r\n"x" = "y.test/z"\r\n',
+        "values": 'i = [0, -1_000, 0xDEAD_beef, 0o755, 0b10]\nf = [1.0, -0.5e-3, inf, nan]\n'
+                  "t = [1979-05-27, 07:32:00.5, 1979-05-27 07:32:00-07:00]\nb = true\n"
+                  's = ["\\b\\u00e9\\U0001F600", \'\'\'\nx\'\'\'\'\', """\\\n  y"""]\n'
+                  "o = { a.b = {}, 'c d' = [ { } ] }\n",
+        "tables": "[a.b.c]\nx = 1\n[a]\ny.z = 2\n[[d]]\n[d.e]\n[[d.f]]\n[[d]]\n",
+    },
+}
+
+for kind, seeds in SEEDS.items():
+    folder = os.path.join(TOP, "testdata/fuzz", kind)
+    os.makedirs(folder, exist_ok=True)
+    for name, text in seeds.items():
+        with open(os.path.join(folder, name), "wb") as f:
+            f.write(text.encode("utf-8"))
