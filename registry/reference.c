@@ -348,5 +348,10 @@ char *reference_name(const struct reference *r)
 
 const char *reference_api_host(const struct reference *r)
 {
-	return strcmp(r->domain, "docker.io") == 0 ? "registry-1.docker.io" : r->domain;
+	return reference_host_of(r->domain);
+}
+
+const char *reference_host_of(const char *domain)
+{
+	return strcmp(domain, "docker.io") == 0 ? "registry-1.docker.io" : domain;
 }

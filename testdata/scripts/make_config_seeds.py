@@ -22,6 +22,28 @@ SEEDS = {
                   "o = { a.b = {}, 'c d' = [ { } ] }\n",
         "tables": "[a.b.c]\nx = 1\n[a]\ny.z = 2\n[[d]]\n[d.e]\n[[d.f]]\n[[d]]\n",
     },
+    "hosts_toml": {
+        "mirrors": 'server = "https://registry-1.docker.io"\n[host."https://m.test"]\n'
+                   'capabilities = ["pull"]\nca = ["a.crt", "/b.crt"]\nskip_verify = true\n'
+                   'client = [["c.cert", "c.key"]]\ndial_timeout = "1m0.5s"\n'
+                   '[host."https://m.test".header]\nx-a = ["1", "2"]\n',
+        "plain": "[host.'http://[::1]:5000/x/v2/']\nclient = 'c.pem'\noverride_path = true\n"
+                 "proxy = 'socks5://p:1080'\n",
+        "only": "ca = 'x'\nclient = ['c.pem']\n[header]\nx = 'y'\n",
+    },
+    "registries_conf": {
+        "mirrors": "[[registry]]\nprefix = 'a.test/b'\nlocation = 'in.test/x'\n"
+                   "[[registry.mirror]]\nlocation = 'm.test:5000'\ninsecure = true\n"
+                   "pull-from-mirror = 'tag-only'\nnamespace-proxy = 'a.test'\n"
+                   "[[registry]]\nprefix = '*.example.com'\n[[registry]]\n"
+                   "location = 'localhost'\nblocked = true\n",
+        "names": "unqualified-search-registries = ['docker.io']\nshort-name-mode = 'disabled'\n"
+                 "[aliases]\nb = 'a.test/b'\nc = ''\n",
+        "old": "[registries.search]\nregistries = ['a.test']\n[registries.insecure]\n"
+               "registries = ['a.test']\n[registries.block]\nregistries = ['b.test/']\n",
+        "digest": "[[registry]]\nlocation = 'docker.io/library'\nmirror-by-digest-only = true\n"
+                  "[[registry.mirror]]\nlocation = 'm.test/x'\n",
+    },
 }
 
 for kind, seeds in SEEDS.items():
