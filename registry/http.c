@@ -32,8 +32,8 @@ enum {
  * ones are the connection cache.
  */
 struct http_client {
-	struct http_options options;
-	char *ca_file;
+	struct http_options options; /* numbers only */
+	struct http_identity *identity;
 	pthread_mutex_t lock;
 	CURLM *idle[IDLE_MAX];
 	size_t n_idle;
@@ -69,14 +69,6 @@ static void init_curl(void)
 		abort();
 }
 
-/* As curl's own program does, and all others that use OpenSSL; the library does not. */
-static char *ca_file_of_user(void)
-{
-	const char *path = getenv("SSL_CERT_FILE");
-
-	return path && *path ? xstrdup(path) : NULL;
-}
-
 struct http_client *http_client_new(const struct http_options *options)
 {
 	enum { CONNECT_MS = 30000, LOW_SPEED_BYTES = 100, LOW_SPEED_S = 60 };
@@ -90,7 +82,7 @@ struct http_client *http_client_new(const struct http_options *options)
 	o->connect_ms = o->connect_ms ? o->connect_ms : CONNECT_MS;
 	o->low_speed_bytes = o->low_speed_bytes ? o->low_speed_bytes : LOW_SPEED_BYTES;
 	o->low_speed_s = o->low_speed_s ? o->low_speed_s : LOW_SPEED_S;
-	c->ca_file = o->ca_file ? xstrdup(o->ca_file) : ca_file_of_user();
+	c->identity = http_identity_new(o);
 	pthread_mutex_init(&c->lock, NULL);
 	return c;
 }
@@ -100,7 +92,7 @@ void http_client_free(struct http_client *c)
 	for (size_t i = 0; i < c->n_idle; i++)
 		curl_multi_cleanup(c->idle[i]);
 	pthread_mutex_destroy(&c->lock);
-	free(c->ca_file);
+	http_identity_free(c->identity);
 	free(c);
 }
 
@@ -244,21 +236,25 @@ static size_t on_body(char *data, size_t size, size_t n, void *arg)
 /* --- errors --------------------------------------------------------------------------------------
  */
 
+/* curl's words */
+static const char *why(const struct transfer *t)
+{
+	return t->why[0] ? t->why : curl_easy_strerror(t->code);
+}
+
 static int fail(const struct transfer *t, struct error *err)
 {
-	const char *why = t->why[0] ? t->why : curl_easy_strerror(t->code);
-
 	if (t->header_bytes > HEADERS_MAX_BYTES)
 		error_set(err, ERR_INVALID, "more than %d bytes of headers", HEADERS_MAX_BYTES);
 	else if (t->has_headers && t->head.content_length != HTTP_LENGTH_UNKNOWN)
 		error_set(err, ERR_NETWORK, "the body was cut after %llu of %llu bytes: %s",
 			  (unsigned long long)t->received,
-			  (unsigned long long)t->head.content_length, why);
+			  (unsigned long long)t->head.content_length, why(t));
 	else if (t->has_headers)
 		error_set(err, ERR_NETWORK, "the body was cut after %llu bytes: %s",
-			  (unsigned long long)t->received, why);
+			  (unsigned long long)t->received, why(t));
 	else
-		http_fail_at_step(t->easy, t->code, why, err);
+		http_fail_at_step(t->easy, t->code, why(t), err);
 	return error_wrap(err, "%s", t->head.url);
 }
 
@@ -348,19 +344,6 @@ static void add_header(struct transfer *t, const char *name, const char *value)
 	t->headers = list;
 }
 
-static bool is_loopback(const char *url)
-{
-	struct error err = {0};
-	struct http_url parts;
-	bool yes;
-
-	if (http_url_parse(url, &parts, &err) < 0)
-		return false;
-	yes = http_host_is_loopback(parts.host);
-	http_url_release(&parts);
-	return yes;
-}
-
 /*
  * HTTP/1.1: one transfer for each connection anyway, and a paused one holds nothing back but what
  * the socket holds. CURLOPT_HTTP_CONTENT_DECODING: digests are over the bytes as sent.
@@ -371,7 +354,6 @@ static void set_options(struct transfer *t, const struct http_request *request)
 	CURL *e = t->easy;
 
 	curl_easy_setopt(e, CURLOPT_URL, request->url);
-	curl_easy_setopt(e, CURLOPT_HTTPHEADER, t->headers);
 	curl_easy_setopt(e, CURLOPT_USERAGENT, "thinpull");
 	curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
@@ -393,10 +375,6 @@ static void set_options(struct transfer *t, const struct http_request *request)
 	curl_easy_setopt(e, CURLOPT_HEADERDATA, t);
 	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(e, CURLOPT_WRITEDATA, t);
-	if (t->client->ca_file)
-		curl_easy_setopt(e, CURLOPT_CAINFO, t->client->ca_file);
-	if (is_loopback(request->url))
-		curl_easy_setopt(e, CURLOPT_PROXY, "");
 }
 
 /* The form must outlive the request: the answer may begin before all of it is sent. */
@@ -429,8 +407,16 @@ static struct transfer *start(struct http_client *c, const struct http_request *
 	if (request->form)
 		set_form(t, request->form);
 	set_options(t, request);
-	curl_multi_add_handle(t->multi, t->easy);
 	return t;
+}
+
+static int send_request(struct transfer *t, const struct http_request *request, struct error *err)
+{
+	if (http_identity_apply(t->client->identity, request, t->easy, &t->headers, err) < 0)
+		return error_wrap(err, "%s", t->head.url);
+	curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers);
+	curl_multi_add_handle(t->multi, t->easy);
+	return 0;
 }
 
 /* A copy of the head for the caller; the transfer keeps its own for errors of the body. */
@@ -454,11 +440,13 @@ int http_get(struct http_client *c, const struct http_request *request, struct h
 
 	body = &t->stream;
 	*ret_problem = HTTP_PROBLEM_OTHER;
+	if (send_request(t, request, err) < 0)
+		return -1;
 	while (!t->has_headers && !t->is_done)
 		if (drive(t, err) < 0)
 			return -1;
 	if (!t->has_headers) {
-		*ret_problem = http_problem_of(t->easy, t->code);
+		*ret_problem = http_problem_of(t->easy, t->code, why(t));
 		return fail(t, err);
 	}
 	*ret_problem = HTTP_PROBLEM_NONE;

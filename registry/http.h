@@ -19,6 +19,21 @@ struct http_options {
 	/* Slower than that many bytes a second for so long is a broken connection; 0: 100, 60. */
 	long low_speed_bytes, low_speed_s;
 	const char *ca_file; /* certificates to trust; NULL: $SSL_CERT_FILE, or the system's */
+
+	/* PEM files of more to trust besides those, wherever the client goes. */
+	char *const *ca_files;
+	size_t n_ca_files;
+	const char *proxy; /* in the place of those of the environment; NULL: as that says */
+	/*
+	 * What is only for one host and port. Elsewhere, where redirects and token servers may be,
+	 * there is no client certificate and none of the headers, and certificates are checked
+	 * unless nothing that is secret is sent.
+	 */
+	const char *home_url;
+	const char *client_cert, *client_key; /* PEM files; NULL, or both */
+	char *const *headers;		      /* "Name: value"; those of a request come before */
+	size_t n_headers;
+	bool skip_verify;
 };
 
 /* @options: copied; NULL for the usual. */
@@ -67,8 +82,8 @@ bool http_problem_may_pass(enum http_problem problem);
  * Returns when the headers are there, whatever the status.
  * @ret_problem: set on failure, too.
  * Errors, each with a detail and naming the step it failed at: ERR_NETWORK, ERR_VERIFICATION
- * (certificate), ERR_SYSTEM (nothing to check certificates by), ERR_INVALID (headers without end),
- * ERR_INTERRUPTED; those of the body: ERR_NETWORK, also when it is shorter than announced.
+ * (certificate), ERR_SYSTEM (nothing to check certificates by), ERR_INVALID (headers without end,
+ * a client certificate that is none), ERR_UNAUTHORIZED (the server wants one), ERR_INTERRUPTED; those of the body: ERR_NETWORK, also when it is shorter than announced.
  */
 MUST_CHECK int http_get(struct http_client *c, const struct http_request *request,
 			struct http_response *ret, enum http_problem *ret_problem,

@@ -3,6 +3,7 @@
  * What libcurl says of a request that got no answer, in our words: the step it failed at, whether
  * trying again is of use, and a detail for who gives advice.
  */
+#include <string.h>
 #include <strings.h>
 
 #include "registry/http_internal.h"
@@ -24,8 +25,37 @@ static enum http_problem problem_of_timeout(CURL *easy)
 	return HTTP_PROBLEM_BROKEN;
 }
 
-enum http_problem http_problem_of(CURL *easy, CURLcode code)
+/* What a proxy said to CONNECT, unless it did as it was told; 0. */
+static long refusal_of_proxy(CURL *easy)
 {
+	long status = 0;
+
+	curl_easy_getinfo(easy, CURLINFO_HTTP_CONNECTCODE, &status);
+	return status / 100 == 2 ? 0 : status;
+}
+
+/* A proxy that cannot reach the host may do so later; one that does not want to never does. */
+static enum http_problem problem_of_proxy(long status)
+{
+	return status >= 500 ? HTTP_PROBLEM_CONNECT : HTTP_PROBLEM_OTHER;
+}
+
+/*
+ * With TLS 1.3 a server says only after the handshake that it wanted a certificate, or another;
+ * OpenSSL's words for its alerts.
+ */
+static bool is_about_client(const char *why)
+{
+	return strstr(why, "alert certificate required") || strstr(why, "alert bad certificate")
+	       || strstr(why, "alert unknown ca");
+}
+
+enum http_problem http_problem_of(CURL *easy, CURLcode code, const char *why)
+{
+	if (code != CURLE_OK && refusal_of_proxy(easy))
+		return problem_of_proxy(refusal_of_proxy(easy));
+	if (code != CURLE_OK && is_about_client(why))
+		return HTTP_PROBLEM_OTHER;
 	switch (code) {
 	case CURLE_OK:
 		return HTTP_PROBLEM_NONE;
@@ -78,13 +108,24 @@ static enum error_detail detail_of_certificate(CURL *easy)
 	}
 }
 
+static int fail_at_proxy(long status, struct error *err)
+{
+	return error_set(err, status == 407 ? ERR_UNAUTHORIZED : ERR_NETWORK,
+			 "the proxy does not connect: %ld%s", status,
+			 status == 407 ? ", it wants to know who asks" : "");
+}
+
 /* Before any answer: at which step, and why. */
 int http_fail_at_step(CURL *easy, CURLcode code, const char *why, struct error *err)
 {
 	bool timed_out = code == CURLE_OPERATION_TIMEDOUT;
 	bool unknown = code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_RESOLVE_PROXY;
 
-	switch (http_problem_of(easy, code)) {
+	if (refusal_of_proxy(easy))
+		return fail_at_proxy(refusal_of_proxy(easy), err);
+	if (is_about_client(why))
+		return error_set(err, ERR_UNAUTHORIZED, "TLS client certificate: %s", why);
+	switch (http_problem_of(easy, code, why)) {
 	case HTTP_PROBLEM_CONNECT:
 		error_set(err, ERR_NETWORK, "%s: %s", unknown ? "resolving the host" : "connecting",
 			  why);
@@ -104,6 +145,8 @@ int http_fail_at_step(CURL *easy, CURLcode code, const char *why, struct error *
 	case HTTP_PROBLEM_OTHER:
 		break;
 	}
+	if (code == CURLE_SSL_CERTPROBLEM)
+		return error_set(err, ERR_INVALID, "TLS client certificate: %s", why);
 	if (code != CURLE_SSL_CACERT_BADFILE)
 		return error_set(err, ERR_NETWORK, "%s", why);
 	error_set(err, ERR_SYSTEM, "TLS: %s", why);

@@ -28,6 +28,8 @@ void fake_registry_start(struct fake_registry *r)
 
 	r->folder = make_folder();
 	r->ca_file = xasprintf("%s/ca.pem", r->folder);
+	r->client_cert = xasprintf("%s/client.pem", r->folder);
+	r->client_key = xasprintf("%s/client.key", r->folder);
 	if (pipe(fds) < 0)
 		fail_msg("pipe failed");
 	r->pid = fork();
@@ -38,9 +40,9 @@ void fake_registry_start(struct fake_registry *r)
 	close(fds[1]);
 	out = fdopen(fds[0], "r");
 	if (!out
-	    || fscanf(out, "%u %u %u %u %u", &r->port, &r->other_port, &r->tls_port, &r->mute_port,
-		      &r->auth_port)
-		       != 5)
+	    || fscanf(out, "%u %u %u %u %u %u", &r->port, &r->other_port, &r->tls_port,
+		      &r->mute_port, &r->auth_port, &r->client_port)
+		       != 6)
 		fail_msg("tests/support/fake_registry.py did not start");
 	fclose(out);
 }
@@ -50,5 +52,7 @@ void fake_registry_stop(struct fake_registry *r)
 	kill(r->pid, SIGKILL);
 	waitpid(r->pid, NULL, 0);
 	free(r->ca_file);
+	free(r->client_cert);
+	free(r->client_key);
 	remove_folder(r->folder);
 }

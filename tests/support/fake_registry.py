@@ -2,17 +2,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """A registry that misbehaves on demand: the repository's name says how.
 
-    fake_registry.py FOLDER    prints "PORT OTHER TLS MUTE AUTH", then serves until killed
+    fake_registry.py FOLDER    prints "PORT OTHER TLS MUTE AUTH CLIENT", then serves until killed
 
 PORT and OTHER are two plain-http origins, TLS one with the certificate FOLDER/cert.pem, which is
 for "localhost" only, AUTH one with a certificate of the authority FOLDER/ca.pem, which is for the
-address 127.0.0.1 only (ca.pem holds both), MUTE accepts connections and never says anything. Each
-connection serves one request and is closed.
+address 127.0.0.1 only (ca.pem holds both), MUTE accepts connections and never says anything. CLIENT
+is as TLS, but talks only to who has a certificate of the authority, as FOLDER/client.pem with
+client.key is. Each connection serves one request and is closed. PORT is a proxy as well, which asks
+for a password when it is to connect to port 407.
 """
 import base64
 import hashlib
 import json
 import os
+import select
 import socket
 import ssl
 import struct
@@ -33,6 +36,7 @@ ports = {}
 counts = {}
 counts_lock = threading.Lock()
 tokens = {}  # text: the scopes, how many requests it is good for
+proxy_log = []  # heads of all connections through the proxy
 token_log = []  # all requests for tokens
 door = ["open"]  # how /v2/ itself answers, see do_door()
 # Who may enter: user name, password and identity token.
@@ -113,7 +117,29 @@ class Request:
 
     # --- by name of the repository ---
 
+    def connect(self):
+        """As a proxy: hand bytes to and fro until one side has no more."""
+        host, _, port = self.path.rpartition(":")
+        if port == "407":
+            self.send(407, [("Proxy-Authenticate", 'Basic realm="proxy"')])
+            return
+        with socket.create_connection((host, int(port))) as there:
+            self.sock.sendall(b"HTTP/1.1 200 Connected\r\nX-Through: proxy\r\n\r\n")
+            sides = {self.sock: there, there: self.sock}
+            while True:
+                for side in select.select(list(sides), [], [])[0]:
+                    piece = side.recv(65536)
+                    if not piece:
+                        return
+                    sides[side].sendall(piece)
+
     def serve(self):
+        if self.method == "CONNECT":
+            proxy_log.append(self.head)
+            self.connect()
+            return
+        if self.path.startswith("http://"):  # as a proxy
+            self.path = "/" + self.path.split("/", 3)[3]
         parts = self.path.split("?")[0].split("/")  # "", "v2", NAME, ...
         if parts[1] == "token":
             token_log.append(self.head + ("\n\n" + self.body if self.body else ""))
@@ -372,7 +398,8 @@ class Request:
                                               "relative": 'Bearer realm="/token/good"'}[rest])])
 
     def do_log(self, rest, tail):
-        self.send(200, [], "\n".join(token_log).encode())
+        """Of requests for tokens, or of the proxy."""
+        self.send(200, [], "\n".join(proxy_log if rest == "proxy" else token_log).encode())
 
     def token(self, uses=1 << 30, **more):
         """A new token for what is asked; like real ones it holds characters of base64."""
@@ -520,9 +547,12 @@ def handle(sock, tls):
 
 
 def tls_handle(sock, context):
+    sock = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
     try:
-        handle(context.wrap_socket(sock, server_side=True), True)
+        sock.do_handshake()
+        handle(sock, True)
     except OSError:
+        time.sleep(0.5)  # else a reset would overtake the reason
         sock.close()
 
 
@@ -570,11 +600,23 @@ def make_authority(folder):
         f.write("subjectAltName=IP:127.0.0.1\n")
     openssl("x509", "-req", "-in", request, "-CA", ca, "-CAkey", ca_key, "-CAcreateserial",
             "-out", cert, "-days", "2", "-extfile", names)
+    openssl("req", "-new", *KEY, "-keyout", os.path.join(folder, "client.key"), "-out", request,
+            "-subj", "/CN=client of a test")
+    openssl("x509", "-req", "-in", request, "-CA", ca, "-CAkey", ca_key, "-CAcreateserial",
+            "-out", os.path.join(folder, "client.pem"), "-days", "2")
     with open(os.path.join(folder, "ca.pem"), "wb") as out:
         for path in (os.path.join(folder, "cert.pem"), ca):
             with open(path, "rb") as f:
                 out.write(f.read())
     return context_of(cert, key)
+
+
+def make_strict(folder):
+    """The server of make_certificate(), for clients with a certificate of the authority."""
+    context = context_of(os.path.join(folder, "cert.pem"), os.path.join(folder, "key.pem"))
+    context.load_verify_locations(os.path.join(folder, "auth-ca.pem"))
+    context.verify_mode = ssl.CERT_REQUIRED
+    return context
 
 
 def main():
@@ -583,7 +625,9 @@ def main():
     listen("tls", tls_handle, make_certificate(sys.argv[1]))
     listen("auth", tls_handle, make_authority(sys.argv[1]))
     listen("mute", lambda sock: time.sleep(60))
-    print(*(ports[name] for name in ("plain", "other", "tls", "mute", "auth")), flush=True)
+    listen("client", tls_handle, make_strict(sys.argv[1]))
+    print(*(ports[name] for name in ("plain", "other", "tls", "mute", "auth", "client")),
+          flush=True)
     threading.Event().wait()
 
 

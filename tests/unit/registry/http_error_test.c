@@ -57,6 +57,8 @@ static void each_code_is_one_problem_with_its_words(void **state)
 		 "waiting for an answer: why"},
 		{CURLE_SSL_CACERT_BADFILE, HTTP_PROBLEM_OTHER, ERR_SYSTEM, ERR_DETAIL_NO_CA_FILE,
 		 "TLS: why"},
+		{CURLE_SSL_CERTPROBLEM, HTTP_PROBLEM_OTHER, ERR_INVALID, ERR_DETAIL_NONE,
+		 "TLS client certificate: why"},
 		{CURLE_UNSUPPORTED_PROTOCOL, HTTP_PROBLEM_OTHER, ERR_NETWORK, ERR_DETAIL_NONE,
 		 "why"},
 		{CURLE_WRITE_ERROR, HTTP_PROBLEM_OTHER, ERR_NETWORK, ERR_DETAIL_NONE, "why"},
@@ -65,12 +67,12 @@ static void each_code_is_one_problem_with_its_words(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		error_clear(&err);
-		assert_int_equal(http_problem_of(easy, cases[i].code), cases[i].problem);
+		assert_int_equal(http_problem_of(easy, cases[i].code, "why"), cases[i].problem);
 		assert_int_equal(http_fail_at_step(easy, cases[i].code, "why", &err), -1);
 		assert_error(&err, cases[i].kind, cases[i].text);
 		assert_int_equal(err.detail, cases[i].detail);
 	}
-	assert_int_equal(http_problem_of(easy, CURLE_OK), HTTP_PROBLEM_NONE);
+	assert_int_equal(http_problem_of(easy, CURLE_OK, "why"), HTTP_PROBLEM_NONE);
 }
 
 /* What a second try can change: never who the other side is, and never what it said. */
