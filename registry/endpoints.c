@@ -17,30 +17,28 @@
  * Plain http is only for this machine: at once on port 80, elsewhere when TLS finds no TLS there;
  * never on the ports that are https by name.
  */
-static int set_registry_url(struct endpoint *e, const char *domain, bool insecure,
-			    struct error *err)
+static void set_registry_url(struct endpoint *e, const char *domain, bool insecure)
 {
-	cleanup_free char *https = xasprintf("https://%s", reference_host_of(domain));
-	cleanup_free char *http = xasprintf("http://%s", reference_host_of(domain));
+	const char *host = reference_host_of(domain);
+	cleanup_free char *https = xasprintf("https://%s/", host);
 	cleanup(http_url_release) struct http_url url = {0};
-	bool here;
+	struct error ignored = {0};
+	bool here = false;
 
-	if (http_url_parse(https, &url, err) < 0)
-		return -1;
-	here = http_host_is_loopback(url.host);
+	if (http_url_parse(https, &url, &ignored) == 0)
+		here = http_host_is_loopback(url.host);
 	e->may_be_plain = insecure || (here && url.port != 80 && url.port != 443);
 	e->tls.skip_verify |= insecure;
-	return endpoint_set_url(e, here && url.port == 80 ? http : https, false, err);
+	e->url = xasprintf("%s://%s/v2", here && url.port == 80 ? "http" : "https", host);
+	e->host = xstrdup(host);
 }
 
-int endpoints_of_registry(const char *domain, const char *path, bool insecure, struct endpoint *ret,
-			  struct error *err)
+void endpoints_of_registry(const char *domain, const char *path, bool insecure,
+			   struct endpoint *ret)
 {
-	if (set_registry_url(ret, domain, insecure, err) < 0)
-		return -1;
-	ret->path = xstrdup(path);
+	set_registry_url(ret, domain, insecure);
+	ret->path = path ? xstrdup(path) : NULL;
 	ret->resolves = ret->pulls = true;
-	return 0;
 }
 
 /* Unless something was said of them. @host: as folders are named. */
@@ -57,8 +55,7 @@ static int add_place(const struct registries_place *place, struct endpoints *ret
 {
 	struct endpoint *e = endpoints_add(ret);
 
-	if (endpoints_of_registry(place->domain, place->path, place->insecure, e, err) < 0)
-		return -1;
+	endpoints_of_registry(place->domain, place->path, place->insecure, e);
 	e->ns = place->ns ? xstrdup(place->ns) : NULL;
 	return add_certificates(e, place->domain, err);
 }
@@ -109,8 +106,8 @@ static int complete(struct endpoint *e, const struct reference *ref, bool insecu
 {
 	const char *host = ref->domain;
 
-	if (!e->url && set_registry_url(e, ref->domain, insecure, err) < 0)
-		return -1;
+	if (!e->url)
+		set_registry_url(e, ref->domain, insecure);
 	if (is_mirror(e, ref->domain)) {
 		e->ns = xstrdup(ref->domain);
 		host = e->host;
@@ -136,8 +133,7 @@ static int find_itself(const struct reference *ref, bool insecure, struct endpoi
 {
 	struct endpoint *e = endpoints_add(ret);
 
-	if (endpoints_of_registry(ref->domain, ref->path, insecure, e, err) < 0)
-		return -1;
+	endpoints_of_registry(ref->domain, ref->path, insecure, e);
 	return add_certificates(e, ref->domain, err);
 }
 

@@ -20,7 +20,7 @@ MUST_CHECK int endpoints_find(const struct reference *ref, struct endpoints *ret
  * The registry of a domain itself, without a look at any file: https, but for this machine (rule
  * C19), or when @insecure: then http is fine where no TLS is spoken, and certificates are not
  * checked.
- * @ret: empty. Errors: ERR_INVALID.
+ * @domain: as references have it.   @path: of the repository, or NULL.   @ret: its TLS is kept.
  */
-MUST_CHECK int endpoints_of_registry(const char *domain, const char *path, bool insecure,
-				     struct endpoint *ret, struct error *err);
+void endpoints_of_registry(const char *domain, const char *path, bool insecure,
+			   struct endpoint *ret);

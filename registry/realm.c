@@ -29,13 +29,14 @@ static int check_characters(const char *url, struct error *err)
 	return 0;
 }
 
-/* Plain http only beside a registry that is plain itself, which is one on this machine. */
+/* Plain http only beside a registry that is plain itself: on its host, or on this machine. */
 static int check_scheme(const struct http_url *registry, const struct http_url *realm,
 			struct error *err)
 {
 	if (!strcmp(realm->scheme, "https"))
 		return 0;
-	if (strcmp(registry->scheme, "https") != 0 && http_host_is_loopback(realm->host))
+	if (strcmp(registry->scheme, "https") != 0
+	    && (http_host_is_loopback(realm->host) || !strcasecmp(registry->host, realm->host)))
 		return 0;
 	return error_set(err, ERR_INVALID, "the token server %.100s is not https, not asked",
 			 realm->host);

@@ -16,6 +16,7 @@
 #include "pkg/base/log.h"
 #include "pkg/base/secret.h"
 #include "registry/authorization.h"
+#include "registry/endpoints.h"
 #include "registry/errors.h"
 #include "registry/http_url.h"
 #include "registry/redirect.h"
@@ -26,7 +27,9 @@ struct session {
 	struct http_client *http;
 	struct authorization *who;
 	char *host; /* with port */
+	char *base; /* "host/v2": what stands between scheme and path */
 	char *path; /* NULL: no repository, only the registry */
+	char *ns;   /* or NULL */
 	unsigned tries, backoff_ms;
 	pthread_mutex_t lock; /* of what is below */
 	bool is_plain;	      /* http instead of https */
@@ -37,20 +40,10 @@ struct session {
 /* --- scheme --------------------------------------------------------------------------------------
  */
 
-/*
- * Plain http is only for this machine: at once on port 80, elsewhere when TLS finds no TLS there;
- * never on the ports that are https by name.
- */
-static void choose_scheme(struct session *s)
+static void choose_scheme(struct session *s, const struct endpoint *e)
 {
-	cleanup(http_url_release) struct http_url url = {0};
-	cleanup_free char *text = xasprintf("https://%s/", s->host);
-	struct error ignored = {0};
-
-	if (http_url_parse(text, &url, &ignored) < 0 || !http_host_is_loopback(url.host))
-		return;
-	s->is_plain = url.port == 80;
-	s->may_be_plain = url.port != 80 && url.port != 443;
+	s->is_plain = !strncmp(e->url, "http:", 5);
+	s->may_be_plain = !s->is_plain && e->may_be_plain;
 }
 
 static const char *scheme_of(struct session *s)
@@ -87,32 +80,58 @@ static void stay_with_scheme(struct session *s)
 /* --- life ----------------------------------------------------------------------------------------
  */
 
-static struct session *open_session(const char *host, const char *path,
-				    const struct session_options *options)
+/* What is known of the endpoint, over limits that hold for any. */
+static struct http_options http_options_for(const struct endpoint *e,
+					    const struct http_options *usual)
+{
+	struct http_options o = usual ? *usual : (struct http_options){0};
+
+	o.home_url = e->url;
+	o.ca_files = e->tls.ca_files;
+	o.n_ca_files = e->tls.n_ca_files;
+	o.client_cert = e->tls.client_cert;
+	o.client_key = e->tls.client_key;
+	o.skip_verify = e->tls.skip_verify;
+	o.headers = e->headers;
+	o.n_headers = e->n_headers;
+	o.proxy = e->proxy;
+	if (e->dial_timeout_ms)
+		o.connect_ms = e->dial_timeout_ms;
+	return o;
+}
+
+struct session *session_new_at(const struct endpoint *e, const struct session_options *options)
 {
 	static const struct session_options usual = {0};
 	struct session *s = xcalloc(1, sizeof(*s));
-	struct authorization_options who = {.host = host, .path = path};
+	struct authorization_options who = {.host = e->host, .path = e->path};
+	struct http_options http;
 
 	if (!options)
 		options = &usual;
 	who.authfile = options->authfile;
-	if (!options->credential_host || !strcasecmp(options->credential_host, host))
+	if (!options->credential_host || !strcasecmp(options->credential_host, e->host))
 		who.credential = options->credential;
-	s->http = http_client_new(options->http);
+	http = http_options_for(e, options->http);
+	s->http = http_client_new(&http);
 	s->who = authorization_new(s->http, &who);
-	s->host = xstrdup(host);
-	s->path = path ? xstrdup(path) : NULL;
+	s->host = xstrdup(e->host);
+	s->base = xstrdup(strstr(e->url, "://") + 3);
+	s->path = e->path ? xstrdup(e->path) : NULL;
+	s->ns = e->ns ? xstrdup(e->ns) : NULL;
 	s->tries = options->tries ? options->tries : TRIES;
 	s->backoff_ms = options->backoff_ms ? options->backoff_ms : BACKOFF_MS;
 	pthread_mutex_init(&s->lock, NULL);
-	choose_scheme(s);
+	choose_scheme(s, e);
 	return s;
 }
 
 struct session *session_new(const struct reference *ref, const struct session_options *options)
 {
-	return open_session(reference_api_host(ref), ref->path, options);
+	cleanup(endpoint_release) struct endpoint e = {0};
+
+	endpoints_of_registry(ref->domain, ref->path, false, &e);
+	return session_new_at(&e, options);
 }
 
 void session_free(struct session *s)
@@ -121,7 +140,9 @@ void session_free(struct session *s)
 	http_client_free(s->http);
 	pthread_mutex_destroy(&s->lock);
 	free(s->host);
+	free(s->base);
 	free(s->path);
+	free(s->ns);
 	free(s);
 }
 
@@ -151,21 +172,30 @@ struct verdict {
 	unsigned retry_after_s;
 };
 
-static char *url_of(struct session *s, const struct wish *w)
+/* A mirror is told which registry is meant. */
+static int url_of(struct session *s, const struct wish *w, char **ret, struct error *err)
 {
-	if (!w->kind)
-		return xasprintf("%s://%s/v2/", scheme_of(s), s->host);
-	return xasprintf("%s://%s/v2/%s/%s/%s", scheme_of(s), s->host, s->path, w->kind, w->name);
+	cleanup_free char *url =
+		w->kind ? xasprintf("%s://%s/%s/%s/%s", scheme_of(s), s->base, s->path, w->kind,
+				    w->name)
+			: xasprintf("%s://%s/", scheme_of(s), s->base);
+
+	if (s->ns)
+		return http_url_add_query(url, "ns", s->ns, ret, err);
+	*ret = steal(&url);
+	return 0;
 }
 
 static int ask_once(struct session *s, const struct wish *w, const char *authorization,
 		    struct http_response *ret, struct verdict *v, struct error *err)
 {
-	cleanup_free char *url = url_of(s, w);
-	struct http_request request = {.url = url,
-				       .accept = w->accept,
-				       .authorization = authorization};
+	cleanup_free char *url = NULL;
+	struct http_request request = {.accept = w->accept, .authorization = authorization};
 
+	v->problem = HTTP_PROBLEM_OTHER;
+	if (url_of(s, w, &url, err) < 0)
+		return -1;
+	request.url = url;
 	return redirect_get(s->http, &request, ret, &v->left, &v->problem, err);
 }
 
@@ -175,7 +205,7 @@ static int ask(struct session *s, const struct wish *w, const char *authorizatio
 	int rc = ask_once(s, w, authorization, ret, v, err);
 
 	if (rc < 0 && v->problem == HTTP_PROBLEM_NO_TLS && fall_back_to_plain(s)) {
-		log_debug("%s speaks no TLS: using plain http on this machine", s->host);
+		log_debug("%s speaks no TLS: using plain http", s->host);
 		rc = ask_once(s, w, authorization, ret, v, err);
 	}
 	if (rc == 0)
@@ -397,12 +427,14 @@ int session_check_login(const char *host, const struct credential *c,
 			const struct session_options *options, bool *ret_asked, struct error *err)
 {
 	struct session_options as_who = options ? *options : (struct session_options){0};
+	cleanup(endpoint_release) struct endpoint e = {0};
 	cleanup(session_free_ptr) struct session *s = NULL;
 	cleanup(http_response_release) struct http_response r = {0};
 	struct verdict v;
 
 	as_who.credential = c;
-	s = open_session(host, NULL, &as_who);
+	endpoints_of_registry(host, NULL, false, &e);
+	s = session_new_at(&e, &as_who);
 	if (try_often(s, &(struct wish){0}, &r, &v, err) < 0) {
 		if (err->kind == ERR_NOT_FOUND) {
 			err->kind = ERR_INVALID; /* no image is missing */

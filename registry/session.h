@@ -6,6 +6,7 @@
 #pragma once
 
 #include "registry/credential.h"
+#include "registry/endpoint.h"
 #include "registry/http.h"
 #include "registry/reference.h"
 
@@ -20,7 +21,11 @@ struct session_options {
 	const char *credential_host;	     /* only there, with port; NULL: anywhere */
 };
 
-/* @ref, @options: copied; options may be NULL. */
+/*
+ * With the registry of a reference itself, whatever configuration says; or with one endpoint.
+ * @ref, @e, @options: copied; options may be NULL.
+ */
+struct session *session_new_at(const struct endpoint *e, const struct session_options *options);
 struct session *session_new(const struct reference *ref, const struct session_options *options);
 void session_free(struct session *s);
 DEFINE_CLEANUP(struct session *, session_free);
@@ -39,7 +44,7 @@ const char *session_host(const struct session *s);
 unsigned session_tries(const struct session *s);
 
 /*
- * GET /v2/<path>/<kind>/<name>; succeeds only with status 200. Tries again, waiting in between, as
+ * GET <endpoint>/<path>/<kind>/<name>; succeeds only with status 200. Tries again, waiting in between, as
  * long as nothing of a body was handed out: broken connections, 408, 429, 5xx.
  * @kind: "manifests" or "blobs". @name: a tag or a digest. @accept: or NULL.
  * Errors: ERR_NETWORK, ERR_UNAUTHORIZED, ERR_NOT_FOUND, ERR_INVALID, ERR_INTERRUPTED; each names

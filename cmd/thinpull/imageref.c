@@ -10,6 +10,7 @@
 #include "oci/layout.h"
 #include "pkg/base/alloc.h"
 #include "registry/reference.h"
+#include "registry/short_name.h"
 #include "registry/source.h"
 
 #define IMAGEREF_MIN_DIGITS 12
@@ -38,13 +39,17 @@ static const char *after(const char *text, const char *prefix)
 int imageref_open_source(const char *text, const struct session_options *options,
 			 struct source **ret, struct error *err)
 {
+	cleanup_free char *whole = NULL;
+
 	if (imageref_check(text, err) < 0)
 		return -1;
 	if (after(text, "oci-archive:") || after(text, "docker-archive:"))
 		return error_set(err, ERR_UNSUPPORTED, "archives are not there yet");
 	if (after(text, "oci:"))
 		return oci_layout_open(after(text, "oci:"), ret, err);
-	return registry_source_open_with(text, options, ret, err);
+	if (short_name_expand(text, &whole, err) < 0)
+		return -1;
+	return registry_source_open_with(whole, options, ret, err);
 }
 
 char *imageref_with_digest(const char *ref, const char *digest)
@@ -62,6 +67,7 @@ int imageref_new_tag(const char *text, char **ret, struct error *err)
 {
 	static const char *const prefixes[] = {"oci:", "oci-archive:", "docker-archive:"};
 	cleanup(reference_release) struct reference r = {0};
+	cleanup_free char *whole = NULL;
 
 	if (imageref_check(text, err) < 0)
 		return -1;
@@ -71,7 +77,7 @@ int imageref_new_tag(const char *text, char **ret, struct error *err)
 					 "'%s' is for what is pulled; a tag is a name as of a "
 					 "registry",
 					 prefixes[i]);
-	if (reference_parse(text, &r, err) < 0)
+	if (short_name_expand(text, &whole, err) < 0 || reference_parse(whole, &r, err) < 0)
 		return -1;
 	if (r.digest.algorithm != DIGEST_NONE)
 		return error_set(err, ERR_USAGE, "a tag cannot have a digest");

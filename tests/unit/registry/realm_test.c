@@ -119,6 +119,8 @@ static void c07_realms_that_may_be_asked(void **state)
 		{"http://localhost:5000/v2/", "http://[::1]:5001/auth"},
 		{"http://127.0.0.1:5000/v2/", "http://127.0.0.1:5001/auth"},
 		{"http://127.0.0.1:5000/v2/", "https://auth.test/token"},
+		{"http://10.0.0.1:5000/v2/", "http://10.0.0.1:5001/auth"},
+		{"http://registry.test:5000/v2/", "http://registry.test/auth"},
 	};
 
 	(void)state;
@@ -154,6 +156,7 @@ static void f67_realms_that_must_not_be_asked(void **state)
 		{"https://localhost/v2/", "http://localhost/token", "is not https"},
 		{"http://localhost/v2/", "http://quay.io/token", "is not https"},
 		{"http://localhost/v2/", "http://10.0.0.1/token", "is not https"},
+		{"http://10.0.0.1/v2/", "http://10.0.0.2/token", "is not https"},
 		{"http://localhost/v2/", "https://10.0.0.1/token", "private network"},
 		{"https://quay.io/v2/", "https://localhost/token", "private network"},
 		{"https://quay.io/v2/", "https://x.localhost./token", "private network"},
