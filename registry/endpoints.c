@@ -148,7 +148,7 @@ int endpoints_find(const struct reference *ref, struct endpoints *ret, struct er
 	if (rc == 1)
 		rc = find_itself(ref, insecure, &list, err);
 	if (rc < 0)
-		return -1;
+		return error_set_detail(err, ERR_DETAIL_CONFIG);
 	*ret = (struct endpoints){0};
 	endpoints_join(ret, &list);
 	return 0;

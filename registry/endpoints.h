@@ -11,7 +11,7 @@
  * the registry itself is asked. Certificates come from certs.d where hosts.toml names none.
  * @ret: at least one; each with URL and path, mirrors first. Owned by the caller.
  * Errors: ERR_UNAUTHORIZED (blocked), ERR_INVALID (a file with errors), ERR_UNSUPPORTED,
- * ERR_SYSTEM; each names the file.
+ * ERR_SYSTEM; each names the file and has ERR_DETAIL_CONFIG.
  */
 MUST_CHECK int endpoints_find(const struct reference *ref, struct endpoints *ret,
 			      struct error *err);

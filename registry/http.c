@@ -345,8 +345,9 @@ static void add_header(struct transfer *t, const char *name, const char *value)
 }
 
 /*
- * HTTP/1.1: one transfer for each connection anyway, and a paused one holds nothing back but what
- * the socket holds. CURLOPT_HTTP_CONTENT_DECODING: digests are over the bytes as sent.
+ * HTTP/2 where TLS offers it. A connection has one transfer at a time all the same, as each has its
+ * own multi handle: a paused one holds back nobody else.
+ * CURLOPT_HTTP_CONTENT_DECODING: digests are over the bytes as sent.
  */
 static void set_options(struct transfer *t, const struct http_request *request)
 {
@@ -356,7 +357,7 @@ static void set_options(struct transfer *t, const struct http_request *request)
 	curl_easy_setopt(e, CURLOPT_URL, request->url);
 	curl_easy_setopt(e, CURLOPT_USERAGENT, "thinpull");
 	curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
 	curl_easy_setopt(e, CURLOPT_HTTP09_ALLOWED, 0L);
 	curl_easy_setopt(e, CURLOPT_HTTP_CONTENT_DECODING, 0L);
 	curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);

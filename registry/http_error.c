@@ -69,6 +69,8 @@ enum http_problem http_problem_of(CURL *easy, CURLcode code, const char *why)
 	case CURLE_RECV_ERROR:
 	case CURLE_SEND_ERROR:
 	case CURLE_PARTIAL_FILE:
+	case CURLE_HTTP2:
+	case CURLE_HTTP2_STREAM:
 		return HTTP_PROBLEM_BROKEN;
 	case CURLE_SSL_CONNECT_ERROR:
 		return HTTP_PROBLEM_NO_TLS;
@@ -145,8 +147,10 @@ int http_fail_at_step(CURL *easy, CURLcode code, const char *why, struct error *
 	case HTTP_PROBLEM_OTHER:
 		break;
 	}
-	if (code == CURLE_SSL_CERTPROBLEM)
-		return error_set(err, ERR_INVALID, "TLS client certificate: %s", why);
+	if (code == CURLE_SSL_CERTPROBLEM) {
+		error_set(err, ERR_INVALID, "TLS client certificate: %s", why);
+		return error_set_detail(err, ERR_DETAIL_CONFIG);
+	}
 	if (code != CURLE_SSL_CACERT_BADFILE)
 		return error_set(err, ERR_NETWORK, "%s", why);
 	error_set(err, ERR_SYSTEM, "TLS: %s", why);

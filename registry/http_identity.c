@@ -139,7 +139,7 @@ static int set_authorities(struct http_identity *id, CURL *easy, struct error *e
 		rc = read_authorities(id, err);
 	pthread_mutex_unlock(&id->lock);
 	if (rc < 0)
-		return -1;
+		return error_set_detail(err, ERR_DETAIL_CONFIG);
 	blob.data = id->authorities.data;
 	blob.len = id->authorities.len;
 	curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &blob);

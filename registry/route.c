@@ -118,15 +118,19 @@ static void put_out(struct route *r, struct stop *stop, const struct error *err)
 		log_warning("%s; another place is asked instead", text);
 }
 
+static int refuse_use(enum route_use use, struct error *err)
+{
+	error_set(err, ERR_NOT_FOUND, "hosts.toml names no place that may be asked %s",
+		  use == ROUTE_RESOLVE ? "what a tag stands for" : "for what an image is made of");
+	return error_set_detail(err, ERR_DETAIL_CONFIG);
+}
+
 int route_ask(struct route *r, enum route_use use, route_ask_fn *ask, void *arg, struct error *err)
 {
 	size_t next = find_next(r, use, 0);
 
 	if (next == r->n)
-		return error_set(err, ERR_NOT_FOUND,
-				 "hosts.toml names no place that may be asked %s",
-				 use == ROUTE_RESOLVE ? "what a tag stands for"
-						      : "for what an image is made of");
+		return refuse_use(use, err);
 	while (next < r->n) {
 		struct stop *stop = &r->stops[next];
 

@@ -36,7 +36,7 @@ int short_name_expand(const char *text, char **ret, struct error *err)
 
 	if (is_short(text)) {
 		if (registries_conf_load(&conf, err) < 0)
-			return -1;
+			return error_set_detail(err, ERR_DETAIL_CONFIG);
 		alias = registries_conf_alias(conf, name);
 		if (alias) {
 			*ret = xasprintf("%s%s", alias, text + len);

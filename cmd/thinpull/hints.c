@@ -16,9 +16,12 @@ static const char *const details[] = {
 	[ERR_DETAIL_CONNECT] = "check host and port, and that the registry runs",
 	[ERR_DETAIL_SILENT] = "check the network, and whether a proxy is needed (HTTPS_PROXY)",
 	[ERR_DETAIL_NO_TLS] = "perhaps plain http is spoken there, which is taken only from "
-			      "registries on this machine",
-	[ERR_DETAIL_AUTHORITY] = "if you trust who signed it, add that authority to the system's "
-				 "(update-ca-certificates), or name its file in SSL_CERT_FILE",
+			      "registries on this machine, and from those that registries.conf "
+			      "calls insecure",
+	[ERR_DETAIL_AUTHORITY] =
+		"if you trust who signed it, add that authority to the system's "
+		"(update-ca-certificates), or for this host alone as "
+		"/etc/docker/certs.d/HOST/ca.crt, or name its file in SSL_CERT_FILE",
 	[ERR_DETAIL_CERT_NAME] =
 		"use the name that the certificate is for; if there is none, ask who runs "
 		"the registry",
@@ -31,6 +34,7 @@ static const char *const details[] = {
 	[ERR_DETAIL_NO_BLOB] =
 		"the registry has lost a part of this image: it must be pushed again",
 	[ERR_DETAIL_TOO_MANY] = "the registry limits how often it is asked: wait, then try again",
+	[ERR_DETAIL_CONFIG] = "a file on this machine says so: correct it, or ask who keeps it",
 	[ERR_DETAIL_FS_BLOCKS] = "make a pool with a larger --base-size",
 	[ERR_DETAIL_FS_INODES] = "make a pool with more --base-inodes",
 	[ERR_DETAIL_SERVER] = "the fault is on the registry's side; worth trying again later",

@@ -49,6 +49,8 @@ enum error_detail {
 	ERR_DETAIL_LOGIN,	/* it was not said who asks         */
 	ERR_DETAIL_CREDENTIALS, /* and if it was, it did not help   */
 	ERR_DETAIL_AUTH_FILE,	/* where that is kept is at fault   */
+	/* what this machine says */
+	ERR_DETAIL_CONFIG, /* a file of configuration, rightly or not */
 	/* what a file system was made without */
 	ERR_DETAIL_FS_BLOCKS, /* all of its blocks are in use       */
 	ERR_DETAIL_FS_INODES, /* so are its inodes                  */

@@ -27,7 +27,7 @@ def main():
     os.makedirs(sys.argv[1], exist_ok=True)
     os.chdir(sys.argv[1])
     openssl("req", "-x509", *KEY, "-keyout", "ca.key", "-out", "ca.pem", "-days", "3",
-            "-subj", "/CN=authority of a test")
+            "-subj", "/CN=authority of " + os.path.basename(os.getcwd()))
     for text in sys.argv[2:]:
         name, _, how = text.partition("=")
         openssl("req", "-new", *KEY, "-keyout", f"{name}.key", "-out", "request",

@@ -50,6 +50,7 @@ static void expect_error(const char *image, enum error_kind kind, const char *re
 	assert_ok(reference_parse(image, &ref, &err), &err);
 	assert_int_equal(endpoints_find(&ref, &list, &err), -1);
 	assert_error(&err, kind, reason);
+	assert_int_equal(err.detail, ERR_DETAIL_CONFIG);
 	assert_int_equal(list.n, 0);
 }
 
