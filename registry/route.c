@@ -7,6 +7,7 @@
 
 #include "pkg/base/alloc.h"
 #include "pkg/base/log.h"
+#include "pkg/stream/stage.h"
 
 struct stop {
 	struct session *session;
@@ -67,19 +68,11 @@ void route_free(struct route *r)
 	free(r);
 }
 
-/* --- the way ---------------------------------------------------------------------------------- */
+/* --- who is of use ---------------------------------------------------------------------------- */
 
 static bool is_for(const struct stop *stop, enum route_use use)
 {
 	return use == ROUTE_RESOLVE ? stop->resolves : stop->pulls;
-}
-
-/* The next that is for this use, from `i` on; r->n: there is none. */
-static size_t find_next(const struct route *r, enum route_use use, size_t i)
-{
-	while (i < r->n && !is_for(&r->stops[i], use))
-		i++;
-	return i;
 }
 
 static bool is_out(struct route *r, const struct stop *stop)
@@ -92,6 +85,18 @@ static bool is_out(struct route *r, const struct stop *stop)
 	return out;
 }
 
+/* Returns what it was before. */
+static bool set_out(struct route *r, struct stop *stop, bool out)
+{
+	bool was_out;
+
+	pthread_mutex_lock(&r->lock);
+	was_out = stop->is_out;
+	stop->is_out = out;
+	pthread_mutex_unlock(&r->lock);
+	return was_out;
+}
+
 /* It may have other things, or this one later. */
 static bool is_of_use_still(const struct error *err)
 {
@@ -100,22 +105,74 @@ static bool is_of_use_still(const struct error *err)
 }
 
 /* Another thread may have found out as well; it is told once. */
-static void put_out(struct route *r, struct stop *stop, const struct error *err)
+static void judge(struct route *r, struct stop *stop, const struct error *err)
 {
 	char text[1024];
-	bool was_out;
 
 	error_text(err, text, sizeof(text));
-	if (is_of_use_still(err)) {
+	if (is_of_use_still(err))
 		log_debug("mirror: %s", text);
-		return;
-	}
-	pthread_mutex_lock(&r->lock);
-	was_out = stop->is_out;
-	stop->is_out = true;
-	pthread_mutex_unlock(&r->lock);
-	if (!was_out)
+	else if (!set_out(r, stop, true))
 		log_warning("%s; another place is asked instead", text);
+}
+
+/* --- asking ----------------------------------------------------------------------------------- */
+
+struct question {
+	enum route_use use;
+	route_ask_fn *ask;
+	void *arg;
+	bool *asked; /* of each stop */
+};
+
+static int ask_stop(struct route *r, size_t i, const struct question *q, struct error *err)
+{
+	struct stop *stop = &r->stops[i];
+
+	q->asked[i] = true;
+	error_clear(err);
+	if (q->ask(q->arg, stop->session, err) < 0)
+		return -1;
+	set_out(r, stop, false);
+	return 0;
+}
+
+/* In their order, without those that are out; *err is of the last. */
+static int ask_in_order(struct route *r, size_t last, const struct question *q, struct error *err)
+{
+	for (size_t i = 0; i < last; i++) {
+		struct stop *stop = &r->stops[i];
+
+		if (!is_for(stop, q->use) || is_out(r, stop))
+			continue;
+		if (ask_stop(r, i, q, err) == 0)
+			return 0;
+		if (err->kind == ERR_INTERRUPTED)
+			return -1;
+		judge(r, stop, err);
+	}
+	return ask_stop(r, last, q, err);
+}
+
+/*
+ * Those that are out, once more, before all is lost: where only a mirror can be reached, a
+ * connection that broke must not be the end of it.
+ */
+static int ask_the_rest(struct route *r, const struct question *q, struct error *err)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		struct error again = {0};
+
+		if (!is_for(&r->stops[i], q->use) || q->asked[i])
+			continue;
+		if (ask_stop(r, i, q, &again) == 0)
+			return 0;
+		if (again.kind == ERR_INTERRUPTED) {
+			*err = again;
+			return -1;
+		}
+	}
+	return -1;
 }
 
 static int refuse_use(enum route_use use, struct error *err)
@@ -127,22 +184,74 @@ static int refuse_use(enum route_use use, struct error *err)
 
 int route_ask(struct route *r, enum route_use use, route_ask_fn *ask, void *arg, struct error *err)
 {
-	size_t next = find_next(r, use, 0);
+	cleanup_free bool *asked = xcalloc(r->n, sizeof(*asked));
+	struct question q = {use, ask, arg, asked};
+	size_t last = r->n;
 
-	if (next == r->n)
+	while (last > 0 && !is_for(&r->stops[last - 1], use))
+		last--;
+	if (last == 0)
 		return refuse_use(use, err);
-	while (next < r->n) {
-		struct stop *stop = &r->stops[next];
+	if (ask_in_order(r, last - 1, &q, err) == 0)
+		return 0;
+	if (err->kind == ERR_INTERRUPTED)
+		return -1;
+	return ask_the_rest(r, &q, err);
+}
 
-		next = find_next(r, use, next + 1);
-		if (next < r->n && is_out(r, stop))
-			continue;
-		error_clear(err);
-		if (ask(arg, stop->session, err) == 0)
-			return 0;
-		if (next == r->n || err->kind == ERR_INTERRUPTED)
-			return -1;
-		put_out(r, stop, err);
-	}
-	return -1;
+/* --- bodies ----------------------------------------------------------------------------------- */
+
+struct watch {
+	struct stream stream;
+	struct stream *inner;
+	size_t lent; /* of the inner stream's piece, to be taken */
+	struct route *route;
+	struct stop *stop;
+};
+
+static int watch_fill(struct stream *s, const uint8_t **ret, size_t *ret_len, struct error *err)
+{
+	struct watch *w = (struct watch *)s;
+	int rc;
+
+	stream_advance(w->inner, w->lent);
+	w->lent = 0;
+	rc = stream_peek(w->inner, ret, ret_len, err);
+	if (rc == 0)
+		w->lent = *ret_len;
+	if (rc < 0 && err->kind == ERR_NETWORK)
+		judge(w->route, w->stop, err);
+	return rc;
+}
+
+static int watch_finish(struct stream *s, struct error *err)
+{
+	return stream_finish(((struct watch *)s)->inner, err);
+}
+
+static void watch_release(struct stream *s)
+{
+	stream_close(((struct watch *)s)->inner);
+}
+
+void route_watch(struct route *r, const struct session *from, struct stream **body)
+{
+	static const struct stream_ops ops = {
+		.fill = watch_fill,
+		.finish = watch_finish,
+		.release = watch_release,
+	};
+	struct watch *w;
+	size_t i = 0;
+
+	while (r->stops[i].session != from)
+		i++;
+	if (i + 1 == r->n) /* nobody else to ask */
+		return;
+	w = xcalloc(1, sizeof(*w));
+	w->stream.ops = &ops;
+	w->inner = *body;
+	w->route = r;
+	w->stop = &r->stops[i];
+	*body = &w->stream;
 }

@@ -26,8 +26,14 @@ typedef int route_ask_fn(void *arg, struct session *s, struct error *err);
 /*
  * Ask the endpoints that are for this use, in their order, until one succeeds. One that cannot be
  * reached, lies, or does not let us in is told by a warning and not asked again, unless it is the
- * last; one that has not got it, or is overloaded, is.
+ * last or that one fails, too; one that has not got it, or is overloaded, is.
  * Errors: those of the last; ERR_INTERRUPTED of any; ERR_NOT_FOUND: none is for this use.
  */
 MUST_CHECK int route_ask(struct route *r, enum route_use use, route_ask_fn *ask, void *arg,
 			 struct error *err);
+
+/*
+ * A body that one of them gave: when the network cuts it, that one is not asked again either.
+ * @from: the session.   @body: replaced; must be closed before the route.
+ */
+void route_watch(struct route *r, const struct session *from, struct stream **body);

@@ -76,6 +76,7 @@ static int resolve(struct source *s, struct oci_descriptor *ret, struct buffer *
 /* --- fetching --------------------------------------------------------------------------------- */
 
 struct fetching {
+	struct registry_source *source;
 	const struct oci_descriptor *descriptor;
 	struct stream **ret;
 };
@@ -84,18 +85,21 @@ static int fetch_at(void *arg, struct session *s, struct error *err)
 {
 	const struct fetching *f = arg;
 	const struct oci_descriptor *d = f->descriptor;
+	bool is_document = d->media_type == MEDIA_MANIFEST || d->media_type == MEDIA_INDEX;
+	int rc = is_document ? manifest_fetch(s, d, f->ret, err) : blob_fetch(s, d, f->ret, err);
 
-	if (d->media_type == MEDIA_MANIFEST || d->media_type == MEDIA_INDEX)
-		return manifest_fetch(s, d, f->ret, err);
-	return blob_fetch(s, d, f->ret, err);
+	if (rc == 0)
+		route_watch(f->source->route, s, f->ret);
+	return rc;
 }
 
 static int fetch(struct source *s, const struct oci_descriptor *d, struct stream **ret,
 		 struct error *err)
 {
-	struct fetching what = {d, ret};
+	struct registry_source *r = (struct registry_source *)s;
+	struct fetching what = {r, d, ret};
 
-	return ask((struct registry_source *)s, ROUTE_PULL, fetch_at, &what, err);
+	return ask(r, ROUTE_PULL, fetch_at, &what, err);
 }
 
 /* --- life ------------------------------------------------------------------------------------- */

@@ -138,9 +138,11 @@ const struct command commands[] = {
 	 "pool is made when there is none. Prints REF@DIGEST, a line for each.\n"
 	 "REF is [docker://]name[:tag][@digest], or oci:DIR[:TAG|@INDEX][@DIGEST].\n"
 	 "Registries are asked by https: certificates are checked by the system's authorities or\n"
-	 "those in SSL_CERT_FILE, HTTPS_PROXY and NO_PROXY count. Plain http is spoken only to\n"
-	 "registries on this machine. Credentials are those of docker, podman and skopeo, or of\n"
-	 "'thinpull login'; others on the machine can see those of --creds for a moment.\n"
+	 "those in SSL_CERT_FILE, HTTPS_PROXY and NO_PROXY count. Mirrors, short names and more\n"
+	 "certificates are as hosts.toml, registries.conf and certs.d say. Plain http is spoken\n"
+	 "only to registries on this machine, or where these say so. Credentials are those of\n"
+	 "docker, podman and skopeo, or of 'thinpull login'; others on the machine can see those\n"
+	 "of --creds for a moment.\n"
 	 "'thinpull REF' is the same.",
 	 0},
 	LATER("import", "FILE|- [--tag REF]", "take an image from an archive"),

@@ -54,7 +54,8 @@ server() { # name address more
     echo "server { server_name other.test; listen 127.0.0.7:443 ssl;
         ssl_certificate $WORK/others/other.test.pem; ssl_certificate_key $WORK/others/other.test.key;
         location / { $behind } }"
-} | start_nginx
+} >"$WORK/servers"
+start_nginx <"$WORK/servers"
 
 # hosts HOST: its hosts.toml is what comes on stdin.
 hosts() {

@@ -11,6 +11,7 @@ start_nginx() {
         cat <<CONF
 daemon off;
 master_process off;
+user root root;
 pid $WORK/nginx/pid;
 error_log $WORK/nginx/error.log;
 events { worker_connections 256; }

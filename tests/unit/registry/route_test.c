@@ -195,13 +195,84 @@ static void c16_what_the_last_says_holds(void **state)
 		add_plain(&list, "status-403");
 		add_plain(&list, cases[i].path);
 		r = new_route(&list);
-		for (int k = 0; k < 2; k++) { /* the last is asked each time, whatever it said */
+		for (int k = 0; k < 2; k++) { /* all of them are asked before that is said */
 			a.asked = 0;
 			assert_int_equal(route_ask(r, ROUTE_PULL, ask, &a, &err), -1);
 			assert_error(&err, cases[i].kind, cases[i].path);
-			assert_int_equal(a.asked, k ? 2 : 3);
+			assert_int_equal(a.asked, 3);
 		}
 	}
+}
+
+static void c16_when_all_is_lost_mirrors_get_another_chance(void **state)
+{
+	cleanup(endpoints_release) struct endpoints list = {0};
+	cleanup(route_free_ptr) struct route *r = NULL;
+	struct answer a = {.kind = "blobs"};
+	struct error err = {0};
+
+	(void)state;
+	add_plain(&list, "resets-3/mirror"); /* which is asked twice each time */
+	add(&list, "http", "127.0.0.1", 1, "dead");
+	r = new_route(&list);
+	assert_int_equal(route_ask(r, ROUTE_PULL, ask, &a, &err), -1);
+	assert_error(&err, ERR_NETWORK, "127.0.0.1:1");
+	assert_int_equal(a.asked, 2);
+	free(answered(r, ROUTE_PULL, 2)); /* the dead one, then the mirror */
+	free(answered(r, ROUTE_PULL, 1)); /* which is of use again */
+	assert_int_equal(n_warnings(), 1);
+}
+
+struct body {
+	struct route *route;
+	struct stream *stream;
+};
+
+static int take_body(void *arg, struct session *s, struct error *err)
+{
+	struct body *b = arg;
+	cleanup(http_response_release) struct http_response r = {0};
+
+	if (session_get(s, "blobs", "x", NULL, &r, err) < 0)
+		return -1;
+	b->stream = steal(&r.body);
+	route_watch(b->route, s, &b->stream);
+	return 0;
+}
+
+static int read_body(struct route *r, struct error *err)
+{
+	struct body b = {.route = r};
+	cleanup_buffer struct buffer bytes = {0};
+	int rc;
+
+	assert_ok(route_ask(r, ROUTE_PULL, take_body, &b, err), err);
+	rc = stream_read_all(b.stream, 1 << 20, &bytes, err);
+	if (rc == 0) {
+		assert_ok(stream_finish(b.stream, err), err);
+		assert_int_equal(bytes.len, 100000);
+	}
+	stream_close(b.stream);
+	return rc;
+}
+
+static void c16_after_a_body_that_was_cut_the_next_is_asked(void **state)
+{
+	cleanup(endpoints_release) struct endpoints list = {0};
+	cleanup(route_free_ptr) struct route *r = NULL;
+	struct error err = {0};
+
+	(void)state;
+	add_plain(&list, "cut-99/mirror");
+	add_plain(&list, "ok/origin");
+	r = new_route(&list);
+	assert_int_equal(read_body(r, &err), -1);
+	assert_error(&err, ERR_NETWORK, "the body was cut");
+	assert_int_equal(n_warnings(), 1);
+	assert_non_null(
+		strstr((char *)warnings.data, "/v2/cut-99/mirror/blobs/x: the body was cut"));
+	assert_ok(read_body(r, &err), &err);
+	assert_int_equal(n_warnings(), 1);
 }
 
 static void c16_capabilities_are_respected(void **state)
@@ -443,6 +514,8 @@ int main(void)
 		cmocka_unit_test_setup(c16_the_first_that_has_it_answers, set_up),
 		cmocka_unit_test_setup(c16_what_cannot_be_reached_is_asked_once, set_up),
 		cmocka_unit_test_setup(c16_what_the_last_says_holds, set_up),
+		cmocka_unit_test_setup(c16_when_all_is_lost_mirrors_get_another_chance, set_up),
+		cmocka_unit_test_setup(c16_after_a_body_that_was_cut_the_next_is_asked, set_up),
 		cmocka_unit_test_setup(c16_capabilities_are_respected, set_up),
 		cmocka_unit_test_setup(c16_mirrors_have_less_patience, set_up),
 		cmocka_unit_test_setup(c16_a_mirror_that_never_answers_is_given_up, set_up),
