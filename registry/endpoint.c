@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "pkg/base/alloc.h"
+#include "pkg/base/secret.h"
 #include "registry/http_url.h"
 
 /* --- URLs ------------------------------------------------------------------------------------- */
@@ -102,7 +103,7 @@ static void add_text(char ***texts, size_t *n, char *text)
 static void free_texts(char **texts, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		free(texts[i]);
+		secret_free(texts[i]); /* headers may be */
 	free(texts);
 }
 
@@ -159,7 +160,7 @@ void endpoint_release(struct endpoint *e)
 	free(e->host);
 	free(e->path);
 	free(e->ns);
-	free(e->proxy);
+	secret_free(e->proxy);
 	endpoint_tls_release(&e->tls);
 	free_texts(e->headers, e->n_headers);
 	*e = (struct endpoint){0};

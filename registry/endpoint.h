@@ -22,6 +22,7 @@ struct endpoint {
 	char *host; /* of the URL, with its port if one is written: for messages and credentials */
 	char *path; /* of the repository there */
 	char *ns;   /* the host that is meant: sent as ?ns=, or NULL */
+	bool is_origin;	   /* the host that the reference names, whoever else may be asked */
 	bool resolves;	   /* may say what a tag stands for */
 	bool pulls;	   /* may give what has a digest */
 	bool may_be_plain; /* https, or http where no TLS is spoken */

@@ -38,6 +38,7 @@ void endpoints_of_registry(const char *domain, const char *path, bool insecure,
 {
 	set_registry_url(ret, domain, insecure);
 	ret->path = path ? xstrdup(path) : NULL;
+	ret->is_origin = true;
 	ret->resolves = ret->pulls = true;
 }
 
@@ -51,12 +52,14 @@ static int add_certificates(struct endpoint *e, const char *host, struct error *
 
 /* --- registries.conf -------------------------------------------------------------------------- */
 
-static int add_place(const struct registries_place *place, struct endpoints *ret, struct error *err)
+static int add_place(const struct registries_place *place, const struct reference *ref,
+		     struct endpoints *ret, struct error *err)
 {
 	struct endpoint *e = endpoints_add(ret);
 
 	endpoints_of_registry(place->domain, place->path, place->insecure, e);
 	e->ns = place->ns ? xstrdup(place->ns) : NULL;
+	e->is_origin = strcmp(place->domain, ref->domain) == 0;
 	return add_certificates(e, place->domain, err);
 }
 
@@ -88,7 +91,7 @@ static int find_in_registries_conf(const struct reference *ref, struct endpoints
 		return 1;
 	}
 	for (size_t i = 0; i < places.n; i++)
-		if (add_place(&places.items[i], ret, err) < 0)
+		if (add_place(&places.items[i], ref, ret, err) < 0)
 			return -1;
 	return 0;
 }
@@ -108,7 +111,8 @@ static int complete(struct endpoint *e, const struct reference *ref, bool insecu
 
 	if (!e->url)
 		set_registry_url(e, ref->domain, insecure);
-	if (is_mirror(e, ref->domain)) {
+	e->is_origin = !is_mirror(e, ref->domain);
+	if (!e->is_origin) {
 		e->ns = xstrdup(ref->domain);
 		host = e->host;
 	}
@@ -151,5 +155,21 @@ int endpoints_find(const struct reference *ref, struct endpoints *ret, struct er
 		return error_set_detail(err, ERR_DETAIL_CONFIG);
 	*ret = (struct endpoints){0};
 	endpoints_join(ret, &list);
+	return 0;
+}
+
+int endpoints_of_host(const char *host, struct endpoint *ret, struct error *err)
+{
+	cleanup(registries_conf_free_ptr) struct registries_conf *conf = NULL;
+	cleanup(endpoint_release) struct endpoint e = {0};
+	const char *domain = reference_domain_of(host);
+
+	if (registries_conf_load(&conf, err) < 0)
+		return error_set_detail(err, ERR_DETAIL_CONFIG);
+	endpoints_of_registry(domain, NULL, registries_conf_is_insecure(conf, domain), &e);
+	if (add_certificates(&e, domain, err) < 0)
+		return error_set_detail(err, ERR_DETAIL_CONFIG);
+	*ret = e;
+	e = (struct endpoint){0};
 	return 0;
 }

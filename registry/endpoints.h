@@ -17,6 +17,12 @@ MUST_CHECK int endpoints_find(const struct reference *ref, struct endpoints *ret
 			      struct error *err);
 
 /*
+ * The same for a registry by itself, without an image.
+ * @host: with its port, that answers for it. @ret: no path. Errors: as above.
+ */
+MUST_CHECK int endpoints_of_host(const char *host, struct endpoint *ret, struct error *err);
+
+/*
  * The registry of a domain itself, without a look at any file: https, but for this machine (rule
  * C19), or when @insecure: then http is fine where no TLS is spoken, and certificates are not
  * checked.

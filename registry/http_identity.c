@@ -10,6 +10,7 @@
 
 #include "pkg/base/alloc.h"
 #include "pkg/base/cleanup.h"
+#include "pkg/base/secret.h"
 #include "registry/config_file.h"
 #include "registry/http_internal.h"
 #include "registry/http_url.h"
@@ -49,7 +50,7 @@ static struct texts copy_texts(char *const *items, size_t n)
 static void release_texts(struct texts *texts)
 {
 	for (size_t i = 0; i < texts->n; i++)
-		free(texts->items[i]);
+		secret_free(texts->items[i]); /* headers may be */
 	free(texts->items);
 }
 
@@ -86,7 +87,7 @@ void http_identity_free(struct http_identity *id)
 	release_texts(&id->headers);
 	free(id->client_cert);
 	free(id->client_key);
-	free(id->proxy);
+	secret_free(id->proxy);
 	http_url_release(&id->home);
 	buffer_release(&id->authorities);
 	pthread_mutex_destroy(&id->lock);
@@ -184,7 +185,7 @@ static bool is_home(const struct http_identity *id, const struct http_url *url)
 /* What nobody may read or alter on the way. */
 static bool has_secrets(const struct http_request *request)
 {
-	return request->authorization != NULL;
+	return request->authorization || request->form;
 }
 
 static void set_client(const struct http_identity *id, CURL *easy)

@@ -351,7 +351,14 @@ const char *reference_api_host(const struct reference *r)
 	return reference_host_of(r->domain);
 }
 
+static const char hub[] = "docker.io", hub_host[] = "registry-1.docker.io";
+
 const char *reference_host_of(const char *domain)
 {
-	return strcmp(domain, "docker.io") == 0 ? "registry-1.docker.io" : domain;
+	return strcmp(domain, hub) == 0 ? hub_host : domain;
+}
+
+const char *reference_domain_of(const char *host)
+{
+	return strcmp(host, hub_host) == 0 ? hub : host;
 }

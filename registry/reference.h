@@ -27,3 +27,5 @@ char *reference_name(const struct reference *r);
 /* The host, with its port, that answers for the domain: docker.io is served elsewhere. */
 const char *reference_api_host(const struct reference *r);
 const char *reference_host_of(const char *domain);
+/* The other way round. */
+const char *reference_domain_of(const char *host);

@@ -306,6 +306,13 @@ failed:
 	return -1;
 }
 
+bool registries_conf_is_insecure(const struct registries_conf *conf, const char *host)
+{
+	const struct registries_table *table = find_table(conf, host);
+
+	return table && table->insecure;
+}
+
 void registries_places_release(struct registries_places *places)
 {
 	for (size_t i = 0; i < places->n; i++) {

@@ -58,5 +58,8 @@ MUST_CHECK int registries_conf_places(const struct registries_conf *conf,
 				      struct error *err);
 void registries_places_release(struct registries_places *places);
 
+/* Whether the table for a host says that it is not safe. */
+bool registries_conf_is_insecure(const struct registries_conf *conf, const char *host);
+
 /* What a name without host, tag and digest is short for; NULL if nothing. Borrowed. */
 const char *registries_conf_alias(const struct registries_conf *conf, const char *name);

@@ -23,14 +23,25 @@ struct route {
 
 /* --- life ------------------------------------------------------------------------------------- */
 
+/* Credentials that were given for the registry are not for anybody else. */
+static struct session_options options_for(const struct endpoint *e,
+					  const struct session_options *options)
+{
+	struct session_options o = options ? *options : (struct session_options){0};
+
+	if (!e->is_origin)
+		o.credential = NULL;
+	return o;
+}
+
 /*
  * With somebody else to ask there is no use in patience: two tries, and ten seconds for a
  * connection unless the endpoint says otherwise.
  */
-static struct session *new_mirror(const struct endpoint *e, const struct session_options *options)
+static struct session *new_hasty(const struct endpoint *e, const struct session_options *options)
 {
 	enum { TRIES = 2, CONNECT_MS = 10000 };
-	struct session_options o = options ? *options : (struct session_options){0};
+	struct session_options o = options_for(e, options);
 	struct http_options http = o.http ? *o.http : (struct http_options){0};
 
 	if (o.tries == 0 || o.tries > TRIES)
@@ -38,6 +49,13 @@ static struct session *new_mirror(const struct endpoint *e, const struct session
 	if (http.connect_ms == 0 || http.connect_ms > CONNECT_MS)
 		http.connect_ms = CONNECT_MS;
 	o.http = &http;
+	return session_new_at(e, &o);
+}
+
+static struct session *new_last(const struct endpoint *e, const struct session_options *options)
+{
+	struct session_options o = options_for(e, options);
+
 	return session_new_at(e, &o);
 }
 
@@ -51,7 +69,7 @@ struct route *route_new(const struct endpoints *list, const struct session_optio
 		const struct endpoint *e = &list->items[i];
 		struct stop *stop = &r->stops[i];
 
-		stop->session = i + 1 < r->n ? new_mirror(e, options) : session_new_at(e, options);
+		stop->session = i + 1 < r->n ? new_hasty(e, options) : new_last(e, options);
 		stop->resolves = e->resolves;
 		stop->pulls = e->pulls;
 	}

@@ -175,10 +175,9 @@ struct verdict {
 /* A mirror is told which registry is meant. */
 static int url_of(struct session *s, const struct wish *w, char **ret, struct error *err)
 {
-	cleanup_free char *url =
-		w->kind ? xasprintf("%s://%s/%s/%s/%s", scheme_of(s), s->base, s->path, w->kind,
-				    w->name)
-			: xasprintf("%s://%s/", scheme_of(s), s->base);
+	cleanup_free char *url = w->kind ? xasprintf("%s://%s/%s/%s/%s", scheme_of(s), s->base,
+						     s->path, w->kind, w->name)
+					 : xasprintf("%s://%s/", scheme_of(s), s->base);
 
 	if (s->ns)
 		return http_url_add_query(url, "ns", s->ns, ret, err);
@@ -433,7 +432,8 @@ int session_check_login(const char *host, const struct credential *c,
 	struct verdict v;
 
 	as_who.credential = c;
-	endpoints_of_registry(host, NULL, false, &e);
+	if (endpoints_of_host(host, &e, err) < 0)
+		return -1;
 	s = session_new_at(&e, &as_who);
 	if (try_often(s, &(struct wish){0}, &r, &v, err) < 0) {
 		if (err->kind == ERR_NOT_FOUND) {

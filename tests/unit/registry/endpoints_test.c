@@ -11,7 +11,7 @@
 #include "tests/support/layout_folder.h"
 #include "tests/support/scratch.h"
 
-/* "url path?ns" and letters: r resolves, p pulls, h may be plain http, s skips verification. */
+/* "url path?ns" and letters: o origin, r resolves, p pulls, h may be plain http, s skips verification. */
 static char *describe(const struct endpoints *list)
 {
 	struct buffer text = {0};
@@ -19,10 +19,10 @@ static char *describe(const struct endpoints *list)
 	for (size_t i = 0; i < list->n; i++) {
 		const struct endpoint *e = &list->items[i];
 
-		buffer_printf(&text, "%s%s %s%s%s %s%s%s%s", i ? ", " : "", e->url, e->path,
-			      e->ns ? "?" : "", e->ns ? e->ns : "", e->resolves ? "r" : "",
-			      e->pulls ? "p" : "", e->may_be_plain ? "h" : "",
-			      e->tls.skip_verify ? "s" : "");
+		buffer_printf(&text, "%s%s %s%s%s %s%s%s%s%s", i ? ", " : "", e->url,
+			      e->path ? e->path : "-", e->ns ? "?" : "", e->ns ? e->ns : "",
+			      e->is_origin ? "o" : "", e->resolves ? "r" : "", e->pulls ? "p" : "",
+			      e->may_be_plain ? "h" : "", e->tls.skip_verify ? "s" : "");
 	}
 	return buffer_detach(&text);
 }
@@ -66,16 +66,16 @@ static int set_up(void **state)
 static void c19_a_registry_is_asked_as_its_host_demands(void **state)
 {
 	(void)state;
-	expect("quay.io/x/y", "https://quay.io/v2 x/y rp");
-	expect("alpine", "https://registry-1.docker.io/v2 library/alpine rp");
-	expect("quay.io:80/x", "https://quay.io:80/v2 x rp");
-	expect("localhost/x", "https://localhost/v2 x rp");
-	expect("localhost:443/x", "https://localhost:443/v2 x rp");
-	expect("localhost:80/x", "http://localhost:80/v2 x rp");
-	expect("localhost:5000/x", "https://localhost:5000/v2 x rph");
-	expect("127.8.9.1:5000/x", "https://127.8.9.1:5000/v2 x rph");
-	expect("[::1]:5000/x", "https://[::1]:5000/v2 x rph");
-	expect("10.0.0.1:5000/x", "https://10.0.0.1:5000/v2 x rp");
+	expect("quay.io/x/y", "https://quay.io/v2 x/y orp");
+	expect("alpine", "https://registry-1.docker.io/v2 library/alpine orp");
+	expect("quay.io:80/x", "https://quay.io:80/v2 x orp");
+	expect("localhost/x", "https://localhost/v2 x orp");
+	expect("localhost:443/x", "https://localhost:443/v2 x orp");
+	expect("localhost:80/x", "http://localhost:80/v2 x orp");
+	expect("localhost:5000/x", "https://localhost:5000/v2 x orph");
+	expect("127.8.9.1:5000/x", "https://127.8.9.1:5000/v2 x orph");
+	expect("[::1]:5000/x", "https://[::1]:5000/v2 x orph");
+	expect("10.0.0.1:5000/x", "https://10.0.0.1:5000/v2 x orp");
 }
 
 static void c16_hosts_toml_decides(void **state)
@@ -89,12 +89,13 @@ static void c16_hosts_toml_decides(void **state)
 	put_file(*state, "containerd/certs.d/localhost:5000/hosts.toml", "dial_timeout = '1s'");
 	expect("alpine", "https://m.test/v2 library/alpine?docker.io p, "
 			 "http://n.test:5000/x/v2 library/alpine?docker.io rp, "
-			 "https://registry-1.docker.io/v2 library/alpine rp");
-	expect("a.test:5000/i", "https://b.test/v2 i?a.test:5000 rps, https://a.test:5000/v2 i rp");
-	expect("localhost:5000/i", "https://localhost:5000/v2 i rph");
+			 "https://registry-1.docker.io/v2 library/alpine orp");
+	expect("a.test:5000/i",
+	       "https://b.test/v2 i?a.test:5000 rps, https://a.test:5000/v2 i orp");
+	expect("localhost:5000/i", "https://localhost:5000/v2 i orph");
 	put_file(*state, "containerd/certs.d/_default/hosts.toml", "server = 'https://all.test'");
 	expect("quay.io/i", "https://all.test/v2 i?quay.io rp");
-	expect("all.test/i", "https://all.test/v2 i rp");
+	expect("all.test/i", "https://all.test/v2 i orp");
 }
 
 static void c17_registries_conf_decides_before(void **state)
@@ -119,10 +120,10 @@ static void c17_insecure_alone_leaves_the_rest_to_hosts_toml(void **state)
 {
 	put_file(*state, "containers/registries.conf",
 		 "[[registry]]\nlocation = 'a.test:5000'\ninsecure = true\n");
-	expect("a.test:5000/i", "https://a.test:5000/v2 i rphs");
+	expect("a.test:5000/i", "https://a.test:5000/v2 i orphs");
 	put_file(*state, "containerd/certs.d/a.test:5000/hosts.toml", "[host.'https://m.test']");
 	expect("a.test:5000/i",
-	       "https://m.test/v2 i?a.test:5000 rp, https://a.test:5000/v2 i rphs");
+	       "https://m.test/v2 i?a.test:5000 rp, https://a.test:5000/v2 i orphs");
 }
 
 static void expect_cas(const char *image, const char *const *want)
@@ -162,6 +163,42 @@ static void c16_certificates_are_found_by_host(void **state)
 	expect_cas("alpine", hub);
 }
 
+static void expect_host(const char *host, const char *want)
+{
+	struct endpoints list = {0};
+	cleanup_free char *got = NULL;
+	struct error err = {0};
+
+	assert_ok(endpoints_of_host(host, endpoints_add(&list), &err), &err);
+	got = describe(&list);
+	assert_string_equal(got, want);
+	endpoints_release(&list);
+}
+
+static void c20_a_registry_by_itself_has_its_settings_too(void **state)
+{
+	struct endpoint e = {0};
+	struct error err = {0};
+
+	put_file(*state, "containers/registries.conf",
+		 "[[registry]]\nlocation = 'in.test:5000'\ninsecure = true\n");
+	expect_host("quay.io", "https://quay.io/v2 - orp");
+	expect_host("registry-1.docker.io", "https://registry-1.docker.io/v2 - orp");
+	expect_host("localhost:5000", "https://localhost:5000/v2 - orph");
+	expect_host("in.test:5000", "https://in.test:5000/v2 - orphs");
+	put_file(*state, "docker/certs.d/docker.io/h.crt", "");
+	assert_ok(endpoints_of_host("registry-1.docker.io", &e, &err), &err);
+	assert_int_equal(e.tls.n_ca_files, 1);
+	endpoint_release(&e);
+	put_file(*state, "docker/certs.d/docker.io/x.key", "");
+	assert_int_equal(endpoints_of_host("registry-1.docker.io", &e, &err), -1);
+	assert_error(&err, ERR_INVALID, "key x.key has no x.cert");
+	assert_int_equal(err.detail, ERR_DETAIL_CONFIG);
+	put_file(*state, "containers/registries.conf", "x");
+	assert_int_equal(endpoints_of_host("quay.io", &e, &err), -1);
+	assert_error(&err, ERR_INVALID, "containers/registries.conf: line 1: ");
+}
+
 static void errors_name_the_file(void **state)
 {
 	put_file(*state, "containerd/certs.d/a.test/hosts.toml", "server = 1");
@@ -184,6 +221,8 @@ int main(void)
 						set_up, scratch_tear_down),
 		cmocka_unit_test_setup_teardown(c16_certificates_are_found_by_host, set_up,
 						scratch_tear_down),
+		cmocka_unit_test_setup_teardown(c20_a_registry_by_itself_has_its_settings_too,
+						set_up, scratch_tear_down),
 		cmocka_unit_test_setup_teardown(errors_name_the_file, set_up, scratch_tear_down),
 	};
 

@@ -82,6 +82,8 @@ static void c01_parts_are_taken_apart(void **state)
 	assert_ok(reference_parse("alpine@sha256:" HEX, &r, &err), &err);
 	assert_null(r.tag);
 	assert_string_equal(reference_api_host(&r), "registry-1.docker.io");
+	assert_string_equal(reference_domain_of("registry-1.docker.io"), "docker.io");
+	assert_string_equal(reference_domain_of("quay.io:5000"), "quay.io:5000");
 	reference_release(&r);
 	assert_ok(reference_parse("alpine", &r, &err), &err);
 	assert_int_equal(r.digest.algorithm, DIGEST_NONE);

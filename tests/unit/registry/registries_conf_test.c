@@ -180,6 +180,7 @@ static void c17_blocked_is_blocked(void **state)
 	expect_error(conf, "bad.test/i", ERR_UNAUTHORIZED,
 		     "'bad.test' is blocked by registries.conf");
 	expect_error(conf, "bad.test:5000/i", ERR_UNAUTHORIZED, "blocked");
+	assert_false(registries_conf_is_insecure(conf, "bad.test"));
 	expect_error(conf, "x.evil.test/i", ERR_UNAUTHORIZED, "'*.evil.test' is blocked");
 	expect(conf, "bad.test/good/i", "good.test/i");
 }
@@ -232,6 +233,8 @@ static void c17_version_1_blocks_and_is_insecure(void **state)
 
 	(void)state;
 	expect(conf, "a.test/i", "a.test/i!");
+	assert_true(registries_conf_is_insecure(conf, "a.test"));
+	assert_false(registries_conf_is_insecure(conf, "other.test"));
 	expect_error(conf, "b.test/i", ERR_UNAUTHORIZED, "blocked");
 	expect_error(conf, "c.test/i", ERR_UNAUTHORIZED, "blocked");
 	expect(conf, "alpine", "-");

@@ -15,6 +15,7 @@
 #include "registry/manifest.h"
 #include "tests/support/cmocka.h"
 #include "tests/support/fake_registry.h"
+#include "tests/support/layout_folder.h"
 
 static struct fake_registry server;
 static struct buffer warnings;
@@ -413,6 +414,45 @@ static void c18_by_digest_all_must_give_the_same(void **state)
 	reference_release(&what.ref);
 }
 
+/* --- who asks ------------------------------------------------------------------------------------
+ */
+
+static void c18_credentials_for_the_registry_are_not_for_mirrors(void **state)
+{
+	const struct credential who = {.user = (char *)"some body",
+				       .password = (char *)"SECRET:p+/=\xc3\xa4"};
+	struct session_options options = {.tries = 1, .credential = &who};
+	cleanup(endpoints_release) struct endpoints list = {0};
+	cleanup(route_free_ptr) struct route *r = NULL;
+
+	(void)state;
+	add_plain(&list, "members-echo/mirror");
+	add_plain(&list, "members-echo/origin")->is_origin = true;
+	r = route_new(&list, &options);
+	expect(r, ROUTE_PULL, "/v2/members-echo/origin/blobs/x", 2);
+	assert_non_null(strstr((char *)warnings.data, "members-echo/mirror"));
+	assert_null(strstr((char *)warnings.data, "SECRET"));
+}
+
+static void c18_credentials_of_a_mirror_are_found_by_its_host(void **state)
+{
+	cleanup_free char *authfile = xasprintf("%s/auth.json", server.folder);
+	cleanup_free char *text = xasprintf("{\"auths\":{\"127.0.0.1:%u\":{\"auth\":\""
+					    "c29tZSBib2R5OlNFQ1JFVDpwKy89w6Q=\"}}}",
+					    server.port);
+	struct session_options options = {.tries = 1, .authfile = authfile};
+	cleanup(endpoints_release) struct endpoints list = {0};
+	cleanup(route_free_ptr) struct route *r = NULL;
+
+	(void)state;
+	put_file(server.folder, "auth.json", text);
+	add_plain(&list, "members-echo/mirror");
+	add(&list, "http", "127.0.0.1", server.other_port, "members-echo/origin")->is_origin = true;
+	r = route_new(&list, &options);
+	expect(r, ROUTE_PULL, "/v2/members-echo/mirror/blobs/x", 1);
+	assert_int_equal(n_warnings(), 0);
+}
+
 /* --- an endpoint as a session --------------------------------------------------------------------
  */
 
@@ -522,6 +562,9 @@ int main(void)
 		cmocka_unit_test_setup(a_signal_ends_it_at_once, set_up),
 		cmocka_unit_test_setup(c18_a_mirror_that_lies_is_not_believed, set_up),
 		cmocka_unit_test_setup(c18_by_digest_all_must_give_the_same, set_up),
+		cmocka_unit_test_setup(c18_credentials_for_the_registry_are_not_for_mirrors,
+				       set_up),
+		cmocka_unit_test_setup(c18_credentials_of_a_mirror_are_found_by_its_host, set_up),
 		cmocka_unit_test_setup(c16_a_mirror_is_told_which_registry_is_meant, set_up),
 		cmocka_unit_test_setup(c16_the_path_of_a_url_comes_first, set_up),
 		cmocka_unit_test_setup(c16_headers_and_certificates_of_an_endpoint_are_used,
