@@ -31,6 +31,8 @@ mkdir -p "$WORK/lies"
 head -c "$(jq -r '.layers[0].size' <<<"$manifest")" /dev/urandom >"$WORK/lies/same"
 echo short >"$WORK/lies/short"
 
+printf 'me:%s\n' "$(openssl passwd -apr1 password-of-mine)" >"$WORK/members"
+
 server() { # name address more
     echo "server { server_name $1; listen $2:443 ssl http2;
         ssl_certificate $certs/$1.pem; ssl_certificate_key $certs/$1.key; $3 }"
@@ -44,7 +46,9 @@ server() { # name address more
         location ~ ^/empty/ { return 404; }
         location ~ ^/full/.*/blobs/ { return 404; }
         location /full/ { rewrite ^/full/(.*) /\$1 break; $behind }
-        location /busy/ { return 503; }"
+        location /busy/ { return 503; }
+        location /members/ { auth_basic members; auth_basic_user_file $WORK/members;
+            rewrite ^/members/(.*) /\$1 break; $behind }"
     server liar.test 127.0.0.5 "location / { $behind }
         location ~ ^/same/.*/$layer\$ { root $WORK/lies; rewrite ^ /same break; }
         location ~ ^/short/.*/$layer\$ { root $WORK/lies; rewrite ^ /short break; }
@@ -110,7 +114,7 @@ grep -qE '^registry\.test/test/debian:12@sha256:[0-9a-f]{64}$' "$WORK/out" || fa
 warned 1
 grep -q 'warning: manifest from dead.test: .*connecting: ' "$WORK/err" || { cat "$WORK/err"; fail 'told'; }
 count '^registry.test ' 0
-count '^mirror.test HTTP/2.0 200 GET /v2/test/debian/[^ ]*\?ns=registry\.test secret-of-the-mirror CN=' \
+count '^mirror.test HTTP/2.0 200 GET /v2/test/debian/[^ ]*\?ns=registry\.test secret-of-the-mirror - CN=' \
     "$(wc -l <"$WORK/nginx.log")"
 [ "$(wc -l <"$WORK/nginx.log")" -gt "$(cat "$IMAGES/debian.layers")" ] || fail 'too few requests'
 check_pool
@@ -180,6 +184,31 @@ expect 0 tp -q pull registry.test/test/small:1
 warned 1
 grep -q 'mirror.test.*400 unexpected answer' "$WORK/err" || { cat "$WORK/err"; fail 'not told'; }
 
+say 'credentials are for the host they are of'
+{
+    echo "$server_too"
+    mirror /members
+} | hosts registry.test
+fresh
+expect 0 tp -q pull --creds me:password-of-mine registry.test/test/small:1
+warned 1
+grep -q 'mirror.test.*401' "$WORK/err" || { cat "$WORK/err"; fail 'not told'; }
+count ' me ' 0
+mkdir -p "$XDG_CONFIG_HOME/containers"
+echo "{\"auths\": {\"mirror.test\": {\"auth\": \"$(printf me:password-of-mine | base64)\"}}}" \
+    >"$XDG_CONFIG_HOME/containers/auth.json"
+fresh
+expect 0 tp -q pull registry.test/test/small:1
+warned 0
+count '^registry.test ' 0
+count '^mirror.test [^ ]* 200 GET /members/[^ ]* secret-of-the-mirror me CN=' \
+    "$(asked_of_nginx '^mirror.test [^ ]* 200 ')"
+# What it has not got is asked for elsewhere, without them.
+expect 2 tp -q pull registry.test/test/small:nope
+[ "$(asked_of_nginx '^registry.test ')" -ge 1 ] || fail 'the registry was not asked'
+count '^registry.test .*(secret-of-the-mirror| me |CN=)' 0
+rm "$XDG_CONFIG_HOME/containers/auth.json"
+
 say 'a key that does not fit, a file that is missing'
 {
     echo "$server_too"
@@ -241,7 +270,7 @@ for tool in docker containers; do
     fresh
     expect 0 tp -q pull mirror.test/test/small:1
     expect 0 tp -q pull registry.test/test/small:1
-    count '^mirror.test HTTP/2.0 200 GET /v2/test/small/manifests/1 - CN=' 1
+    count '^mirror.test HTTP/2.0 200 GET /v2/test/small/manifests/1 - - CN=' 1
     rm "$XDG_CONFIG_HOME/$tool/certs.d/mirror.test/client.key"
     expect 11 tp -q pull mirror.test/test/small:1
     expect_error "$tool/certs.d/mirror.test: client certificate client.cert has no client.key"
@@ -335,6 +364,6 @@ say 'no secrets in what is written'
 printf '%s\nproxy = "http://me:password-of-the-proxy@127.0.0.1:1"\n' "$server_too" |
     hosts registry.test
 expect 9 tp --debug pull registry.test/test/small:1
-! grep -qE 'password-of-the-proxy|secret-of-the-mirror' "$WORK/out" "$WORK/err" || fail 'a secret is shown'
+! grep -qE 'password-of-(the-proxy|mine)|secret-of-the-mirror' "$WORK/out" "$WORK/err" || fail 'a secret is shown'
 stop_registry
 finish

@@ -4,7 +4,7 @@
 # shellcheck disable=SC2154
 
 # start_nginx: with the servers that stdin describes, in the language of nginx. What they are asked
-# is a line each in $WORK/nginx.log: "HOST PROTOCOL STATUS METHOD URL X-MINE CLIENT".
+# is a line each in $WORK/nginx.log: "HOST PROTOCOL STATUS METHOD URL X-MINE USER CLIENT".
 start_nginx() {
     mkdir -p "$WORK/nginx"
     {
@@ -17,7 +17,7 @@ error_log $WORK/nginx/error.log;
 events { worker_connections 256; }
 http {
     log_format asked '\$host \$server_protocol \$status \$request_method \$request_uri '
-                     '\$http_x_mine \$ssl_client_s_dn';
+                     '\$http_x_mine \$remote_user \$ssl_client_s_dn';
     access_log $WORK/nginx.log asked;
     default_type application/octet-stream;
     client_body_temp_path $WORK/nginx/body;
