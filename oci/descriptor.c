@@ -61,6 +61,18 @@ static int find_attestation(struct jval value, struct oci_descriptor *d, struct 
 	return 0;
 }
 
+/* An image that somebody calls an artifact, too, has a platform to run on (rule B20). */
+static int find_artifact(struct jval value, struct oci_descriptor *d, struct error *err)
+{
+	const char *type;
+
+	if (jdoc_string(value, "artifactType", JDOC_OPTIONAL, &type, err) < 0)
+		return -1;
+	d->is_artifact =
+		type && *type && !d->has_platform && oci_media_type_parse(type) != MEDIA_CONFIG;
+	return 0;
+}
+
 /* An unknown algorithm is an error only for who needs the content (rule B7). */
 static int parse_digest(struct jval value, struct oci_descriptor *d, struct error *err)
 {
@@ -110,7 +122,7 @@ int oci_descriptor_parse(struct jval value, struct oci_descriptor *ret, struct e
 	    || parse_digest(value, &d, err) < 0
 	    || jdoc_uint(value, "size", JDOC_REQUIRED, &d.size_bytes, err) < 0
 	    || parse_platform(value, &d, err) < 0 || find_attestation(value, &d, err) < 0
-	    || check_data(value, &d, err) < 0)
+	    || find_artifact(value, &d, err) < 0 || check_data(value, &d, err) < 0)
 		return -1;
 	/* Longer than the field is a type that we do not know: cut, it is only shown. */
 	snprintf(d.media_type_text, sizeof(d.media_type_text), "%s", type);

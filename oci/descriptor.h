@@ -10,6 +10,7 @@
 
 #include "oci/mediatype.h"
 #include "oci/platform.h"
+#include "oci/runconfig.h"
 #include "pkg/base/error.h"
 #include "pkg/digest/digest.h"
 #include "pkg/json/jdoc.h"
@@ -21,7 +22,10 @@ struct oci_descriptor {
 	uint64_t size_bytes;
 	bool has_platform;
 	struct oci_platform platform; /* index entries only */
+	bool is_artifact;	      /* says what artifact it is, and no platform */
 	bool is_attestation;	      /* unknown/unknown, or annotated as a buildkit attestation */
+	/* Of a layer: where else it may be; NULL: nowhere. Borrowed from its manifest. */
+	const struct oci_strings *urls;
 };
 
 /*

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Gathers what content and pool say about an image. Takes no lock, changes nothing. */
+/* Gathers what content, or a source, and the pool say about an image. Takes no lock, changes nothing. */
 #include "oci/details.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "oci/chain.h"
+#include "oci/image.h"
 #include "pkg/base/alloc.h"
 
 /* An image can go while it is looked at, and come back. */
@@ -70,7 +71,9 @@ static void name_layers(struct image_details *d)
 						    .chain_id = chain[i]};
 }
 
-static int find_tags(struct content *content, struct image_details *d, struct error *err)
+/* @pool: where images are meant. */
+static int find_tags(struct content *content, const char *pool, struct image_details *d,
+		     struct error *err)
 {
 	struct content_image *images;
 	size_t n;
@@ -78,7 +81,7 @@ static int find_tags(struct content *content, struct image_details *d, struct er
 	if (content_images(content, &images, &n, err) < 0)
 		return -1;
 	for (size_t i = 0; i < n; i++)
-		if (strcmp(images[i].pool, d->image->pool) == 0
+		if (strcmp(images[i].pool, pool) == 0
 		    && digest_equal(&images[i].manifest, &d->image->manifest))
 			add_name(&d->tags, &d->n_tags, images[i].ref);
 	content_images_free(images, n);
@@ -158,7 +161,7 @@ static int read_once(struct store *s, const char *ref, struct image_details *d, 
 	if (read_documents(content, d, err) < 0)
 		return error_wrap(err, "image %s", ref);
 	name_layers(d);
-	if (find_tags(content, d, err) < 0)
+	if (find_tags(content, d->image->pool, d, err) < 0)
 		return -1;
 	return look_into_pool(s, d, err);
 }
@@ -177,6 +180,50 @@ int image_details_read(struct store *s, const char *ref, struct image_details *r
 		if (err->kind != ERR_NOT_FOUND || tries == DETAILS_TRIES)
 			return -1;
 	}
+}
+
+/* --- elsewhere -------------------------------------------------------------------------------- */
+
+/* Its documents have been checked already, but for what a run needs. */
+static int take_documents(struct source *source, struct oci_image *image, struct image_details *d,
+			  struct error *err)
+{
+	char platform[112];
+
+	d->image = xcalloc(1, sizeof(*d->image));
+	d->image->ref = xstrdup(source->name);
+	d->image->target = image->target.digest;
+	d->image->manifest = image->descriptor.digest;
+	d->image->manifest_bytes = image->descriptor.size_bytes;
+	oci_platform_format(&image->config.platform, platform, sizeof(platform));
+	d->image->platform = xstrdup(platform);
+	d->manifest = image->manifest;
+	image->manifest = (struct oci_manifest){0};
+	d->config = image->config;
+	image->config = (struct oci_config){0};
+	d->config_json = image->documents[image->n_documents - 1].bytes;
+	image->documents[image->n_documents - 1].bytes = (struct buffer){0};
+	return oci_runconfig_parse(d->config_json.data, d->config_json.len, "config", &d->run, err);
+}
+
+int image_details_fetch(struct store *s, struct source *source, const struct oci_platform *want,
+			struct image_details *ret, struct error *err)
+{
+	cleanup(image_details_release) struct image_details d = {0};
+	cleanup(oci_image_release) struct oci_image image = {0};
+	struct content *content;
+
+	if (store_content(s, &content, err) < 0
+	    || oci_image_resolve(source, want, content, &image, err) < 0
+	    || take_documents(source, &image, &d, err) < 0
+	    || find_tags(content, store_pool_name(s), &d, err) < 0)
+		return -1;
+	name_layers(&d);
+	if (store_pool_exists(s) && look_into_pool(s, &d, err) < 0)
+		return -1;
+	*ret = d;
+	d = (struct image_details){0};
+	return 0;
 }
 
 /* --- history ---------------------------------------------------------------------------------- */

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* All that is known of one image here: its documents, and where its layers are in the pool. */
+/*
+ * All that is known of one image, here or where it would be pulled from: its documents, and where
+ * its layers are in the pool.
+ */
 #pragma once
 
 #include "oci/config.h"
 #include "oci/manifest.h"
 #include "oci/runconfig.h"
+#include "oci/source.h"
 #include "oci/store.h"
 
 struct image_layer {
@@ -18,7 +22,7 @@ struct image_layer {
 };
 
 struct image_details {
-	struct content_image *image; /* one */
+	struct content_image *image; /* one; elsewhere: created and pool are NULL */
 	struct oci_manifest manifest;
 	struct oci_config config;
 	struct oci_runconfig run;
@@ -39,6 +43,15 @@ struct image_details {
  */
 MUST_CHECK int image_details_read(struct store *s, const char *ref, struct image_details *ret,
 				  struct error *err);
+
+/*
+ * The same of an image that a source has, without pulling it: tags and containers are those of
+ * images here that have the same manifest. @s: may have no pool.
+ * Errors: those of oci_image_resolve() and store_read().
+ */
+MUST_CHECK int image_details_fetch(struct store *s, struct source *source,
+				   const struct oci_platform *want, struct image_details *ret,
+				   struct error *err);
 void image_details_release(struct image_details *d);
 
 /* A line of the history. What the config says of it and the layer it made may each be missing. */

@@ -7,6 +7,7 @@
 
 #include "oci/document.h"
 #include "oci/index.h"
+#include "pkg/base/cleanup.h"
 
 /* "manifest sha256:0123456789ab", the first part of JSON paths in errors. */
 static const char *describe(const char *kind, const struct digest *d, char *buf, size_t size)
@@ -142,6 +143,25 @@ int oci_image_resolve(struct source *s, const struct oci_platform *want, struct 
 		return -1;
 	}
 	*ret = image;
+	return 0;
+}
+
+int oci_image_read_raw(struct source *s, const struct oci_platform *want, struct content *kept,
+		       struct oci_descriptor *ret, struct buffer *ret_bytes, struct error *err)
+{
+	cleanup(oci_image_release) struct oci_image image = {.kept = kept};
+	const struct buffer *bytes;
+
+	if (source_resolve(s, &image.target, &image.documents[0].bytes, err) < 0)
+		return -1;
+	image.descriptor = image.target;
+	if (want && image.target.media_type == MEDIA_INDEX
+		    ? find_manifest(s, want, &image, err) < 0
+		    : read_document(s, &image.target, &image, err) < 0)
+		return -1;
+	bytes = &image.documents[image.n_documents - 1].bytes;
+	buffer_add(ret_bytes, bytes->data, bytes->len);
+	*ret = image.descriptor;
 	return 0;
 }
 

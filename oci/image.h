@@ -36,3 +36,14 @@ struct oci_image {
 MUST_CHECK int oci_image_resolve(struct source *s, const struct oci_platform *want,
 				 struct content *kept, struct oci_image *ret, struct error *err);
 void oci_image_release(struct oci_image *image);
+
+/*
+ * The document that a reference stands for, as it is: a manifest or an index, of an image or of
+ * anything else; or, of an index, the manifest for a platform. Only size and digest are verified.
+ *
+ * @want: NULL: no index is followed.   @kept: as above.   @ret_bytes: appended to.
+ * Errors: as above.
+ */
+MUST_CHECK int oci_image_read_raw(struct source *s, const struct oci_platform *want,
+				  struct content *kept, struct oci_descriptor *ret,
+				  struct buffer *ret_bytes, struct error *err);

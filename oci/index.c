@@ -84,7 +84,7 @@ void oci_index_release(struct oci_index *index)
 bool oci_index_is_image(const struct oci_descriptor *d)
 {
 	return (d->media_type == MEDIA_MANIFEST || d->media_type == MEDIA_INDEX)
-	       && !d->is_attestation;
+	       && !d->is_attestation && !d->is_artifact;
 }
 
 /* 0 = no candidate; those without a platform come last. */
@@ -97,11 +97,14 @@ static int score(const struct oci_descriptor *d, const struct oci_platform *want
 
 int oci_index_no_image(const struct oci_index *index, const char *where, struct error *err)
 {
+	const struct oci_descriptor *first = index->entries;
+
 	if (index->n == 0)
 		return error_set(err, ERR_NOT_FOUND, "no image in the %s, it is empty", where);
 	return error_set(err, ERR_NOT_FOUND, "no image in the %s, only %s", where,
-			 index->entries[0].is_attestation ? "attestations"
-							  : index->entries[0].media_type_text);
+			 first->is_attestation ? "attestations"
+			 : first->is_artifact  ? "artifacts"
+					       : first->media_type_text);
 }
 
 static int none_matches(const struct oci_index *index, const struct oci_platform *want,

@@ -187,7 +187,7 @@ static char *blob_path(const char *dir, const struct digest *d)
 			 digest_hex(d, hex));
 }
 
-static int check_version(const char *dir, struct error *err)
+int oci_layout_check(const char *dir, struct error *err)
 {
 	cleanup_free char *path = xasprintf("%s/oci-layout", dir);
 	cleanup_buffer struct buffer text = {0};
@@ -341,7 +341,7 @@ static int find_image(const char *dir, const struct selection *sel, struct oci_d
 	struct oci_index index;
 	int rc;
 
-	if (check_version(dir, err) < 0 || read_index(dir, &index, err) < 0)
+	if (oci_layout_check(dir, err) < 0 || read_index(dir, &index, err) < 0)
 		return -1;
 	rc = choose(dir, sel, &index, ret, err);
 	oci_index_release(&index);

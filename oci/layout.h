@@ -13,3 +13,6 @@
  * Errors: ERR_NOT_FOUND (folder, ref, digest), ERR_INVALID, ERR_USAGE.
  */
 MUST_CHECK int oci_layout_open(const char *text, struct source **ret, struct error *err);
+
+/* Whether a folder is a layout. Errors: ERR_NOT_FOUND, ERR_INVALID (of another version). */
+MUST_CHECK int oci_layout_check(const char *dir, struct error *err);

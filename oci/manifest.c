@@ -21,7 +21,15 @@ static int refuse_artifact(struct jval root, const char *path, const char *what,
 			 artifact ? artifact : "");
 }
 
-static int parse_config(struct jval root, struct oci_descriptor *ret, struct error *err)
+static int check_config(struct jval root, const char *path, const struct oci_descriptor *d,
+			struct error *err)
+{
+	if (d->media_type == MEDIA_CONFIG)
+		return 0;
+	return refuse_artifact(root, path, "a config", d->media_type_text, err);
+}
+
+static int parse_config(struct jval root, bool any, struct oci_descriptor *ret, struct error *err)
 {
 	struct jval value;
 
@@ -29,31 +37,57 @@ static int parse_config(struct jval root, struct oci_descriptor *ret, struct err
 	    || oci_descriptor_parse(value, ret, err) < 0
 	    || oci_descriptor_check_digest(value, ret, err) < 0)
 		return -1;
-	if (ret->media_type != MEDIA_CONFIG)
-		return refuse_artifact(root, value.path, "a config", ret->media_type_text, err);
-	return 0;
+	return any ? 0 : check_config(root, value.path, ret, err);
 }
 
-static int parse_layer(struct jval root, struct jval value, struct oci_descriptor *ret,
+static int check_layer(struct jval root, const char *path, const struct oci_descriptor *d,
 		       struct error *err)
 {
-	if (oci_descriptor_parse(value, ret, err) < 0
-	    || oci_descriptor_check_digest(value, ret, err) < 0)
-		return -1;
-	switch (ret->media_type) {
+	switch (d->media_type) {
 	case MEDIA_LAYER:
 	case MEDIA_LAYER_FOREIGN:
 		return 0;
 	case MEDIA_LAYER_ENCRYPTED:
 		return error_set(err, ERR_UNSUPPORTED,
-				 "%s: encrypted layers are not supported (%s)", value.path,
-				 ret->media_type_text);
+				 "%s: encrypted layers are not supported (%s)", path,
+				 d->media_type_text);
 	default:
-		return refuse_artifact(root, value.path, "a layer", ret->media_type_text, err);
+		return refuse_artifact(root, path, "a layer", d->media_type_text, err);
 	}
 }
 
-static int parse_layers(struct jval root, struct oci_manifest *m, struct error *err)
+static int parse_layer(struct jval root, struct jval value, bool any, struct oci_descriptor *ret,
+		       struct error *err)
+{
+	if (oci_descriptor_parse(value, ret, err) < 0
+	    || oci_descriptor_check_digest(value, ret, err) < 0)
+		return -1;
+	return any ? 0 : check_layer(root, value.path, ret, err);
+}
+
+/* Places that the layer can be had from, too. */
+static int parse_urls(struct jval layer, struct oci_strings *ret, struct error *err)
+{
+	struct jval urls;
+	const char *text;
+	size_t n;
+
+	if (jdoc_array(layer, "urls", JDOC_OPTIONAL, &urls, err) < 0)
+		return -1;
+	n = jdoc_present(urls) ? jdoc_length(urls) : 0;
+	if (n > OCI_URLS_MAX)
+		return error_set(err, ERR_INVALID, "%s: %zu, at most %d are allowed", urls.path, n,
+				 OCI_URLS_MAX);
+	ret->items = n ? xcalloc(n, sizeof(*ret->items)) : NULL;
+	for (; ret->n < n; ret->n++) {
+		if (jdoc_string_value(jdoc_at(urls, ret->n), &text, err) < 0)
+			return -1;
+		ret->items[ret->n] = xstrdup(text);
+	}
+	return 0;
+}
+
+static int parse_layers(struct jval root, bool any, struct oci_manifest *m, struct error *err)
 {
 	struct jval layers;
 
@@ -64,14 +98,20 @@ static int parse_layers(struct jval root, struct oci_manifest *m, struct error *
 		return error_set(err, ERR_INVALID, "%s: %zu layers, at most %d are allowed",
 				 layers.path, m->n_layers, OCI_LAYERS_MAX);
 	m->layers = xcalloc(m->n_layers + 1, sizeof(*m->layers));
-	for (size_t i = 0; i < m->n_layers; i++)
-		if (parse_layer(root, jdoc_at(layers, i), &m->layers[i], err) < 0)
+	m->urls = xcalloc(m->n_layers + 1, sizeof(*m->urls));
+	for (size_t i = 0; i < m->n_layers; i++) {
+		struct jval layer = jdoc_at(layers, i);
+
+		if (parse_layer(root, layer, any, &m->layers[i], err) < 0
+		    || parse_urls(layer, &m->urls[i], err) < 0)
 			return -1;
+		m->layers[i].urls = m->urls[i].n ? &m->urls[i] : NULL;
+	}
 	return 0;
 }
 
-int oci_manifest_parse(const void *json, size_t len, const char *what, struct oci_manifest *ret,
-		       struct error *err)
+static int parse(const void *json, size_t len, const char *what, bool any, struct oci_manifest *ret,
+		 struct error *err)
 {
 	cleanup(jdoc_free_ptr) struct jdoc *doc = NULL;
 	struct oci_manifest m = {0};
@@ -81,7 +121,8 @@ int oci_manifest_parse(const void *json, size_t len, const char *what, struct oc
 		return -1;
 	root = jdoc_root(doc);
 	if (oci_document_check(root, MEDIA_MANIFEST, err) < 0
-	    || parse_config(root, &m.config, err) < 0 || parse_layers(root, &m, err) < 0) {
+	    || parse_config(root, any, &m.config, err) < 0
+	    || parse_layers(root, any, &m, err) < 0) {
 		oci_manifest_release(&m);
 		return -1;
 	}
@@ -89,8 +130,23 @@ int oci_manifest_parse(const void *json, size_t len, const char *what, struct oc
 	return 0;
 }
 
+int oci_manifest_parse(const void *json, size_t len, const char *what, struct oci_manifest *ret,
+		       struct error *err)
+{
+	return parse(json, len, what, false, ret, err);
+}
+
+int oci_manifest_parse_any(const void *json, size_t len, const char *what, struct oci_manifest *ret,
+			   struct error *err)
+{
+	return parse(json, len, what, true, ret, err);
+}
+
 void oci_manifest_release(struct oci_manifest *m)
 {
+	for (size_t i = 0; m->urls && i < m->n_layers; i++)
+		oci_strings_release(&m->urls[i]);
+	free(m->urls);
 	free(m->layers);
 	*m = (struct oci_manifest){0};
 }

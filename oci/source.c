@@ -12,6 +12,11 @@ int source_resolve(struct source *s, struct oci_descriptor *ret, struct buffer *
 	return s->ops->resolve(s, ret, ret_bytes, err);
 }
 
+static bool is_foreign(const struct oci_descriptor *d)
+{
+	return d->media_type == MEDIA_LAYER_FOREIGN || (d->urls && d->urls->n > 0);
+}
+
 int source_fetch(struct source *s, const struct oci_descriptor *d, struct stream **ret,
 		 struct error *err)
 {
@@ -20,9 +25,11 @@ int source_fetch(struct source *s, const struct oci_descriptor *d, struct stream
 				 "its digest is of an unknown algorithm and cannot be verified");
 	if (s->ops->fetch(s, d, ret, err) == 0)
 		return 0;
-	/* Its urls are not for us to ask (CVE-2020-15157, rule B19). */
-	if (err->kind == ERR_NOT_FOUND && d->media_type == MEDIA_LAYER_FOREIGN)
+	/* Its urls are not asked unless somebody says so (CVE-2020-15157, rule B19). */
+	if (err->kind == ERR_NOT_FOUND && !s->asks_urls && is_foreign(d)) {
 		error_wrap(err, "a foreign layer, whose urls are not followed");
+		error_set_detail(err, ERR_DETAIL_FOREIGN);
+	}
 	return -1;
 }
 

@@ -34,6 +34,8 @@ struct source {
 	char *name;
 	/* Blobs are whole and at hand: they are read in place, not spooled first. */
 	bool local;
+	/* Layers that it has not got itself are asked for at their urls. */
+	bool asks_urls;
 };
 
 MUST_CHECK int source_resolve(struct source *s, struct oci_descriptor *ret,

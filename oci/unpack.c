@@ -253,8 +253,8 @@ static void find_first_missing(struct unpack *u, const struct snapshots *snapsho
 		u->first--;
 }
 
-/* What a layer is taken to unpack to, for the guard: 3.1 was measured for gzip, 3.6 for zstd. */
-static uint64_t estimate_bytes(const struct oci_descriptor *d)
+/* 3.1 was measured for gzip, 3.6 for zstd. */
+uint64_t unpack_estimate(const struct oci_descriptor *d)
 {
 	enum stream_codec codec;
 	uint64_t factor = 1, bytes;
@@ -274,7 +274,7 @@ static int plan(struct unpack *u, struct error *err)
 		return -1;
 	find_first_missing(u, snapshots);
 	for (size_t i = u->first; i < u->image.manifest.n_layers; i++) {
-		uint64_t bytes = estimate_bytes(&u->image.manifest.layers[i]);
+		uint64_t bytes = unpack_estimate(&u->image.manifest.layers[i]);
 
 		need = need + bytes < need ? UINT64_MAX / 2 : need + bytes;
 	}

@@ -49,3 +49,6 @@ struct unpack_result {
 MUST_CHECK int unpack_image(struct store *store, struct source *source,
 			    const struct unpack_options *options, struct unpack_result *ret,
 			    struct error *err);
+
+/* What a layer is taken to unpack to, by the size of its blob and its type. */
+uint64_t unpack_estimate(const struct oci_descriptor *layer);

@@ -1,222 +1,131 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * image inspect REF: all about an image. For people the facts that matter; the config itself, word
- * by word, is in the JSON.
+ * image inspect REF: all about an image, one that is here or one that a source has, which is then
+ * not pulled; or its documents as they are.
  */
 #include "cmd/thinpull/command.h"
 
 #include <string.h>
 
-#include "cmd/thinpull/context.h"
+#include "cmd/thinpull/image_report.h"
 #include "cmd/thinpull/imageref.h"
 #include "cmd/thinpull/output.h"
-#include "cmd/thinpull/report.h"
-#include "cmd/thinpull/sizes.h"
-#include "cmd/thinpull/table.h"
-#include "oci/details.h"
+#include "cmd/thinpull/pull.h"
+#include "oci/image.h"
 
-#define SHORT_DIGEST_CHARS 19
+/* What is looked at; at most one of ref and source. */
+struct subject {
+	const struct context *context;
+	struct store *store;
+	char *ref; /* of an image here, as recorded */
+	struct source *source;
+	struct oci_platform platform;
+};
 
-/* --- JSON ------------------------------------------------------------------------------------- */
-
-static void json_digest(struct jout *o, const char *key, const struct digest *d)
+static void subject_release(struct subject *s)
 {
-	char text[DIGEST_TEXT_BYTES];
-
-	jout_string(o, key, digest_format(d, text));
+	free(s->ref);
+	if (s->source)
+		source_close(s->source);
+	store_close(s->store);
 }
 
-static void json_names(struct jout *o, const char *key, char *const *names, size_t n)
+static bool asked_for(const struct subject *s, const char *option)
 {
-	jout_array(o, key);
-	for (size_t i = 0; i < n; i++)
-		jout_string(o, NULL, names[i]);
-	jout_end_array(o);
+	return args_has(s->context->args, option);
 }
 
-static void json_layer(struct jout *o, const struct image_layer *layer)
+/* --- where it is ------------------------------------------------------------------------------ */
+
+/* "docker://" says registry; a folder or an archive counts when no image here is of it. */
+static int find_subject(struct subject *s, const struct asker *asker, struct error *err)
 {
-	jout_object(o, NULL);
-	json_digest(o, "digest", &layer->blob->digest);
-	json_digest(o, "diff_id", &layer->diff_id);
-	json_digest(o, "chain_id", &layer->chain_id);
-	jout_string(o, "media_type", layer->blob->media_type_text);
-	jout_uint(o, "blob_bytes", layer->blob->size_bytes);
-	if (layer->in_pool) {
-		jout_uint(o, "size_bytes", layer->content_bytes);
-		jout_uint(o, "thin_id", layer->thin_id);
-		jout_uint(o, "mapped_bytes", layer->mapped_bytes);
-	} else {
-		jout_string(o, "size_bytes", NULL);
-		jout_string(o, "thin_id", NULL);
-		jout_string(o, "mapped_bytes", NULL);
+	const char *text = s->context->args->operands[0];
+
+	if (!imageref_is_remote(text)) {
+		if (pull_find(s->context, s->store, text, &s->ref, err) == 0)
+			return 0;
+		if (err->kind != ERR_NOT_FOUND || !imageref_is_place(text))
+			return -1;
+		error_clear(err);
 	}
-	jout_end_object(o);
+	return pull_open_source(s->context, asker, text, &s->source, err);
 }
 
-/* The member `config` of the config, as it was pulled. */
-static int json_config(struct jout *o, const struct image_details *d, struct error *err)
-{
-	cleanup(jdoc_free_ptr) struct jdoc *doc = NULL;
-	struct jval config;
+/* --- its documents ---------------------------------------------------------------------------- */
 
-	if (jdoc_parse(d->config_json.data, d->config_json.len, "config", &doc, err) < 0
-	    || jdoc_object(jdoc_root(doc), "config", JDOC_OPTIONAL, &config, err) < 0)
+static int read_raw_here(struct subject *s, struct buffer *ret, struct error *err)
+{
+	struct content_image *image;
+	struct content *content;
+	int rc = -1;
+
+	if (store_content(s->store, &content, err) < 0
+	    || store_find_image(s->store, s->ref, &image, err) < 0)
 		return -1;
-	jout_copy(o, "config", config);
+	rc = content_get(content, asked_for(s, "platform") ? &image->manifest : &image->target, ret,
+			 err);
+	content_images_free(image, 1);
+	return rc;
+}
+
+static int read_raw(struct subject *s, struct buffer *ret, struct error *err)
+{
+	struct oci_descriptor found;
+
+	if (s->ref)
+		return read_raw_here(s, ret, err);
+	return oci_image_read_raw(s->source, asked_for(s, "platform") ? &s->platform : NULL, NULL,
+				  &found, ret, err);
+}
+
+static int show_raw(struct subject *s, struct error *err)
+{
+	cleanup_buffer struct buffer bytes = {0};
+
+	if (read_raw(s, &bytes, err) < 0)
+		return -1;
+	output_bytes(bytes.data, bytes.len);
 	return 0;
 }
 
-static int print_json(const struct image_details *d, struct error *err)
-{
-	cleanup_jout struct jout o = {0};
+/* --- all about it ----------------------------------------------------------------------------- */
 
-	jout_object(&o, NULL);
-	jout_string(&o, "ref", d->image->ref);
-	json_digest(&o, "digest", &d->image->target);
-	json_digest(&o, "manifest", &d->image->manifest);
-	json_digest(&o, "config_digest", &d->manifest.config.digest);
-	jout_string(&o, "platform", d->image->platform);
-	jout_string(&o, "created", d->image->created);
-	jout_string(&o, "image_created", d->run.created);
-	jout_string(&o, "author", d->run.author);
-	jout_string(&o, "pool", d->image->pool);
-	jout_uint(&o, "size_bytes", d->size_bytes);
-	jout_uint(&o, "mapped_bytes", d->mapped_bytes);
-	json_names(&o, "tags", d->tags, d->n_tags);
-	json_names(&o, "containers", d->containers, d->n_containers);
-	jout_uint(&o, "history_count", d->run.n_history);
-	if (json_config(&o, d, err) < 0)
+static int show(struct subject *s, struct error *err)
+{
+	cleanup(image_details_release) struct image_details details = {0};
+	int rc = s->ref ? image_details_read(s->store, s->ref, &details, err)
+			: image_details_fetch(s->store, s->source, &s->platform, &details, err);
+
+	if (rc < 0)
 		return -1;
-	jout_array(&o, "layers");
-	for (size_t i = 0; i < d->n_layers; i++)
-		json_layer(&o, &d->layers[i]);
-	jout_end_array(&o);
-	jout_end_object(&o);
-	output_json(&o);
+	if (args_has_flag(s->context->args, "config"))
+		output_bytes(details.config_json.data, details.config_json.len);
+	else if (s->context->settings->json)
+		return image_report_json(&details, err);
+	else if (s->context->settings->quiet)
+		output_line("%s", details.image->ref);
+	else
+		image_report_text(&details);
 	return 0;
-}
-
-/* --- for people ------------------------------------------------------------------------------- */
-
-static void text_fact(const char *name, const char *value)
-{
-	if (value)
-		report_fact(name, "%s", value);
-}
-
-static void text_digest(const char *name, const struct digest *d)
-{
-	char text[DIGEST_TEXT_BYTES];
-
-	report_fact(name, "%s", digest_format(d, text));
-}
-
-static void text_each(const char *name, char *const *items, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		report_fact(name, "%s", items[i]);
-}
-
-/* As JSON, so that it shows where a word ends. */
-static void text_words(const char *name, const struct oci_strings *words)
-{
-	cleanup_jout struct jout o = {.compact = true};
-
-	if (!words->n)
-		return;
-	json_names(&o, NULL, words->items, words->n);
-	report_fact(name, "%.*s", (int)o.text.len, (const char *)o.text.data);
-}
-
-static void text_config(const struct oci_runconfig *run)
-{
-	text_words("Entrypoint", &run->entrypoint);
-	text_words("Cmd", &run->cmd);
-	text_fact("Working dir", run->working_dir);
-	text_fact("User", run->user);
-	text_fact("Stop signal", run->stop_signal);
-	text_each("Env", run->env.items, run->env.n);
-	text_each("Exposed port", run->exposed_ports.items, run->exposed_ports.n);
-	text_each("Volume", run->volumes.items, run->volumes.n);
-	for (size_t i = 0; i < run->n_labels; i++)
-		report_fact("Label", "%s=%s", run->labels[i].key, run->labels[i].value);
-}
-
-static void text_layers(const struct image_details *d)
-{
-	static const struct table_column columns[] = {
-		{"LAYER", TABLE_LEFT},
-		{"CHAIN", TABLE_LEFT},
-		{"BLOB", TABLE_RIGHT},
-		{"SIZE", TABLE_RIGHT},
-		{"THIN", TABLE_RIGHT},
-		{"MAPPED", TABLE_RIGHT},
-		{0},
-	};
-	cleanup_table struct table t;
-	char text[DIGEST_TEXT_BYTES];
-
-	table_init(&t, columns);
-	for (size_t i = 0; i < d->n_layers; i++) {
-		const struct image_layer *layer = &d->layers[i];
-
-		table_cellf(&t, "%.*s", SHORT_DIGEST_CHARS,
-			    digest_format(&layer->blob->digest, text));
-		table_cellf(&t, "%.*s", SHORT_DIGEST_CHARS, digest_format(&layer->chain_id, text));
-		table_cell_bytes(&t, layer->blob->size_bytes);
-		table_cell_bytes(&t, layer->content_bytes);
-		if (layer->in_pool)
-			table_cellf(&t, "%u", layer->thin_id);
-		else
-			table_cell(&t, "missing");
-		table_cell_bytes(&t, layer->mapped_bytes);
-	}
-	output_line("%s", "");
-	table_print(&t);
-}
-
-static void print_text(const struct image_details *d)
-{
-	char size[SIZE_TEXT_BYTES], mapped[SIZE_TEXT_BYTES];
-
-	report_fact("Image", "%s", d->image->ref);
-	for (size_t i = 0; i < d->n_tags; i++)
-		if (strcmp(d->tags[i], d->image->ref) != 0)
-			report_fact("Also", "%s", d->tags[i]);
-	text_digest("Digest", &d->image->target);
-	text_digest("Manifest", &d->image->manifest);
-	text_digest("Config", &d->manifest.config.digest);
-	report_fact("Platform", "%s", d->image->platform);
-	text_fact("Built", d->run.created);
-	text_fact("Author", d->run.author);
-	report_fact("Pulled", "%s", d->image->created);
-	report_fact("Size", "%s of files, %s in pool %s", size_format(d->size_bytes, size),
-		    size_format(d->mapped_bytes, mapped), d->image->pool);
-	text_each("Container", d->containers, d->n_containers);
-	text_config(&d->run);
-	if (d->n_layers)
-		text_layers(d);
 }
 
 static int inspect(const struct context *context, struct error *err)
 {
-	cleanup(store_close_ptr) struct store *store = NULL;
-	cleanup(image_details_release) struct image_details details = {0};
-	cleanup_free char *ref = NULL;
+	cleanup(subject_release) struct subject subject = {.context = context};
+	cleanup_asker struct asker asker = {0};
 
-	if (imageref_check(context->args->operands[0], err) < 0
-	    || context_open_store(context, &store, err) < 0
-	    || imageref_find(store, context->args->operands[0], &ref, err) < 0
-	    || image_details_read(store, ref, &details, err) < 0)
+	if (asker_read(context->args, &asker, err) < 0)
 		return -1;
-	if (context->settings->json)
-		return print_json(&details, err);
-	if (context->settings->quiet)
-		output_line("%s", ref);
-	else
-		print_text(&details);
-	return 0;
+	if (args_has(context->args, "raw") && args_has_flag(context->args, "config"))
+		return error_set(err, ERR_USAGE,
+				 "--raw is the manifest, --config the config: one of them");
+	if (imageref_check(context->args->operands[0], err) < 0
+	    || context_platform(context, &subject.platform, err) < 0
+	    || context_open_store(context, &subject.store, err) < 0
+	    || find_subject(&subject, &asker, err) < 0)
+		return -1;
+	return args_has(context->args, "raw") ? show_raw(&subject, err) : show(&subject, err);
 }
 
 int cmd_image_inspect(const struct context *context, struct error *err)

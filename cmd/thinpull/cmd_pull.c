@@ -2,11 +2,60 @@
 /* pull REF...: each image in turn; the first that fails ends it. */
 #include "cmd/thinpull/command.h"
 
+#include "cmd/thinpull/imageref.h"
 #include "cmd/thinpull/output.h"
 #include "cmd/thinpull/pull.h"
-#include "cmd/thinpull/imageref.h"
+#include "cmd/thinpull/pull_plan.h"
 
-static void print_result(struct jout *o, const struct unpack_result *result, const char *ref)
+struct pulling {
+	const struct context *context;
+	struct asker asker;
+	struct store *store;
+	enum pull_policy policy;
+	struct jout o; /* an array with what is done */
+};
+
+static void pulling_release(struct pulling *p)
+{
+	store_close(p->store);
+	asker_release(&p->asker);
+	jout_release(&p->o);
+}
+
+/* --- an image that may be here ---------------------------------------------------------------- */
+
+/* 1 = it is, and that will do; 0 = the source is to be asked. @ret_ref: as recorded, owned. */
+static int find_here(const struct pulling *p, const char *reference, char **ret_ref,
+		     struct error *err)
+{
+	if (p->policy == PULL_ALWAYS)
+		return 0;
+	if (pull_find(p->context, p->store, reference, ret_ref, err) == 0)
+		return 1;
+	if (err->kind != ERR_NOT_FOUND || p->policy == PULL_NEVER)
+		return -1;
+	error_clear(err);
+	return 0;
+}
+
+static int describe_here(const struct pulling *p, const char *ref, struct unpack_result *ret,
+			 struct error *err)
+{
+	cleanup(image_details_release) struct image_details d = {0};
+
+	if (image_details_read(p->store, ref, &d, err) < 0)
+		return -1;
+	*ret = (struct unpack_result){
+		.digest = d.image->target,
+		.manifest = d.image->manifest,
+		.n_layers = d.n_layers,
+	};
+	return 0;
+}
+
+/* --- pulling ---------------------------------------------------------------------------------- */
+
+static void print_json(struct jout *o, const struct unpack_result *result, const char *ref)
 {
 	char manifest[DIGEST_TEXT_BYTES], digest[DIGEST_TEXT_BYTES];
 
@@ -20,54 +69,100 @@ static void print_result(struct jout *o, const struct unpack_result *result, con
 	jout_end_object(o);
 }
 
-static int pull_one(const struct context *context, const struct asker *asker, struct store *store,
-		    const char *reference, struct jout *o, struct error *err)
+static int print_result(struct pulling *p, const struct unpack_result *result, const char *ref,
+			struct error *err)
 {
-	cleanup_free char *ref = NULL, *name = NULL;
+	cleanup_free char *name = NULL;
 	char digest[DIGEST_TEXT_BYTES];
-	struct unpack_result result;
 
-	if (pull_image(context, asker, store, reference, &result, &ref, err) < 0)
-		return -1;
-	if (context->settings->json) {
-		print_result(o, &result, ref);
+	if (p->context->settings->json) {
+		print_json(&p->o, result, ref);
 		return 0;
 	}
 	/* At once: who reads this may start before the next image is here. */
-	name = imageref_with_digest(ref, digest_format(&result.digest, digest));
+	name = imageref_with_digest(ref, digest_format(&result->digest, digest));
 	output_line("%s", name);
 	return output_finish(err);
 }
 
-/* What is wrong with the command line is said before anything is made or fetched. */
-static int check(const struct context *context, const struct asker *asker, struct error *err)
+static int pull_one(struct pulling *p, const char *reference, struct error *err)
 {
+	cleanup_free char *ref = NULL;
+	struct unpack_result result;
+	int here = find_here(p, reference, &ref, err);
+
+	if (here < 0 || (here && describe_here(p, ref, &result, err) < 0))
+		return error_wrap(err, "pull %s", reference);
+	if (!here && pull_image(p->context, &p->asker, p->store, reference, &result, &ref, err) < 0)
+		return -1;
+	return print_result(p, &result, ref, err);
+}
+
+/* --- what would be done ----------------------------------------------------------------------- */
+
+static int read_plan(struct pulling *p, const char *reference, struct image_details *ret,
+		     struct error *err)
+{
+	cleanup(source_close_ptr) struct source *source = NULL;
+	cleanup_free char *ref = NULL;
+	struct oci_platform platform;
+	int here = find_here(p, reference, &ref, err);
+
+	if (here)
+		return here < 0 ? -1 : image_details_read(p->store, ref, ret, err);
+	if (context_platform(p->context, &platform, err) < 0
+	    || pull_open_source(p->context, &p->asker, reference, &source, err) < 0)
+		return -1;
+	return image_details_fetch(p->store, source, &platform, ret, err);
+}
+
+static int plan_one(struct pulling *p, const char *reference, struct error *err)
+{
+	cleanup(image_details_release) struct image_details d = {0};
+
+	if (read_plan(p, reference, &d, err) < 0)
+		return error_wrap(err, "pull %s", reference);
+	if (p->context->settings->json)
+		pull_plan_json(&p->o, &d);
+	else
+		pull_plan_text(&d);
+	return 0;
+}
+
+/* --- all of them ------------------------------------------------------------------------------ */
+
+/* What is wrong with the command line is said before anything is made or fetched. */
+static int check(struct pulling *p, struct error *err)
+{
+	const struct args *args = p->context->args;
 	struct oci_platform platform;
 
-	for (size_t i = 0; i < context->args->n_operands; i++)
-		if (imageref_check(context->args->operands[i], err) < 0)
-			return error_wrap(err, "pull %s", context->args->operands[i]);
-	if (asker_check(asker, context->args, err) < 0)
+	for (size_t i = 0; i < args->n_operands; i++)
+		if (imageref_check(args->operands[i], err) < 0)
+			return error_wrap(err, "pull %s", args->operands[i]);
+	if (asker_check(&p->asker, args, err) < 0
+	    || pull_policy_read(args, PULL_ALWAYS, &p->policy, err) < 0)
 		return -1;
-	return context_platform(context, &platform, err);
+	return context_platform(p->context, &platform, err);
 }
 
 int cmd_pull(const struct context *context, struct error *err)
 {
-	cleanup(store_close_ptr) struct store *store = NULL;
-	cleanup_asker struct asker asker = {0};
-	cleanup_jout struct jout o = {0};
+	cleanup(pulling_release) struct pulling p = {.context = context};
+	const struct args *args = context->args;
+	bool dry = args_has(args, "dry-run");
 	size_t done = 0;
 	int failed = 0;
 
-	if (asker_read(context->args, &asker, err) < 0 || check(context, &asker, err) < 0
-	    || context_open_store(context, &store, err) < 0)
+	if (asker_read(args, &p.asker, err) < 0 || check(&p, err) < 0
+	    || context_open_store(context, &p.store, err) < 0)
 		return -1;
-	jout_array(&o, NULL);
-	for (; done < context->args->n_operands && !failed; done += !failed)
-		failed = pull_one(context, &asker, store, context->args->operands[done], &o, err);
-	jout_end_array(&o);
+	jout_array(&p.o, NULL);
+	for (; done < args->n_operands && !failed; done += !failed)
+		failed = dry ? plan_one(&p, args->operands[done], err)
+			     : pull_one(&p, args->operands[done], err);
+	jout_end_array(&p.o);
 	if (context->settings->json && (done || !failed))
-		output_json(&o);
+		output_json(&p.o);
 	return failed;
 }

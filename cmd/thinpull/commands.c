@@ -6,16 +6,26 @@
 
 #include "cmd/thinpull/asker.h"
 #include "cmd/thinpull/bundle_args.h"
+#include "cmd/thinpull/pull.h"
 
 static const struct option_spec pull_options[] = {
-	{"platform", 0, "OS/ARCH[/VARIANT]", "of images for several (default: this machine)", 0},
-	ASKER_OPTIONS,
+	PULL_OPTIONS,
+	{"pull", 0, "always|missing|never", "when to ask, if it is here (default: always)", 0},
+	{"dry-run", 0, NULL, "say what would be fetched and unpacked", 0},
 	{"keep-blobs", 0, NULL, "keep the compressed layers too", OPTION_LATER},
 	{0},
 };
 
 static const struct option_spec images_options[] = {
 	{"no-trunc", 0, NULL, "whole digests", 0},
+	{0},
+};
+
+static const struct option_spec inspect_options[] = {
+	{"raw", 0, NULL, "the manifest or index as it is", 0},
+	{"config", 0, NULL, "the image's config as it is (before the verb: --config FILE)", 0},
+	{"platform", 0, "OS/ARCH[/VARIANT]", "of images for several (default: this machine)", 0},
+	ASKER_OPTIONS,
 	{0},
 };
 
@@ -29,8 +39,7 @@ static const struct option_spec create_options[] = {
 	{"label", 0, "KEY=VALUE", "a label; may be given several times", OPTION_REPEATS},
 	{"mount", 0, "DIR", "mount it there at once, as 'mount' does (root)", 0},
 	{"pull", 0, "always|missing|never", "fetch the image first (default: never)", 0},
-	{"platform", 0, "OS/ARCH[/VARIANT]", "what to fetch (default: this machine)", 0},
-	ASKER_OPTIONS,
+	PULL_OPTIONS,
 	{"size", 0, "SIZE", "a larger file system", OPTION_LATER},
 	{0},
 };
@@ -41,8 +50,7 @@ static const struct option_spec run_options[] = {
 	BUNDLE_ARGS_OPTIONS,
 	{"runtime", 0, "runc|crun|PATH", "what runs it (default: runc, else crun)", 0},
 	{"pull", 0, "always|missing|never", "fetch the image first (default: missing)", 0},
-	{"platform", 0, "OS/ARCH[/VARIANT]", "what to fetch (default: this machine)", 0},
-	ASKER_OPTIONS,
+	PULL_OPTIONS,
 	{0},
 };
 
@@ -143,14 +151,22 @@ const struct command commands[] = {
 	 "only to registries on this machine, or where these say so. Credentials are those of\n"
 	 "docker, podman and skopeo, or of 'thinpull login'; others on the machine can see those\n"
 	 "of --creds for a moment.\n"
+	 "--dry-run asks for manifest and config alone, and says what would be done: which layers\n"
+	 "are here, what would be fetched, and about how much that unpacks to.\n"
+	 "--allow-foreign: a layer that the registry has not got, a foreign one, is asked for at\n"
+	 "the urls in its image, by https and without credentials.\n"
 	 "'thinpull REF' is the same.",
 	 0},
 	LATER("import", "FILE|- [--tag REF]", "take an image from an archive"),
 	{"images", "", "list the images", images_options, 0, 0, cmd_images, NULL, 0},
-	{"image inspect", "REF", "all about an image", NULL, 1, 1, cmd_image_inspect,
+	{"image inspect", "REF", "all about an image", inspect_options, 1, 1, cmd_image_inspect,
 	 "A page for people. With --json all there is, the image's own config word by word, and\n"
 	 "for each layer its names (blob, DiffID, ChainID) and where it is in the pool.\n"
-	 "size_bytes are those of its files, blob_bytes those that were fetched.",
+	 "size_bytes are those of its files, blob_bytes those that were fetched.\n"
+	 "docker://REF asks the registry and pulls nothing, whether the image is here or not; so do\n"
+	 "oci:DIR and the like for what is not. What is not known of such an image is null in JSON.\n"
+	 "--raw is what the reference stands for, byte by byte, and with --platform the manifest for\n"
+	 "that: of artifacts, too.",
 	 0},
 	{"image history", "REF", "how an image was made, the last step first", history_options, 1,
 	 1, cmd_image_history, "What the image says of itself; sizes are those of the files.", 0},

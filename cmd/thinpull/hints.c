@@ -33,6 +33,7 @@ static const char *const details[] = {
 	[ERR_DETAIL_NO_MANIFEST] = "check name and tag of the image",
 	[ERR_DETAIL_NO_BLOB] =
 		"the registry has lost a part of this image: it must be pushed again",
+	[ERR_DETAIL_FOREIGN] = "--allow-foreign asks for it where the image says that it is",
 	[ERR_DETAIL_TOO_MANY] = "the registry limits how often it is asked: wait, then try again",
 	[ERR_DETAIL_CONFIG] = "a file on this machine says so: correct it, or ask who keeps it",
 	[ERR_DETAIL_FS_BLOCKS] = "make a pool with a larger --base-size",
@@ -95,7 +96,8 @@ static const struct hint {
 } hints[] = {
 	{ERR_NOT_FOUND, 0, "create", "'thinpull images' lists what is here; 'thinpull pull' adds"},
 	{ERR_NOT_FOUND, 0, "export", "see 'thinpull ls' and 'thinpull images'"},
-	{ERR_NOT_FOUND, 0, "image inspect", "see 'thinpull images'"},
+	{ERR_NOT_FOUND, 0, "image inspect",
+	 "see 'thinpull images'; docker://REF asks the registry"},
 	{ERR_NOT_FOUND, 0, "image history", "see 'thinpull images'"},
 	{ERR_NOT_FOUND, 0, "tag", "see 'thinpull images'"},
 	{ERR_NOT_FOUND, 0, "inspect", "see 'thinpull ls'; images have 'thinpull image inspect'"},

@@ -36,6 +36,17 @@ static const char *after(const char *text, const char *prefix)
 	return strncmp(text, prefix, len) == 0 ? text + len : NULL;
 }
 
+bool imageref_is_remote(const char *text)
+{
+	return after(text, "docker://") != NULL;
+}
+
+bool imageref_is_place(const char *text)
+{
+	return imageref_is_remote(text) || after(text, "oci:") || after(text, "oci-archive:")
+	       || after(text, "docker-archive:");
+}
+
 int imageref_open_source(const char *text, const struct session_options *options,
 			 struct source **ret, struct error *err)
 {

@@ -17,6 +17,11 @@ MUST_CHECK int imageref_check(const char *text, struct error *err);
 MUST_CHECK int imageref_open_source(const char *text, const struct session_options *options,
 				    struct source **ret, struct error *err);
 
+/* Whether the text says that a registry is meant: "docker://". */
+bool imageref_is_remote(const char *text);
+/* Whether it says where the image is: that, a folder, or an archive. */
+bool imageref_is_place(const char *text);
+
 /*
  * Find the image meant among those here: by its recorded reference, by one that is the same when
  * normalised, by either with the digest behind it (as pull prints it), or by 12 or more digits of

@@ -9,7 +9,10 @@
 
 static const struct option_spec no_options[] = {{0}};
 
-/* The tables that hold at this point. Until the verb is known it may be a reference, so pull's. */
+/*
+ * The tables that hold at this point, the verb's own first: after `image inspect`, --config is not
+ * the one for all. Until the verb is known it may be a reference, so pull's.
+ */
 struct tables {
 	const struct option_spec *list[3];
 };
@@ -18,7 +21,7 @@ static struct tables tables_of(const struct command *command)
 {
 	const struct command *c = command ? command : command_find("pull", NULL);
 
-	return (struct tables){{settings_options, c->options ? c->options : no_options, NULL}};
+	return (struct tables){{c->options ? c->options : no_options, settings_options, NULL}};
 }
 
 static int check_not_later(const struct command *command, struct error *err)

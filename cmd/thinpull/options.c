@@ -128,13 +128,24 @@ int options_take(const struct option_spec *const *tables, char **argv, int *i, s
 	return take_short(tables, argv, i, a, err);
 }
 
+/* One of this name that takes a value as the other one does, or neither. */
+static const struct option_spec *find_like(const struct option_spec *const *tables,
+					   const struct option_spec *like)
+{
+	for (; *tables; tables++)
+		for (const struct option_spec *o = *tables; o->name; o++)
+			if (strcmp(o->name, like->name) == 0 && !o->value == !like->value)
+				return o;
+	return NULL;
+}
+
 int options_recheck(const struct option_spec *const *tables, struct args *a, struct error *err)
 {
 	for (size_t i = 0; i < a->n_options; i++) {
 		const char *name = a->options[i].spec->name;
-		const struct option_spec *spec = options_find(tables, name, strlen(name));
+		const struct option_spec *spec = find_like(tables, a->options[i].spec);
 
-		if (!spec || !spec->value != !a->options[i].spec->value)
+		if (!spec)
 			return unknown_option(tables, name, strlen(name), err);
 		if (spec->flags & OPTION_LATER)
 			return refuse_later(spec, err);
@@ -156,11 +167,20 @@ bool args_has(const struct args *a, const char *name)
 	return find_last(a, name) != NULL;
 }
 
+bool args_has_flag(const struct args *a, const char *name)
+{
+	for (size_t i = 0; i < a->n_options; i++)
+		if (!a->options[i].spec->value && strcmp(a->options[i].spec->name, name) == 0)
+			return true;
+	return false;
+}
+
 const char *args_value(const struct args *a, const char *name)
 {
-	const struct args_option *o = find_last(a, name);
-
-	return o ? o->value : NULL;
+	for (size_t i = a->n_options; i > 0; i--)
+		if (a->options[i - 1].value && strcmp(a->options[i - 1].spec->name, name) == 0)
+			return a->options[i - 1].value;
+	return NULL;
 }
 
 const char *args_next(const struct args *a, const char *name, size_t *i)

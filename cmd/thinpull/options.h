@@ -65,6 +65,8 @@ const struct option_spec *options_find(const struct option_spec *const *tables, 
 
 /* Was it given? */
 bool args_has(const struct args *a, const char *name);
+/* The same for the one of this name that takes no value, where there is another that does. */
+bool args_has_flag(const struct args *a, const char *name);
 /* Its last value, NULL when it was not given. */
 const char *args_value(const struct args *a, const char *name);
 /* The values of one that repeats: *i starts at 0; NULL = no more. */

@@ -37,6 +37,11 @@ void output_text(const char *fmt, ...)
 	va_end(ap);
 }
 
+void output_bytes(const void *data, size_t len)
+{
+	note(fwrite(data, 1, len, stdout) == len ? 0 : -1);
+}
+
 void output_line(const char *fmt, ...)
 {
 	cleanup_free char *line = NULL;

@@ -10,6 +10,9 @@
 /* Formatted text, as is. */
 void output_text(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
+/* Bytes of somebody else's, as they are. */
+void output_bytes(const void *data, size_t len);
+
 /* One line of text that may come from a registry: control characters are shown as '?'. */
 void output_line(const char *fmt, ...) PRINTF_LIKE(1, 2);
 

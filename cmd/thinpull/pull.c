@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Source, platform and progress for the pipeline. */
+/* Source, platform, policy and progress for the pipeline. */
 #include "cmd/thinpull/pull.h"
 
 #include <string.h>
@@ -7,6 +7,7 @@
 #include "cmd/thinpull/progress.h"
 #include "cmd/thinpull/imageref.h"
 #include "pkg/base/alloc.h"
+#include "registry/foreign.h"
 
 static int pull_source(const struct context *context, struct store *store, struct source *source,
 		       struct unpack_result *ret, struct error *err)
@@ -20,13 +21,24 @@ static int pull_source(const struct context *context, struct store *store, struc
 	return unpack_image(store, source, &options, ret, err);
 }
 
+int pull_open_source(const struct context *context, const struct asker *asker,
+		     const char *reference, struct source **ret, struct error *err)
+{
+	struct session_options options = asker_session(asker);
+
+	if (imageref_open_source(reference, &options, ret, err) < 0)
+		return -1;
+	if (args_has(context->args, "allow-foreign"))
+		foreign_source_wrap(ret, NULL);
+	return 0;
+}
+
 int pull_image(const struct context *context, const struct asker *asker, struct store *store,
 	       const char *reference, struct unpack_result *ret, char **ret_ref, struct error *err)
 {
-	struct session_options options = asker_session(asker);
 	cleanup(source_close_ptr) struct source *source = NULL;
 
-	if (imageref_open_source(reference, &options, &source, err) < 0
+	if (pull_open_source(context, asker, reference, &source, err) < 0
 	    || pull_source(context, store, source, ret, err) < 0)
 		return error_wrap(err, "pull %s", reference);
 	*ret_ref = xstrdup(source->name);
@@ -51,6 +63,42 @@ int pull_policy_read(const struct args *args, enum pull_policy by_default, enum 
 			 text);
 }
 
+/* An image for a lesser processor of the same kind will do: there may be no better one. */
+static int check_platform(const struct content_image *image, const struct oci_platform *want,
+			  struct error *err)
+{
+	struct oci_platform have;
+	struct error ignored = {0};
+
+	if (oci_platform_parse(image->platform, &have, &ignored) == 0
+	    && strcmp(want->architecture, have.architecture) == 0
+	    && oci_platform_match(want, &have) > 0)
+		return 0;
+	return error_set(err, ERR_NOT_FOUND, "the image here is for %s", image->platform);
+}
+
+int pull_find(const struct context *context, struct store *store, const char *reference,
+	      char **ret_ref, struct error *err)
+{
+	cleanup_free char *ref = NULL;
+	struct content_image *image;
+	struct oci_platform want;
+	int rc = 0;
+
+	if (context_platform(context, &want, err) < 0
+	    || imageref_find(store, reference, &ref, err) < 0)
+		return -1;
+	if (args_has(context->args, "platform")) {
+		if (store_find_image(store, ref, &image, err) < 0)
+			return -1;
+		rc = check_platform(image, &want, err);
+		content_images_free(image, 1);
+	}
+	if (rc == 0)
+		*ret_ref = steal(&ref);
+	return rc;
+}
+
 int pull_by_policy(const struct context *context, const struct asker *asker, struct store *store,
 		   const char *reference, enum pull_policy policy, char **ret_ref,
 		   struct error *err)
@@ -59,7 +107,7 @@ int pull_by_policy(const struct context *context, const struct asker *asker, str
 
 	if (policy == PULL_ALWAYS)
 		return pull_image(context, asker, store, reference, &result, ret_ref, err);
-	if (imageref_find(store, reference, ret_ref, err) == 0)
+	if (pull_find(context, store, reference, ret_ref, err) == 0)
 		return 0;
 	if (policy == PULL_MISSING && err->kind == ERR_NOT_FOUND)
 		return pull_image(context, asker, store, reference, &result, ret_ref, err);

@@ -6,8 +6,24 @@
 #include "cmd/thinpull/context.h"
 #include "oci/unpack.h"
 
+/* Options of verbs that may pull. */
+#define PULL_OPTIONS                                                                        \
+	{"platform", 0, "OS/ARCH[/VARIANT]", "what to fetch (default: this machine)", 0},   \
+		ASKER_OPTIONS,                                                              \
+	{                                                                                   \
+		"allow-foreign", 0, NULL,                                                   \
+			"layers that the registry has not got from where the image says", 0 \
+	}
+
 /*
- * Pull what the reference names. @asker: to registries. @ret_ref: owned, the recorded reference.
+ * The source that a reference names, asked as the options say.
+ * @asker: to registries; must outlive the source. Errors: as imageref_open_source().
+ */
+MUST_CHECK int pull_open_source(const struct context *context, const struct asker *asker,
+				const char *reference, struct source **ret, struct error *err);
+
+/*
+ * Pull what the reference names. @ret_ref: owned, the recorded reference.
  * Errors carry "pull REF"; else as imageref_open_source() and unpack_image().
  */
 MUST_CHECK int pull_image(const struct context *context, const struct asker *asker,
@@ -22,8 +38,15 @@ MUST_CHECK int pull_policy_read(const struct args *args, enum pull_policy by_def
 				enum pull_policy *ret, struct error *err);
 
 /*
+ * The image here that a reference names; of the platform, if one was asked for.
+ * @ret_ref: owned, as recorded. Errors: as imageref_find(); ERR_NOT_FOUND: of another platform.
+ */
+MUST_CHECK int pull_find(const struct context *context, struct store *store, const char *reference,
+			 char **ret_ref, struct error *err);
+
+/*
  * The image that a reference names, pulled where the policy says so.
- * @ret_ref: owned, the recorded reference. Errors: as pull_image(), ERR_NOT_FOUND.
+ * @ret_ref: owned, the recorded reference. Errors: as pull_image(), pull_find().
  */
 MUST_CHECK int pull_by_policy(const struct context *context, const struct asker *asker,
 			      struct store *store, const char *reference, enum pull_policy policy,

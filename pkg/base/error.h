@@ -45,6 +45,7 @@ enum error_detail {
 	ERR_DETAIL_NO_MANIFEST, /* or no such tag or digest in it   */
 	ERR_DETAIL_NO_BLOB,	/* a part of an image is missing    */
 	ERR_DETAIL_TOO_MANY,	/* requests                         */
+	ERR_DETAIL_FOREIGN,	/* a part of it is elsewhere        */
 	ERR_DETAIL_SERVER,	/* the fault is on its side         */
 	ERR_DETAIL_LOGIN,	/* it was not said who asks         */
 	ERR_DETAIL_CREDENTIALS, /* and if it was, it did not help   */

@@ -55,7 +55,11 @@ result 'pool create' --size 2G --base-size 256M
 failure 7 busy pool create
 result df
 result tree
+result 'image inspect' "$v1" # which is not here
+result pull --dry-run "$v1" "$v2"
 result pull "$v1" "$v2"
+result pull --dry-run "$v2"
+result pull --pull missing "$v2"
 result pull "$v2"
 failure 2 not_found pull "oci:$layout:none"
 start_bad_registry "$layout"

@@ -87,7 +87,7 @@ expect_json .config null <"$WORK/out"
 expect 0 tp image inspect --json "oci:$layout:none"
 expect_json '[(.layers | length), .size_bytes, .mapped_bytes] | tostring' '[0,0,0]' <"$WORK/out"
 expect 2 tp image inspect "oci:$layout:other"
-expect_error 'no such image'
+expect_error "no image named 'other' in the layout"
 expect 3 tp image inspect
 
 # --- image history -------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # What is no image to run is refused by its name (rules B2 to B5), from a registry and from a
-# layout; foreign layers come from the registry, and their urls are asked by nobody (B19).
+# layout; foreign layers come from the registry, and their urls are asked by nobody (B19) unless they
+# may be (33_foreign.sh).
 # weight: 6
 . "$(dirname "$0")/../support/lib.sh"
 

@@ -5,11 +5,11 @@
     fake_registry.py FOLDER    prints "PORT OTHER TLS MUTE AUTH CLIENT", then serves until killed
 
 PORT and OTHER are two plain-http origins, TLS one with the certificate FOLDER/cert.pem, which is
-for "localhost" only, AUTH one with a certificate of the authority FOLDER/ca.pem, which is for the
+for "localhost" and "layers.test" only, AUTH one with a certificate of the authority FOLDER/ca.pem, which is for the
 address 127.0.0.1 only (ca.pem holds both), MUTE accepts connections and never says anything. CLIENT
 is as TLS, but talks only to who has a certificate of the authority, as FOLDER/client.pem with
-client.key is. Each connection serves one request and is closed. PORT is a proxy as well, which asks
-for a password when it is to connect to port 407.
+client.key is. Each connection serves one request and is closed. PORT is a proxy as well, for which
+all names in .test are this machine; it asks for a password when it is to connect to port 407.
 """
 import base64
 import hashlib
@@ -123,6 +123,8 @@ class Request:
         if port == "407":
             self.send(407, [("Proxy-Authenticate", 'Basic realm="proxy"')])
             return
+        if host.endswith(".test"):  # a name elsewhere that leads here
+            host = "127.0.0.1"
         with socket.create_connection((host, int(port))) as there:
             self.sock.sendall(b"HTTP/1.1 200 Connected\r\nX-Through: proxy\r\n\r\n")
             sides = {self.sock: there, there: self.sock}
@@ -156,6 +158,10 @@ class Request:
 
     def do_echo(self, rest, tail):
         self.send(200, [("Content-Type", "text/plain")], self.head.encode("latin-1"))
+
+    def do_bare(self, rest, tail):
+        """As echo, without saying how long that is."""
+        self.send(200, [], self.head.encode("latin-1"), length="none")
 
     def do_said(self, rest, tail):
         """Docker-Content-Digest: none, wrong, malformed, of an unknown algorithm, sha512."""
@@ -584,7 +590,7 @@ KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
 def make_certificate(folder):
     cert, key = os.path.join(folder, "cert.pem"), os.path.join(folder, "key.pem")
     openssl("req", "-x509", *KEY, "-keyout", key, "-out", cert, "-days", "2", "-subj",
-            "/CN=localhost", "-addext", "subjectAltName=DNS:localhost")
+            "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,DNS:layers.test")
     return context_of(cert, key)
 
 

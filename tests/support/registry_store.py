@@ -32,16 +32,24 @@ class Store:
             os.makedirs(folder)
             os.symlink(os.path.abspath(layout.path(digest)), f"{folder}/data")
 
-    def add(self, layout, name, tag):
-        descriptor = layout.find(tag)
-        manifest = json.loads(layout.read(descriptor))
-        for part in [manifest["config"], *manifest["layers"]]:
-            self.blob(layout, part["digest"])
-            self.link(f"{name}/_layers/{part['digest'].replace(':', '/')}", part["digest"])
+    def manifest(self, layout, name, descriptor):
+        """A manifest with its parts, or an index with all that it lists."""
+        document = json.loads(layout.read(descriptor))
+        for entry in document.get("manifests", []):
+            self.manifest(layout, name, entry)
+        if "config" in document:
+            for part in [document["config"], *document["layers"]]:
+                self.blob(layout, part["digest"])
+                self.link(f"{name}/_layers/{part['digest'].replace(':', '/')}", part["digest"])
         digest = descriptor["digest"]
         self.blob(layout, digest)
+        self.link(f"{name}/_manifests/revisions/{digest.replace(':', '/')}", digest)
+
+    def add(self, layout, name, tag):
+        descriptor = layout.find(tag)
+        self.manifest(layout, name, descriptor)
+        digest = descriptor["digest"]
         revision = digest.replace(":", "/")
-        self.link(f"{name}/_manifests/revisions/{revision}", digest)
         self.link(f"{name}/_manifests/tags/{tag}/current", digest)
         self.link(f"{name}/_manifests/tags/{tag}/index/{revision}", digest)
 

@@ -3,8 +3,10 @@
 #include "oci/details.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "oci/layout.h"
 #include "pkg/base/alloc.h"
 #include "pkg/base/cleanup.h"
 #include "pkg/base/fdio.h"
@@ -140,6 +142,104 @@ static void a_history_of_too_few_or_too_many_layers_is_shown_all_the_same(void *
 	free(steps);
 }
 
+static const struct oci_platform amd64 = {"linux", "amd64", ""};
+
+/* Of an image in a layout folder, whose layers nobody has. */
+static void fetch_elsewhere(struct store *store)
+{
+	cleanup(source_close_ptr) struct source *s = NULL;
+	char *dir = make_folder();
+	cleanup_free char *entry = NULL;
+
+	layout_begin(dir);
+	entry = layout_entry(dir, layout_image(dir, "m"), LAYOUT_MANIFEST, "");
+	layout_index(dir, entry);
+	assert_ok(oci_layout_open(dir, &s, &err), &err);
+	assert_ok(image_details_fetch(store, s, &amd64, &d, &err), &err);
+	remove_folder(dir);
+}
+
+static void an_image_elsewhere_is_told_without_pulling_it(void **state)
+{
+	struct catalog_image *images;
+	size_t n;
+
+	(void)state;
+	fetch_elsewhere(f.store);
+	assert_int_equal(strncmp(d.image->ref, "oci:/", 5), 0);
+	assert_string_equal(d.image->platform, "linux/amd64");
+	assert_null(d.image->pool);
+	assert_null(d.image->created);
+	assert_int_equal(d.n_layers, 1);
+	assert_false(d.layers[0].in_pool);
+	assert_true(d.config_json.len > 0);
+	assert_int_equal(d.n_tags + d.n_containers, 0);
+	assert_ok(store_images(f.store, &images, &n, &err), &err);
+	assert_int_equal(n, 1);
+	catalog_images_free(images, n);
+}
+
+static void an_image_elsewhere_needs_no_pool(void **state)
+{
+	struct store_options options = {.root = f.root, .pool = "none", .verb = "test"};
+	cleanup(store_close_ptr) struct store *store = NULL;
+
+	(void)state;
+	assert_ok(store_open(&options, &store, &err), &err);
+	fetch_elsewhere(store);
+	assert_false(d.layers[0].in_pool);
+	assert_false(store_pool_exists(store));
+}
+
+/* The documents of an image here, as a source that has nothing else. */
+struct documents {
+	struct source source;
+	struct content *content;
+	const struct content_image *image;
+};
+
+static int resolve(struct source *s, struct oci_descriptor *ret, struct buffer *ret_bytes,
+		   struct error *e)
+{
+	const struct content_image *image = ((struct documents *)s)->image;
+
+	(void)ret_bytes;
+	(void)e;
+	*ret = (struct oci_descriptor){.media_type = MEDIA_MANIFEST,
+				       .digest = image->manifest,
+				       .size_bytes = image->manifest_bytes};
+	return 0;
+}
+
+static int no_fetch(struct source *s, const struct oci_descriptor *blob, struct stream **ret,
+		    struct error *e)
+{
+	(void)s;
+	(void)blob;
+	(void)ret;
+	return error_set(e, ERR_NETWORK, "asked for what is here");
+}
+
+static void layers_of_an_image_elsewhere_that_are_here_are_found(void **state)
+{
+	static const struct source_ops ops = {resolve, no_fetch, NULL};
+	struct documents s = {.source = {.ops = &ops, .name = (char *)(uintptr_t) "elsewhere"}};
+	struct content_image *image;
+
+	(void)state;
+	assert_ok(store_content(f.store, &s.content, &err), &err);
+	assert_ok(store_find_image(f.store, "one", &image, &err), &err);
+	s.image = image;
+	assert_ok(image_details_fetch(f.store, &s.source, &amd64, &d, &err), &err);
+	content_images_free(image, 1);
+	assert_string_equal(d.image->ref, "elsewhere");
+	assert_int_equal(d.n_layers, 2);
+	for (size_t i = 0; i < 2; i++)
+		assert_true(d.layers[i].in_pool);
+	assert_int_equal(d.n_tags, 1);
+	assert_string_equal(d.tags[0], "one");
+}
+
 static void an_image_may_have_no_layer_at_all(void **state)
 {
 	(void)state;
@@ -182,6 +282,9 @@ int main(void)
 		CASE(all_names_and_containers_of_the_image_are_told),
 		CASE(history_and_layers_are_put_together_from_the_top),
 		CASE(a_history_of_too_few_or_too_many_layers_is_shown_all_the_same),
+		CASE(an_image_elsewhere_is_told_without_pulling_it),
+		CASE(an_image_elsewhere_needs_no_pool),
+		CASE(layers_of_an_image_elsewhere_that_are_here_are_found),
 		CASE(an_image_may_have_no_layer_at_all),
 		CASE(what_is_not_there_is_not_found),
 		CASE(a_damaged_config_is_said_to_be_so),

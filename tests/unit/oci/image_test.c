@@ -130,6 +130,49 @@ static void b17_f57_indexes_may_be_nested_four_deep(void **state)
 	}
 }
 
+/* What is read as it is must be the document of this digest. */
+static void expect_raw(const char *dir, const struct oci_platform *want, const char *digest)
+{
+	cleanup(source_close_ptr) struct source *s = NULL;
+	cleanup_buffer struct buffer bytes = {0};
+	struct oci_descriptor d;
+	struct error err = {0};
+	struct digest got;
+	char text[DIGEST_TEXT_BYTES];
+
+	assert_ok(oci_layout_open(dir, &s, &err), &err);
+	assert_ok(oci_image_read_raw(s, want, NULL, &d, &bytes, &err), &err);
+	assert_string_equal(digest_format(&d.digest, text), digest);
+	digest_of(DIGEST_SHA256, bytes.data, bytes.len, &got);
+	assert_true(digest_equal(&got, &d.digest));
+}
+
+static void documents_are_read_as_they_are(void **state)
+{
+	cleanup_free char *manifest = xstrdup(layout_image(*state, "m"));
+	cleanup_free char *entry =
+		layout_entry(*state, manifest, LAYOUT_MANIFEST,
+			     ",\"platform\":{\"os\":\"linux\",\"architecture\":\"amd64\"}");
+	cleanup_free char *index = xstrdup(store_index(*state, entry));
+	cleanup_free char *artifact = xstrdup(layout_blob(*state, "{\"schemaVersion\":2}"));
+	static const struct oci_platform arm64 = {"linux", "arm64", ""};
+	cleanup(source_close_ptr) struct source *s = NULL;
+	cleanup_buffer struct buffer bytes = {0};
+	struct oci_descriptor d;
+	struct error err = {0};
+
+	list(*state, index, LAYOUT_INDEX);
+	expect_raw(*state, NULL, index);
+	expect_raw(*state, &amd64, manifest);
+	assert_ok(oci_layout_open(*state, &s, &err), &err);
+	assert_int_equal(oci_image_read_raw(s, &arm64, NULL, &d, &bytes, &err), -1);
+	assert_error(&err, ERR_NOT_FOUND, "linux/amd64");
+	list(*state, manifest, LAYOUT_MANIFEST);
+	expect_raw(*state, &arm64, manifest); /* not an index: there is no choice */
+	list(*state, artifact, LAYOUT_MANIFEST);
+	expect_raw(*state, NULL, artifact);
+}
+
 static void b17_an_empty_index_has_no_image(void **state)
 {
 	list(*state, store_index(*state, ""), LAYOUT_INDEX);
@@ -259,6 +302,7 @@ int main(void)
 		TEST(b16_a_single_manifest_is_the_image),
 		TEST(b13_an_index_leads_to_the_manifest_of_the_platform),
 		TEST(b17_f57_indexes_may_be_nested_four_deep),
+		TEST(documents_are_read_as_they_are),
 		TEST(b17_an_empty_index_has_no_image),
 		TEST(b04_the_descriptors_type_must_be_what_the_bytes_are),
 		TEST(b05_schema_1_and_other_things_are_named),

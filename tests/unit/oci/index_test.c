@@ -197,6 +197,25 @@ static void b13_attestations_and_unknown_types_are_never_chosen(void **state)
 		    "no image");
 }
 
+#define SBOM ",\"artifactType\":\"x/sbom\""
+
+static void b20_artifacts_without_a_platform_are_never_chosen(void **state)
+{
+	static const char type[] = ",\"artifactType\":\"" OCI "config.v1+json\"";
+	cleanup_free char *image =
+		xasprintf(INDEX("%.*s%s}"), (int)strlen(BARE("3")) - 1, BARE("3"), type);
+
+	(void)state;
+	chosen(INDEX(ENTRY_OF(OCI "manifest.v1+json", "1", SBOM) "," BARE("2")), "amd64", '2');
+	none_chosen(INDEX(ENTRY_OF(OCI "manifest.v1+json", "1", SBOM)), "amd64", ERR_NOT_FOUND,
+		    "no image in the index, only artifacts");
+	/* An image may say so of itself. */
+	chosen(image, "amd64", '3');
+	chosen(INDEX(ENTRY_OF(OCI "manifest.v1+json", "1",
+			      SBOM ",\"platform\":{\"os\":\"linux\",\"architecture\":\"amd64\"}")),
+	       "amd64", '1');
+}
+
 static void b15_what_exists_is_listed(void **state)
 {
 	(void)state;
@@ -241,6 +260,7 @@ int main(void)
 		cmocka_unit_test(b13_of_equal_matches_the_first_is_chosen),
 		cmocka_unit_test(b13_entries_without_a_platform_come_last),
 		cmocka_unit_test(b13_attestations_and_unknown_types_are_never_chosen),
+		cmocka_unit_test(b20_artifacts_without_a_platform_are_never_chosen),
 		cmocka_unit_test(b15_what_exists_is_listed),
 		cmocka_unit_test(b17_an_index_in_an_index_can_be_chosen),
 		cmocka_unit_test(b17_an_empty_index_has_no_image),

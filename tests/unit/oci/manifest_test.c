@@ -217,6 +217,48 @@ static void b20_subject_and_artifact_type_are_ignored(void **state)
 		 2);
 }
 
+static void b02_anything_kept_as_an_image_is_can_be_read_when_asked_for(void **state)
+{
+	cleanup_free char *json = replaced(GOOD, CONFIG_TYPE, "application/vnd.oci.empty.v1+json");
+	cleanup_free char *odd = replaced(json, GZIP, "text/plain");
+	struct oci_manifest m;
+	struct error err = {0};
+
+	(void)state;
+	assert_ok(oci_manifest_parse_any(odd, strlen(odd), "manifest", &m, &err), &err);
+	assert_int_equal(m.n_layers, 2);
+	assert_string_equal(m.layers[0].media_type_text, "text/plain");
+	oci_manifest_release(&m);
+	assert_int_equal(oci_manifest_parse_any("{}", 2, "manifest", &m, &err), -1);
+	assert_error(&err, ERR_INVALID, "schemaVersion");
+}
+
+#define URLS(list) ",\"urls\":" list "}"
+
+static void b19_urls_of_layers_are_read(void **state)
+{
+	cleanup_free char *json =
+		replaced(GOOD, ":20}", ":20" URLS("[\"https://a/b\",\"ftp://c\"]"));
+	struct oci_manifest m;
+	struct error err = {0};
+
+	(void)state;
+	assert_ok(parse(json, &m, &err), &err);
+	assert_null(m.layers[0].urls);
+	assert_int_equal(m.layers[1].urls->n, 2);
+	assert_string_equal(m.layers[1].urls->items[0], "https://a/b");
+	assert_string_equal(m.layers[1].urls->items[1], "ftp://c");
+	oci_manifest_release(&m);
+	accepted(":20}", ":20" URLS("null"), 2);
+	accepted(":20}", ":20" URLS("[]"), 2);
+	refused(":20}", ":20" URLS("\"https://a\""), ERR_INVALID, "layers[1].urls: not an array");
+	refused(":20}", ":20" URLS("[\"https://a\",1]"), ERR_INVALID, "layers[1].urls[1]");
+	refused(":20}",
+		":20" URLS("[\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\","
+			   "\"\",\"\",\"\",\"\"]"),
+		ERR_INVALID, "17, at most 16");
+}
+
 static void f52_a_hundred_thousand_layers_are_refused(void **state)
 {
 	struct buffer json = {0};
@@ -274,6 +316,8 @@ int main(void)
 		cmocka_unit_test(b07_layers_need_digests_that_can_be_verified),
 		cmocka_unit_test(b12_f50_case_twins_and_duplicates_are_refused),
 		cmocka_unit_test(b20_subject_and_artifact_type_are_ignored),
+		cmocka_unit_test(b02_anything_kept_as_an_image_is_can_be_read_when_asked_for),
+		cmocka_unit_test(b19_urls_of_layers_are_read),
 		cmocka_unit_test(f52_a_hundred_thousand_layers_are_refused),
 		cmocka_unit_test(a_thousand_layers_are_the_most),
 	};

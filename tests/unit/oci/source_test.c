@@ -207,6 +207,27 @@ static void b19_f59_the_urls_of_a_foreign_layer_are_not_followed(void **state)
 	assert_ok(source_fetch(&f.source, &d, &in, &err), &err);
 }
 
+static void b19_the_urls_make_a_layer_foreign_whatever_its_type(void **state)
+{
+	char *urls[] = {(char *)(uintptr_t) "https://example.com/layer"};
+	const struct oci_strings list = {urls, 1};
+	struct oci_descriptor d = describe("content");
+	struct fake f = make_fake("content");
+	cleanup(stream_close_ptr) struct stream *in = NULL;
+	struct error err = {0};
+
+	(void)state;
+	d.media_type = MEDIA_LAYER;
+	d.urls = &list;
+	f.failures = 2;
+	f.failure = ERR_NOT_FOUND;
+	assert_int_equal(source_fetch(&f.source, &d, &in, &err), -1);
+	assert_int_equal(err.detail, ERR_DETAIL_FOREIGN);
+	f.source.asks_urls = true; /* it has done so itself, and says more */
+	assert_int_equal(source_fetch(&f.source, &d, &in, &err), -1);
+	assert_int_equal(err.detail, ERR_DETAIL_NONE);
+}
+
 static void closing_reaches_the_implementation(void **state)
 {
 	struct fake f = make_fake("");
@@ -228,6 +249,7 @@ int main(void)
 		cmocka_unit_test(a_broken_connection_is_tried_again_twice),
 		cmocka_unit_test(other_failures_are_final),
 		cmocka_unit_test(b19_f59_the_urls_of_a_foreign_layer_are_not_followed),
+		cmocka_unit_test(b19_the_urls_make_a_layer_foreign_whatever_its_type),
 		cmocka_unit_test(closing_reaches_the_implementation),
 	};
 
