@@ -162,6 +162,28 @@ static int absolute(const char *dir, char **ret, struct error *err)
 	return 0;
 }
 
+int oci_layout_split(const char *text, char **ret_dir, char **ret_name, struct error *err)
+{
+	cleanup_free char *given = NULL, *dir = NULL;
+	size_t len;
+
+	if (check_characters(text, err) < 0)
+		return error_wrap(err, "oci:%s", text);
+	len = folder_length(text);
+	if (len == 0)
+		len = strcspn(text, ":");
+	if (len == 0 || (text[len] && (text[len] != ':' || !text[len + 1])))
+		return error_set(err, ERR_USAGE, "oci:%s: oci:DIR[:NAME] is expected", text);
+	given = xstrndup(text, len);
+	if (absolute(given, &dir, err) < 0)
+		return -1;
+	if (!jout_is_text(text))
+		return error_set(err, ERR_UNSUPPORTED, "oci:%s: the name is not UTF-8", text);
+	*ret_name = text[len] ? xstrdup(text + len + 1) : NULL;
+	*ret_dir = steal(&dir);
+	return 0;
+}
+
 static char *recorded_name(const char *dir, const struct selection *sel)
 {
 	struct buffer name = {0};

@@ -16,3 +16,11 @@ MUST_CHECK int oci_layout_open(const char *text, struct source **ret, struct err
 
 /* Whether a folder is a layout. Errors: ERR_NOT_FOUND, ERR_INVALID (of another version). */
 MUST_CHECK int oci_layout_check(const char *dir, struct error *err);
+
+/*
+ * A folder to write to, and a name in it: DIR[:NAME]. The longest beginning that is a folder is
+ * DIR; when there is none, DIR ends at the first ':'.
+ * @ret_dir: absolute, owned.   @ret_name: owned, NULL when none is given. Errors: ERR_USAGE.
+ */
+MUST_CHECK int oci_layout_split(const char *text, char **ret_dir, char **ret_name,
+				struct error *err);

@@ -6,18 +6,22 @@
 #include "cmd/thinpull/output.h"
 #include "cmd/thinpull/pull.h"
 #include "cmd/thinpull/pull_plan.h"
+#include "cmd/thinpull/pull_to.h"
 
 struct pulling {
 	const struct context *context;
 	struct asker asker;
 	struct store *store;
 	enum pull_policy policy;
+	bool elsewhere; /* to a folder, not into the pool */
+	struct pull_to to;
 	struct jout o; /* an array with what is done */
 };
 
 static void pulling_release(struct pulling *p)
 {
 	store_close(p->store);
+	pull_to_release(&p->to);
 	asker_release(&p->asker);
 	jout_release(&p->o);
 }
@@ -143,24 +147,34 @@ static int check(struct pulling *p, struct error *err)
 	if (asker_check(&p->asker, args, err) < 0
 	    || pull_policy_read(args, PULL_ALWAYS, &p->policy, err) < 0)
 		return -1;
-	return context_platform(p->context, &platform, err);
+	if (context_platform(p->context, &platform, err) < 0)
+		return -1;
+	return pull_to_open(p->context, &p->asker, &p->elsewhere, &p->to, err);
+}
+
+static int do_one(struct pulling *p, const char *reference, struct error *err)
+{
+	if (p->elsewhere)
+		return pull_to_copy(&p->to, reference, &p->o, err);
+	if (args_has(p->context->args, "dry-run"))
+		return plan_one(p, reference, err);
+	return pull_one(p, reference, err);
 }
 
 int cmd_pull(const struct context *context, struct error *err)
 {
 	cleanup(pulling_release) struct pulling p = {.context = context};
 	const struct args *args = context->args;
-	bool dry = args_has(args, "dry-run");
 	size_t done = 0;
 	int failed = 0;
 
-	if (asker_read(args, &p.asker, err) < 0 || check(&p, err) < 0
-	    || context_open_store(context, &p.store, err) < 0)
+	if (asker_read(args, &p.asker, err) < 0 || check(&p, err) < 0)
+		return -1;
+	if (!p.elsewhere && context_open_store(context, &p.store, err) < 0)
 		return -1;
 	jout_array(&p.o, NULL);
 	for (; done < args->n_operands && !failed; done += !failed)
-		failed = dry ? plan_one(&p, args->operands[done], err)
-			     : pull_one(&p, args->operands[done], err);
+		failed = do_one(&p, args->operands[done], err);
 	jout_end_array(&p.o);
 	if (context->settings->json && (done || !failed))
 		output_json(&p.o);

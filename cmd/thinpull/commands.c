@@ -12,6 +12,8 @@ static const struct option_spec pull_options[] = {
 	PULL_OPTIONS,
 	{"pull", 0, "always|missing|never", "when to ask, if it is here (default: always)", 0},
 	{"dry-run", 0, NULL, "say what would be fetched and unpacked", 0},
+	{"to", 0, "oci:DIR[:NAME]", "into a layout folder, as it is and not unpacked", 0},
+	{"all-platforms", 0, NULL, "with --to: an index with all that it lists", 0},
 	{"keep-blobs", 0, NULL, "keep the compressed layers too", OPTION_LATER},
 	{0},
 };
@@ -153,6 +155,9 @@ const struct command commands[] = {
 	 "of --creds for a moment.\n"
 	 "--dry-run asks for manifest and config alone, and says what would be done: which layers\n"
 	 "are here, what would be fetched, and about how much that unpacks to.\n"
+	 "--to adds the image to a layout folder, which skopeo, podman and 'thinpull pull oci:DIR:NAME'\n"
+	 "read; nothing is unpacked, and no pool is made. It is called NAME there, or as it is recorded\n"
+	 "here. What the folder has already is verified and not fetched, also after a kill.\n"
 	 "--allow-foreign: a layer that the registry has not got, a foreign one, is asked for at\n"
 	 "the urls in its image, by https and without credentials.\n"
 	 "'thinpull REF' is the same.",

@@ -61,6 +61,7 @@ result pull "$v1" "$v2"
 result pull --dry-run "$v2"
 result pull --pull missing "$v2"
 result pull "$v2"
+result pull "$v2" --to "oci:$WORK/copy:x"
 failure 2 not_found pull "oci:$layout:none"
 start_bad_registry "$layout"
 # shellcheck disable=SC2016

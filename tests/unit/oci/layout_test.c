@@ -254,6 +254,47 @@ static void the_recorded_name_is_absolute(void **state)
 	assert_int_equal(chdir(cwd), 0);
 }
 
+/* @ends: of the folder's path. */
+static void expect_split(const char *text, const char *ends, const char *name)
+{
+	cleanup_free char *dir = NULL, *got = NULL;
+	struct error err = {0};
+
+	assert_ok(oci_layout_split(text, &dir, &got, &err), &err);
+	assert_int_equal(dir[0], '/');
+	assert_true(strlen(dir) >= strlen(ends));
+	assert_string_equal(dir + strlen(dir) - strlen(ends), ends);
+	if (name)
+		assert_string_equal(got, name);
+	else
+		assert_null(got);
+}
+
+static void a_folder_to_write_to_has_a_name_behind_it(void **state)
+{
+	static const char *const bad[] = {"", ":x", "a b", "/new:", "/new/../../x", "-x"};
+	const char *folder = ((struct fixture *)*state)->dir;
+	cleanup_free char *there = xasprintf("%s:x:y", folder);
+	cleanup_free char *colon = xasprintf("%s/a:b", folder);
+	cleanup_free char *deep = xasprintf("%s/a:b:localhost:5000/x:1", folder);
+
+	expect_split(folder, strrchr(folder, '/'), NULL);
+	expect_split(there, strrchr(folder, '/'), "x:y");
+	expect_split("/new/folder", "/new/folder", NULL);
+	expect_split("/new/folder:localhost:5000/x:1", "/new/folder", "localhost:5000/x:1");
+	expect_split("new//./folder:x", "/new/folder", "x");
+	assert_int_equal(mkdir(colon, 0700), 0);
+	expect_split(colon, "/a:b", NULL);
+	expect_split(deep, "/a:b", "localhost:5000/x:1");
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct error err = {0};
+		char *dir, *name;
+
+		assert_int_equal(oci_layout_split(bad[i], &dir, &name, &err), -1);
+		assert_true(err.kind == ERR_USAGE || err.kind == ERR_SYSTEM);
+	}
+}
+
 /* It is kept as JSON, where it would come back as another one. */
 static void a_folder_that_cannot_be_recorded_is_refused(void **state)
 {
@@ -383,6 +424,7 @@ int main(void)
 		TEST(texts_that_are_no_reference_are_usage_errors),
 		TEST(a_folder_with_a_colon_in_its_name_is_found),
 		TEST(the_recorded_name_is_absolute),
+		TEST(a_folder_to_write_to_has_a_name_behind_it),
 		TEST(a_folder_that_cannot_be_recorded_is_refused),
 		TEST(b22_f61_a_blob_that_is_a_symlink_is_refused),
 		TEST(b22_f61_a_blob_that_is_a_fifo_is_refused_at_once),

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An image layout folder that is added to, by several processes at once if need be: a blob has its
+ * name only when it is whole and verified, and index.json names an image only when all of it is
+ * there. Killed at any instant, the folder is a layout as before; what was fetched is found again.
+ *
+ *   oci-layout, index.json, blobs/<algorithm>/<hex>   as the specification has them
+ *   blobs/<algorithm>/.<hex>.part                     one that is being written, locked by who does
+ *
+ * Spec: image-spec v1.1 image-layout.md.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "oci/descriptor.h"
+#include "pkg/base/cleanup.h"
+#include "pkg/stream/stream.h"
+
+struct layout_writer;
+
+/*
+ * @dir: made when it is missing; else empty, or a layout.
+ * Errors: ERR_USAGE (something else is there), ERR_INVALID (a layout of another version), ERR_SYSTEM.
+ */
+MUST_CHECK int layout_writer_open(const char *dir, struct layout_writer **ret, struct error *err);
+void layout_writer_close(struct layout_writer *w);
+DEFINE_CLEANUP(struct layout_writer *, layout_writer_close);
+
+/*
+ * Begin a blob; waits while another process writes the same one.
+ * @ret_fd: an empty file to write it to, for layout_writer_commit() or layout_writer_abort(). -1: it
+ *          is there already, and intact, which has been verified.
+ * Errors: ERR_INTERRUPTED, ERR_SYSTEM.
+ */
+MUST_CHECK int layout_writer_begin(struct layout_writer *w, const struct oci_descriptor *d,
+				   int *ret_fd, struct error *err);
+/* The file has what the descriptor says: it becomes durable, and a blob. @fd: taken, -1 after. */
+MUST_CHECK int layout_writer_commit(struct layout_writer *w, const struct oci_descriptor *d,
+				    int *fd, struct error *err);
+void layout_writer_abort(struct layout_writer *w, const struct oci_descriptor *d, int *fd);
+
+/* A small one at once; it must have been verified. */
+MUST_CHECK int layout_writer_put(struct layout_writer *w, const struct oci_descriptor *d,
+				 const void *data, size_t len, struct error *err);
+
+/*
+ * List an image in index.json under a name, all else there stays as it is; another image loses the
+ * name. Errors: ERR_INVALID (the index there).
+ */
+MUST_CHECK int layout_writer_name(struct layout_writer *w, const struct oci_descriptor *d,
+				  const char *name, struct error *err);
