@@ -352,8 +352,8 @@ static int visit(const char *path, const struct ext4_stat *st, void *arg, struct
 	return 0;
 }
 
-int tree_tar_write(struct ext4_reader *fs, tar_archive_write_fn *write, void *arg,
-		   struct error *err)
+static int write_all(struct ext4_reader *fs, bool tell, tar_archive_write_fn *write, void *arg,
+		     struct error *err)
 {
 	cleanup(export_release) struct export x = {
 		.fs = fs,
@@ -364,6 +364,41 @@ int tree_tar_write(struct ext4_reader *fs, tar_archive_write_fn *write, void *ar
 	if (tar_archive_open(write, arg, &x.archive, err) < 0
 	    || ext4_reader_walk(fs, visit, &x, err) < 0 || tar_archive_finish(x.archive, err) < 0)
 		return -1;
-	tell_all_lost(&x);
+	if (tell)
+		tell_all_lost(&x);
+	return 0;
+}
+
+int tree_tar_write(struct ext4_reader *fs, tar_archive_write_fn *write, void *arg,
+		   struct error *err)
+{
+	return write_all(fs, true, write, arg, err);
+}
+
+struct measure {
+	struct hash *hash;
+	uint64_t bytes;
+};
+
+static int measure_bytes(const void *data, size_t len, void *arg, struct error *err)
+{
+	struct measure *m = arg;
+
+	(void)err;
+	hash_update(m->hash, data, len);
+	m->bytes += len;
+	return 0;
+}
+
+int tree_tar_measure(struct ext4_reader *fs, struct digest *ret, uint64_t *ret_bytes,
+		     struct error *err)
+{
+	cleanup(hash_free_ptr) struct hash *hash = hash_new(DIGEST_SHA256);
+	struct measure m = {.hash = hash};
+
+	if (write_all(fs, false, measure_bytes, &m, err) < 0)
+		return -1;
+	hash_final(hash, ret);
+	*ret_bytes = m.bytes;
 	return 0;
 }

@@ -12,6 +12,7 @@
  */
 #pragma once
 
+#include "pkg/digest/digest.h"
 #include "pkg/ext4/read.h"
 #include "pkg/tar/archive.h"
 
@@ -22,3 +23,9 @@
  */
 MUST_CHECK int tree_tar_write(struct ext4_reader *fs, tar_archive_write_fn *write, void *arg,
 			      struct error *err);
+
+/*
+ * How long that tar will be, and its sha256; what it lacks is not told. Errors: as above.
+ */
+MUST_CHECK int tree_tar_measure(struct ext4_reader *fs, struct digest *ret, uint64_t *ret_bytes,
+				struct error *err);

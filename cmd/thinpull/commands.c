@@ -69,7 +69,7 @@ static const struct option_spec bundle_options[] = {
 static const struct option_spec export_options[] = {
 	{"output", 'o', "FILE|-", "where to; - is standard output", 0},
 	{"format", 0, "raw|tar|oci-archive",
-	 "raw: the ext4 file system, sparse (default); tar: its tree", 0},
+	 "raw: the ext4 file system, sparse (default); tar: its tree; oci-archive: an image", 0},
 	{0},
 };
 
@@ -239,7 +239,11 @@ const struct command commands[] = {
 	 cmd_export,
 	 "Names of containers are looked up before references to images. A tar has everything but\n"
 	 "sockets: 'tar -xf FILE --numeric-owner --xattrs --xattrs-include=*' as root, in an empty\n"
-	 "folder, gives the same tree again.",
+	 "folder, gives the same tree again.\n"
+	 "An oci-archive is for skopeo, podman, docker load and the like. The layers of an image came\n"
+	 "from tars that are not kept: it has one layer with the whole tree, under the same config,\n"
+	 "and a digest of its own. The same tree gives the same bytes, also after an import.\n"
+	 "An image keeps its name, if that is one of a registry.",
 	 0},
 	LATER("diff", "NAME", "what a container changed"),
 	LATER("commit", "NAME REF", "a container as a new image"),

@@ -90,6 +90,7 @@ failure 2 not_found inspect nothing
 result rename box web
 result export web -o "$WORK/web.img"
 result export "$v2" -o "$WORK/image.img"
+result export "$v2" -o "$WORK/image.tar" --format oci-archive
 result path web
 result ls
 result inspect web

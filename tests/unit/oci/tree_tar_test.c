@@ -114,6 +114,22 @@ static int export(struct buffer *tar)
 	return tree_tar_write(fs, append, tar, &err);
 }
 
+/* What it is said to be before it is written; nothing is told twice for that. */
+static void check_measure(const struct buffer *tar)
+{
+	cleanup(ext4_reader_close_ptr) struct ext4_reader *fs = NULL;
+	struct digest want, got;
+	uint64_t bytes;
+	size_t told = warnings.len;
+
+	assert_ok(ext4_reader_open(&volume->volume, &fs, &err), &err);
+	assert_ok(tree_tar_measure(fs, &got, &bytes, &err), &err);
+	digest_of(DIGEST_SHA256, tar->data, tar->len, &want);
+	assert_true(digest_equal(&got, &want));
+	assert_int_equal(bytes, tar->len);
+	assert_int_equal(warnings.len, told);
+}
+
 static void check(const char *expected, const char *expected_warnings)
 {
 	cleanup_buffer struct buffer tar = {0}, again = {0};
@@ -125,6 +141,7 @@ static void check(const char *expected, const char *expected_warnings)
 	assert_ok(export(&again), &err);
 	assert_int_equal(tar.len, again.len);
 	assert_memory_equal(tar.data, again.data, tar.len);
+	check_measure(&tar);
 }
 
 #define ROOT "dir ./ mode=755\n"
