@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "oci/content_internal.h"
+#include "oci/layout_writer.h"
 #include "oci/manifest.h"
 #include "pkg/base/alloc.h"
 #include "pkg/base/fdio.h"
@@ -67,7 +68,7 @@ void content_unlock(struct content *c)
 	flock(c->lock_fd, LOCK_UN);
 }
 
-static int hold_blobs(struct content *c, struct error *err)
+int content_hold_blobs(struct content *c, struct error *err)
 {
 	cleanup_fd int fd = -1;
 
@@ -184,7 +185,7 @@ int content_put(struct content *c, const struct digest *d, const void *data, siz
 {
 	int rc;
 
-	if (hold_blobs(c, err) < 0 || content_lock(c, err) < 0)
+	if (content_hold_blobs(c, err) < 0 || content_lock(c, err) < 0)
 		return error_wrap(err, "content");
 	rc = write_blob(c, d, data, len, err);
 	content_unlock(c);
@@ -235,12 +236,13 @@ static void remove_temporary_in(const struct content *c, const char *name)
 	closedir(dir);
 }
 
-/* They are written under the lock only. */
+/* Those are written under the lock only; a blob that is kept has a lock of its own meanwhile. */
 void content_remove_temporary(struct content *c)
 {
 	remove_temporary_in(c, ".");
 	remove_temporary_in(c, "blobs/sha256");
 	remove_temporary_in(c, "blobs/sha512");
+	layout_writer_mend(c->dir);
 }
 
 void content_mend(struct content *c)

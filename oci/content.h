@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * <root>/content: the images we have, as an OCI image layout of manifests, indexes and configs
- * (layers live in the pool). index.json is the list of images; a recorded reference is its
+ * (layers live in the pool; their blobs are here, too, where somebody wanted them kept). index.json is the list of images; a recorded reference is its
  * org.opencontainers.image.ref.name. Written blob first, index last, each durably and as a whole,
  * so a kill leaves at most a blob that no one names.
  */
@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "oci/blob_copy.h"
 #include "oci/descriptor.h"
 #include "pkg/base/buffer.h"
 #include "pkg/base/cleanup.h"
@@ -40,6 +41,18 @@ MUST_CHECK int content_put(struct content *c, const struct digest *d, const void
 /* Read one back and verify it. Errors: ERR_NOT_FOUND, ERR_VERIFICATION. */
 MUST_CHECK int content_get(struct content *c, const struct digest *d, struct buffer *ret,
 			   struct error *err);
+
+/*
+ * Keep a blob of a layer, too, as content_put() does: verified, from a source, unless it is there.
+ * Errors: as blob_copy().
+ */
+MUST_CHECK int content_keep(struct content *c, struct source *source,
+			    const struct oci_descriptor *blob, blob_copy_progress_fn *progress,
+			    void *arg, bool *ret_copied, struct error *err);
+/* Whether there is such a file; its bytes, to be verified. Errors: ERR_NOT_FOUND. */
+bool content_keeps(struct content *c, const struct oci_descriptor *blob);
+MUST_CHECK int content_open_kept(struct content *c, const struct oci_descriptor *blob,
+				 struct stream **ret, struct error *err);
 
 /* The images, sorted by ref; an owned array, released by content_images_free(). */
 MUST_CHECK int content_images(struct content *c, struct content_image **ret, size_t *ret_n,

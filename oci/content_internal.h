@@ -21,5 +21,7 @@ MUST_CHECK int content_lock(struct content *c, struct error *err);
 void content_unlock(struct content *c);
 /* With the lock: files of writers that were killed. */
 void content_remove_temporary(struct content *c);
+/* No sweep until that. */
+MUST_CHECK int content_hold_blobs(struct content *c, struct error *err);
 /* What was put is named now, or given up. */
 void content_release_blobs(struct content *c);

@@ -250,6 +250,38 @@ int layout_writer_put(struct layout_writer *w, const struct oci_descriptor *d, c
 	return layout_writer_commit(w, d, &fd, err);
 }
 
+/* A file that nobody has locked is nobody's. */
+static void remove_part(int folder, const char *name)
+{
+	cleanup_fd int fd = openat(folder, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+		unlinkat(folder, name, 0);
+}
+
+static void mend_folder(const char *dir, enum digest_algorithm algorithm)
+{
+	cleanup_free char *path = xasprintf("%s/blobs/%s", dir, digest_algorithm_name(algorithm));
+	DIR *folder = opendir(path);
+	struct dirent *entry;
+
+	if (!folder)
+		return;
+	while ((entry = readdir(folder))) {
+		const char *dot = strrchr(entry->d_name, '.');
+
+		if (entry->d_name[0] == '.' && strcmp(dot, ".part") == 0)
+			remove_part(dirfd(folder), entry->d_name);
+	}
+	closedir(folder);
+}
+
+void layout_writer_mend(const char *dir)
+{
+	mend_folder(dir, DIGEST_SHA256);
+	mend_folder(dir, DIGEST_SHA512);
+}
+
 /* --- the index -------------------------------------------------------------------------------- */
 
 static bool has_name(struct jval entry, const char *name)

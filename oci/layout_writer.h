@@ -44,6 +44,9 @@ void layout_writer_abort(struct layout_writer *w, const struct oci_descriptor *d
 MUST_CHECK int layout_writer_put(struct layout_writer *w, const struct oci_descriptor *d,
 				 const void *data, size_t len, struct error *err);
 
+/* Remove what killed writers left in a folder of blobs; what is being written stays. */
+void layout_writer_mend(const char *dir);
+
 /*
  * List an image in index.json under a name, all else there stays as it is; another image loses the
  * name. Errors: ERR_INVALID (the index there).

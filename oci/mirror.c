@@ -5,18 +5,14 @@
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "oci/blob_copy.h"
 #include "oci/document.h"
 #include "oci/image.h"
 #include "oci/index.h"
 #include "oci/manifest.h"
 #include "pkg/base/alloc.h"
-#include "pkg/base/fdio.h"
 #include "pkg/base/interrupt.h"
-#include "pkg/base/log.h"
-
-enum { FETCH_TRIES = 3 /* of a blob whose transfer breaks in the middle */ };
 
 struct mirror {
 	struct source *source;
@@ -184,72 +180,30 @@ static void tell(const struct mirror *m, enum unpack_step step, size_t i, uint64
 		m->options->progress(&event, m->options->arg);
 }
 
-static int copy_stream(const struct mirror *m, size_t i, struct stream *in, int fd,
-		       struct error *err)
-{
-	uint64_t bytes = 0;
-	const uint8_t *data;
-	size_t len;
-	int status;
+struct told {
+	const struct mirror *mirror;
+	size_t i;
+};
 
-	while ((status = stream_peek(in, &data, &len, err)) == 0) {
-		if (interrupt_check(err) < 0 || fdio_write(fd, data, len, "a blob", err) < 0)
-			return -1;
-		stream_advance(in, len);
-		bytes += len;
-		tell(m, UNPACK_FETCH, i, bytes);
-	}
-	return status < 0 ? -1 : stream_finish(in, err);
+static void tell_fetch(uint64_t bytes, void *arg)
+{
+	const struct told *told = arg;
+
+	tell(told->mirror, UNPACK_FETCH, told->i, bytes);
 }
 
-/* 0, or -1; *ret_broken: the transfer had begun and the network cut it. */
-static int try_fetch(const struct mirror *m, size_t i, int fd, bool *ret_broken, struct error *err)
+static int copy_one(struct mirror *m, size_t i, struct error *err)
 {
 	const struct oci_descriptor *blob = m->blobs[i];
-	cleanup(stream_close_ptr) struct stream *in = NULL;
+	struct told told = {m, i};
+	bool copied;
 
-	*ret_broken = false;
-	if (source_fetch(m->source, blob, &in, err) < 0)
+	if (blob_copy(m->source, blob, m->out, tell_fetch, &told, &copied, err) < 0)
 		return -1;
-	if (stream_verify(&in, &blob->digest, blob->size_bytes, "blob", err) == 0
-	    && copy_stream(m, i, in, fd, err) == 0)
-		return 0;
-	*ret_broken = err->kind == ERR_NETWORK;
-	return -1;
-}
-
-static int fetch_into(const struct mirror *m, size_t i, int fd, struct error *err)
-{
-	for (int tries = 1;; tries++) {
-		bool broken;
-
-		if (try_fetch(m, i, fd, &broken, err) == 0)
-			return 0;
-		if (!broken || tries == FETCH_TRIES)
-			return -1;
-		log_debug("mirror: %s; trying again", err->cause);
-		if (ftruncate(fd, 0) < 0 || lseek(fd, 0, SEEK_SET) < 0)
-			return error_sys(err, "empty a blob");
-	}
-}
-
-static int copy_blob(struct mirror *m, size_t i, struct error *err)
-{
-	const struct oci_descriptor *blob = m->blobs[i];
-	int fd;
-
-	if (layout_writer_begin(m->out, blob, &fd, err) < 0)
-		return -1;
-	if (fd < 0) {
+	if (!copied) {
 		tell(m, UNPACK_PRESENT, i, 0);
 		return 0;
 	}
-	if (fetch_into(m, i, fd, err) < 0) {
-		layout_writer_abort(m->out, blob, &fd);
-		return -1;
-	}
-	if (layout_writer_commit(m->out, blob, &fd, err) < 0)
-		return -1;
 	m->result.n_fetched++;
 	m->result.fetched_bytes += blob->size_bytes;
 	tell(m, UNPACK_COMMITTED, i, blob->size_bytes);
@@ -264,7 +218,7 @@ static int copy_blobs(struct mirror *m, struct error *err)
 	for (size_t i = 0; i < m->n_blobs; i++) {
 		if (interrupt_check(err) < 0)
 			return -1;
-		if (copy_blob(m, i, err) < 0)
+		if (copy_one(m, i, err) < 0)
 			return error_wrap(err, "blob %zu/%zu %s", i + 1, m->n_blobs,
 					  digest_format(&m->blobs[i]->digest, text));
 	}

@@ -68,6 +68,17 @@ static void tell(struct unpack *u, enum unpack_step step, size_t layer, uint64_t
 
 /* --- one layer -------------------------------------------------------------------------------- */
 
+static int open_kept(struct unpack *u, const struct oci_descriptor *blob, struct stream **ret,
+		     struct error *err)
+{
+	struct content *content;
+
+	if (store_content(u->store, &content, err) < 0
+	    || content_open_kept(content, blob, ret, err) < 0)
+		return -1;
+	return stream_verify(ret, &blob->digest, blob->size_bytes, "blob", err);
+}
+
 /* The blob's bytes, whole: verified already when spooled, on the way when they are at hand. */
 static int open_blob(struct unpack *u, size_t i, struct stream **ret, struct error *err)
 {
@@ -75,6 +86,8 @@ static int open_blob(struct unpack *u, size_t i, struct stream **ret, struct err
 
 	if (u->spool)
 		return spool_take(u->spool, ret, err);
+	if (u->options->keep_blobs)
+		return open_kept(u, blob, ret, err);
 	if (source_fetch(u->source, blob, ret, err) < 0)
 		return -1;
 	return stream_verify(ret, &blob->digest, blob->size_bytes, "blob", err);
@@ -203,7 +216,7 @@ static void blame_blob(struct unpack *u, size_t i, struct error *err)
 	cleanup(stream_close_ptr) struct stream *in = NULL;
 	struct error why = {0};
 
-	if (u->spool || err->kind != ERR_INVALID)
+	if (u->spool || u->options->keep_blobs || err->kind != ERR_INVALID)
 		return;
 	if (source_fetch(u->source, blob, &in, &why) < 0
 	    || stream_verify(&in, &blob->digest, blob->size_bytes, "blob", &why) < 0
@@ -229,6 +242,12 @@ static int begin_session(struct unpack *u, struct error *err)
 	return store_write(u->store, &u->session, err);
 }
 
+static void count_fetched(struct unpack *u, size_t i)
+{
+	u->result.n_fetched++;
+	u->result.fetched_bytes += u->image.manifest.layers[i].size_bytes;
+}
+
 static int unpack_layer(struct unpack *u, size_t i, struct error *err)
 {
 	cleanup(stream_close_ptr) struct stream *blob = NULL;
@@ -236,8 +255,8 @@ static int unpack_layer(struct unpack *u, size_t i, struct error *err)
 	/* The pool is locked only now that the whole blob is here. */
 	if (open_blob(u, i, &blob, err) < 0 || begin_session(u, err) < 0)
 		return -1;
-	u->result.n_fetched++;
-	u->result.fetched_bytes += u->image.manifest.layers[i].size_bytes;
+	if (!u->options->keep_blobs)
+		count_fetched(u, i);
 	if (apply_in_session(u, i, &blob, err) < 0)
 		return -1;
 	return snapshots_rest(&u->session, err);
@@ -299,6 +318,41 @@ static void spool_told(size_t i, uint64_t bytes, void *arg)
 	tell(u, UNPACK_FETCH, u->first + i + 1, bytes);
 }
 
+struct kept {
+	struct unpack *unpack;
+	size_t i;
+};
+
+static void kept_told(uint64_t bytes, void *arg)
+{
+	const struct kept *k = arg;
+
+	tell(k->unpack, UNPACK_FETCH, k->i + 1, bytes);
+}
+
+/* All of them before the first is unpacked, from where they are then: they are at hand. */
+static int keep_blobs(struct unpack *u, struct error *err)
+{
+	const struct oci_manifest *m = &u->image.manifest;
+	struct content *content;
+
+	if (store_content(u->store, &content, err) < 0)
+		return -1;
+	for (size_t i = 0; i < m->n_layers; i++) {
+		struct kept kept = {u, i};
+		char text[DIGEST_TEXT_BYTES];
+		bool copied;
+
+		if (content_keep(content, u->source, &m->layers[i], kept_told, &kept, &copied, err)
+		    < 0)
+			return error_wrap(err, "layer %zu/%zu %s", i + 1, m->n_layers,
+					  digest_format(&m->layers[i].digest, text));
+		if (copied)
+			count_fetched(u, i);
+	}
+	return 0;
+}
+
 static int unpack_missing(struct unpack *u, struct error *err)
 {
 	const struct oci_manifest *m = &u->image.manifest;
@@ -307,7 +361,9 @@ static int unpack_missing(struct unpack *u, struct error *err)
 		tell(u, UNPACK_PRESENT, i + 1, 0);
 	for (size_t i = u->first; i < m->n_layers; i++)
 		tell(u, UNPACK_WAIT, i + 1, 0);
-	if (!u->source->local && u->first < m->n_layers)
+	if (u->options->keep_blobs && keep_blobs(u, err) < 0)
+		return -1;
+	if (!u->options->keep_blobs && !u->source->local && u->first < m->n_layers)
 		u->spool = spool_open(store_spool_dir(u->store), u->source, m->layers + u->first,
 				      m->n_layers - u->first, spool_told, u);
 	for (size_t i = u->first; i < m->n_layers; i++) {

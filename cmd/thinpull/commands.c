@@ -14,7 +14,7 @@ static const struct option_spec pull_options[] = {
 	{"dry-run", 0, NULL, "say what would be fetched and unpacked", 0},
 	{"to", 0, "oci:DIR[:NAME]", "into a layout folder, as it is and not unpacked", 0},
 	{"all-platforms", 0, NULL, "with --to: an index with all that it lists", 0},
-	{"keep-blobs", 0, NULL, "keep the compressed layers too", OPTION_LATER},
+	{"keep-blobs", 0, NULL, "keep the compressed layers, too, for export", 0},
 	{0},
 };
 
@@ -155,6 +155,8 @@ const struct command commands[] = {
 	 "of --creds for a moment.\n"
 	 "--dry-run asks for manifest and config alone, and says what would be done: which layers\n"
 	 "are here, what would be fetched, and about how much that unpacks to.\n"
+	 "--keep-blobs keeps what was fetched, beside what it was unpacked to, until rmi: an export is\n"
+	 "the same image then.\n"
 	 "--to adds the image to a layout folder, which skopeo, podman and 'thinpull pull oci:DIR:NAME'\n"
 	 "read; nothing is unpacked, and no pool is made. It is called NAME there, or as it is recorded\n"
 	 "here. What the folder has already is verified and not fetched, also after a kill.\n"
@@ -240,9 +242,10 @@ const struct command commands[] = {
 	 "Names of containers are looked up before references to images. A tar has everything but\n"
 	 "sockets: 'tar -xf FILE --numeric-owner --xattrs --xattrs-include=*' as root, in an empty\n"
 	 "folder, gives the same tree again.\n"
-	 "An oci-archive is for skopeo, podman, docker load and the like. The layers of an image came\n"
-	 "from tars that are not kept: it has one layer with the whole tree, under the same config,\n"
-	 "and a digest of its own. The same tree gives the same bytes, also after an import.\n"
+	 "An oci-archive is for skopeo, podman, docker load and the like. An image that was pulled with\n"
+	 "--keep-blobs is in it as it was pulled, under the same digest. Of all others the tars that\n"
+	 "layers came from are gone: it has one layer with the whole tree, under the same config, and\n"
+	 "a digest of its own. The same tree gives the same bytes, also after an import.\n"
 	 "An image keeps its name, if that is one of a registry.",
 	 0},
 	LATER("diff", "NAME", "what a container changed"),

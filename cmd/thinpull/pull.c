@@ -13,7 +13,11 @@ static int pull_source(const struct context *context, struct store *store, struc
 		       struct unpack_result *ret, struct error *err)
 {
 	cleanup_progress struct progress progress;
-	struct unpack_options options = {.progress = progress_event, .arg = &progress};
+	struct unpack_options options = {
+		.progress = progress_event,
+		.arg = &progress,
+		.keep_blobs = args_has(context->args, "keep-blobs"),
+	};
 
 	progress_init(&progress, context->settings, source->name);
 	if (context_platform(context, &options.platform, err) < 0)

@@ -17,7 +17,7 @@ static const char prefix[] = "oci:";
 
 static int check_options(const struct args *args, const char *to, struct error *err)
 {
-	static const char *const others[] = {"dry-run", "pull"};
+	static const char *const others[] = {"dry-run", "pull", "keep-blobs"};
 
 	if (!to && args_has(args, "all-platforms"))
 		return error_set(err, ERR_USAGE, "option --all-platforms goes with --to");

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # `export --format oci-archive`: what skopeo, buildah and umoci make of it as an OCI archive and as
-# one of docker's; taken in again it has the same tree, and exported again the same bytes.
-# weight: 40
+# one of docker's; taken in again it has the same tree, and exported again the same bytes. An image
+# that was pulled with --keep-blobs is the same image then.
+# weight: 45
 . "$(dirname "$0")/../support/lib.sh"
 cd "$WORK"
 other() { "$PROGRAM" --root "$WORK/other" "$@"; }
@@ -121,4 +122,61 @@ expect 6 bash -c "ulimit -f 100; trap '' XFSZ; exec '$PROGRAM' --root '$ROOT' ex
 expect 2 tp export --format oci-archive -o none.tar nobody
 [ ! -e none.tar ] || fail 'an archive of nothing'
 check_pool
+
+say '--keep-blobs: as it was pulled'
+python3 "$SUPPORT/registry_store.py" "$WORK/registry" "$IMAGES/debian:debian"
+start_registry
+ref=$REGISTRY/debian:debian
+digest=$(jq -r '.manifests[] | select(.annotations["org.opencontainers.image.ref.name"] == "debian")
+    .digest' "$IMAGES/debian/index.json")
+layers() { json image inspect "$1" | jq -c '[.layers[] | .digest, .chain_id]'; }
+before=$(blobs_fetched)
+expect 0 json pull --keep-blobs "$ref" # its layers are there, its blobs are not
+expect_json '.[0] | [.layers, .layers_fetched, .digest] | tostring' "[4,4,\"$digest\"]" <out
+[ $(($(blobs_fetched) - before)) -eq 4 ] || fail 'not four blobs were fetched'
+expect 0 json pull --keep-blobs "$ref"
+expect_json '.[0].layers_fetched' 0 <out
+expect 0 other -q pull --keep-blobs "$ref" # nothing is there
+for of in tp other; do
+    expect 0 $of -q export --format oci-archive -o $of.tar "$ref"
+done
+cmp tp.tar other.tar || fail 'other bytes'
+[ "$(tar -xOf tp.tar index.json | jq -r '.manifests[0].digest')" = "$digest" ] ||
+    fail 'another image'
+mkdir kept
+tar -xf tp.tar -C kept
+"$PROGRAM" --root "$WORK/third" -q pull "oci:$WORK/kept" >/dev/null
+[ "$("$PROGRAM" --root "$WORK/third" --json image inspect "oci:$WORK/kept" |
+    jq -c '[.layers[] | .digest, .chain_id]')" = "$(layers "$ref")" ] || fail 'other ChainIDs'
+for from in oci-archive:tp.tar docker-archive:tp.tar; do
+    expect 0 skopeo --insecure-policy copy -q "$from" "oci:skopeo:x"
+    [ "$(skopeo inspect --config oci:skopeo:x | jq -cS .rootfs)" = \
+        "$(skopeo inspect --config "oci:$IMAGES/debian:debian" | jq -cS .rootfs)" ] ||
+        fail "skopeo: other layers of $from"
+    rm -rf skopeo
+done
+expect 0 tp -q export --format oci-archive -o box3.tar box # a container has one layer, whatever is kept
+cmp box.tar box3.tar || fail 'the container is another'
+layer=$(jq -r '.layers[0].digest' "kept/blobs/${digest/://}")
+printf x | dd of="$ROOT/content/blobs/${layer/://}" bs=1 seek=77 conv=notrunc status=none
+expect 5 tp export --format oci-archive -o damaged.tar "$ref"
+expect_error 'layer 1/4' "$layer"
+[ ! -e damaged.tar ] || fail 'a damaged archive is there'
+expect 0 json pull --keep-blobs "$ref"
+expect_json '.[0].layers_fetched' 1 <out
+expect 0 tp -q export --format oci-archive -o tp2.tar "$ref"
+cmp tp.tar tp2.tar || fail 'not mended'
+expect 0 other rmi "$ref"
+[ -z "$(find other/content/blobs -type f)" ] || fail 'blobs stay without an image'
+say 'killed while it keeps them'
+for ms in $(points 200 8); do
+    (timeout -s KILL "0.$(printf %03d "$ms")" "$PROGRAM" --root "$WORK/other" -q pull --keep-blobs "$ref") \
+        >/dev/null 2>&1 || true
+done
+expect 0 other -q pull --keep-blobs "$ref"
+expect 0 other -q export --format oci-archive -o other2.tar "$ref"
+cmp other.tar other2.tar || fail 'other bytes after kills'
+[ -z "$(find other/content -name '*.part')" ] || fail 'a part of a blob is left'
+check_pool
+check_pool "$WORK/other"
 finish

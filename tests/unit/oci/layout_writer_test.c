@@ -164,6 +164,31 @@ static void what_a_kill_left_is_begun_anew(void **state)
 	assert_int_equal(stat(whole, &st), -1);
 }
 
+static void what_killed_writers_left_can_be_removed(void **state)
+{
+	struct oci_descriptor d = describe("content");
+	char hex[DIGEST_TEXT_BYTES];
+	cleanup_free char *mine =
+		xasprintf("%s/blobs/sha256/.%s.part", dir, digest_hex(&d.digest, hex));
+	cleanup_free char *left = xasprintf("%s/blobs/sha256/.0123.part", dir);
+	struct stat st;
+	int fd;
+
+	(void)state;
+	open_writer();
+	assert_ok(layout_writer_begin(w, &d, &fd, &err), &err);
+	put_file(dir, "blobs/sha256/.0123.part", "x");
+	put_file(dir, "blobs/sha256/.other", "x");
+	layout_writer_mend(dir);
+	assert_int_equal(stat(left, &st), -1);
+	assert_int_equal(stat(mine, &st), 0); /* it is being written */
+	layout_writer_abort(w, &d, &fd);
+	layout_writer_mend("/nonexistent");
+	free(left);
+	left = xasprintf("%s/blobs/sha256/.other", dir);
+	assert_int_equal(stat(left, &st), 0);
+}
+
 static void a_damaged_blob_is_written_again(void **state)
 {
 	cleanup_free char *path = NULL, *target = xasprintf("%s/elsewhere", dir);
@@ -269,6 +294,7 @@ int main(void)
 		CASE(what_is_something_else_is_left_alone),
 		CASE(a_blob_is_there_when_it_is_committed),
 		CASE(what_a_kill_left_is_begun_anew),
+		CASE(what_killed_writers_left_can_be_removed),
 		CASE(a_damaged_blob_is_written_again),
 		CASE(a_digest_that_is_none_is_no_file_name),
 		CASE(names_are_given_and_move),

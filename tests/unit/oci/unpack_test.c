@@ -29,6 +29,7 @@ struct recipe {
 static char *folder; /* the layout is in it, and the root */
 static struct store *store;
 static struct error err;
+static bool keep_blobs; /* of what is pulled */
 
 /* --- a layout --------------------------------------------------------------------------------- */
 
@@ -130,6 +131,7 @@ static int begin(void **state)
 
 	(void)state;
 	folder = scratch_new();
+	keep_blobs = false;
 	store = open_store(0);
 	assert_ok(store_pool_create(store, &params, &err), &err);
 	return 0;
@@ -219,6 +221,7 @@ static int pull_from(struct store *s, bool local, struct told *told, struct unpa
 {
 	cleanup_free char *text = xasprintf("%s/layout:image", folder);
 	struct unpack_options options = {.platform = {.os = "linux", .architecture = "amd64"},
+					 .keep_blobs = keep_blobs,
 					 .progress = note,
 					 .arg = told};
 	cleanup(source_close_ptr) struct source *source = NULL;
@@ -306,6 +309,42 @@ static void what_is_there_is_not_fetched_again(void **state)
 	assert_int_equal(result.n_fetched, 1);
 	assert_content("top", "c");
 	assert_content("b", "the content of a file");
+}
+
+static void blobs_are_kept_when_asked_for_also_of_layers_that_are_there(void **state)
+{
+	struct told told = {0}, again = {0}, third = {0};
+	struct unpack_result result;
+
+	(void)state;
+	make_image(&(struct recipe){.layers = "ab", .gzip = true});
+	assert_ok(pull(false), &err);
+	keep_blobs = true;
+	make_image(&(struct recipe){.layers = "abc", .gzip = true});
+	assert_ok(pull_from(store, false, &told, &result), &err);
+	assert_string_equal(told.text, "R P1 P2 W3 A3 C3 D");
+	assert_true(told.fetched > 0);
+	assert_int_equal(result.n_fetched, 3);
+	assert_content("c", "the content of a file");
+	assert_ok(pull_from(store, false, &again, &result), &err);
+	assert_int_equal(again.fetched, 0);
+	assert_int_equal(result.n_fetched, 0);
+	/* From a folder they are copied, too, and taken from the copy. */
+	make_image(&(struct recipe){.layers = "xy"});
+	assert_ok(pull_from(store, true, &third, &result), &err);
+	assert_int_equal(result.n_fetched, 2);
+	assert_content("y", "the content of a file");
+}
+
+static void a_blob_that_cannot_be_kept_ends_it(void **state)
+{
+	(void)state;
+	keep_blobs = true;
+	make_image(&(struct recipe){.layers = "ab", .claimed_bytes = 7});
+	assert_int_equal(pull(true), -1);
+	assert_error(&err, ERR_VERIFICATION, "layer 2/2 sha256:");
+	assert_int_equal(count_layers(), 0);
+	assert_int_equal(count_images(), 0);
 }
 
 static void an_image_without_layers_is_the_empty_file_system(void **state)
@@ -462,6 +501,8 @@ int main(void)
 		CASE(layers_are_applied_in_order_and_told),
 		CASE(blobs_from_afar_go_through_the_spool),
 		CASE(what_is_there_is_not_fetched_again),
+		CASE(blobs_are_kept_when_asked_for_also_of_layers_that_are_there),
+		CASE(a_blob_that_cannot_be_kept_ends_it),
 		CASE(an_image_without_layers_is_the_empty_file_system),
 		CASE(an_error_commits_nothing_of_its_layer),
 		CASE(a_damaged_blob_at_hand_is_blamed),
