@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "oci/index.h"
 #include "oci/source.h"
 
 /*
@@ -16,6 +17,9 @@ MUST_CHECK int oci_layout_open(const char *text, struct source **ret, struct err
 
 /* Whether a folder is a layout. Errors: ERR_NOT_FOUND, ERR_INVALID (of another version). */
 MUST_CHECK int oci_layout_check(const char *dir, struct error *err);
+
+/* What is in a layout folder. Errors: as above, ERR_INVALID. */
+MUST_CHECK int oci_layout_read_index(const char *dir, struct oci_index *ret, struct error *err);
 
 /*
  * A folder to write to, and a name in it: DIR[:NAME]. The longest beginning that is a folder is
