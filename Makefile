@@ -18,9 +18,9 @@ COVERAGE_FLOOR ?= 80
 .DEFAULT_GOAL := all
 
 # --- compiler ------------------------------------------------------------------------------------
-LIBRARIES := libarchive jansson libcrypto libcurl sqlite3 libisal libzstd ext2fs com_err devmapper blkid
+LIBRARIES := libarchive jansson libcrypto libcurl sqlite3 libisal libzstd liblzma ext2fs com_err devmapper blkid
 LIB_CFLAGS := $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(LIBRARIES) 2>/dev/null))
-LIB_LDLIBS := $(shell $(PKG_CONFIG) --libs $(LIBRARIES) 2>/dev/null) -lpthread
+LIB_LDLIBS := $(shell $(PKG_CONFIG) --libs $(LIBRARIES) 2>/dev/null) -lbz2 -lpthread
 
 WARNINGS := -Wall -Wextra -Wshadow -Wformat=2 -Wvla -Wundef -Wstrict-prototypes \
 	-Wmissing-prototypes -Wwrite-strings -Wconversion $(if $(findstring clang,$(CC)),,-Wno-format-truncation)

@@ -25,3 +25,24 @@ int stream_decompress(struct stream **s, enum stream_codec codec, uint64_t limit
 			 "compressed with %s, which no layer may be: only gzip and zstd",
 			 stream_codec_name(codec));
 }
+
+int stream_decompress_archive(struct stream **s, enum stream_codec codec, uint64_t limit,
+			      struct error *err)
+{
+	switch (codec) {
+	case STREAM_XZ:
+		*s = stream_unxz(s, limit);
+		return 0;
+	case STREAM_BZIP2:
+		*s = stream_bunzip2(s, limit);
+		return 0;
+	case STREAM_LZ4:
+	case STREAM_LZMA:
+		stream_close(steal(s));
+		return error_set(err, ERR_UNSUPPORTED,
+				 "compressed with %s: only gzip, zstd, xz and bzip2 are read",
+				 stream_codec_name(codec));
+	default:
+		return stream_decompress(s, codec, limit, err);
+	}
+}

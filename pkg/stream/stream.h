@@ -53,6 +53,11 @@ struct stream *stream_from_fd(int fd, const char *name);
  * A regular file; links are not followed. Errors: ERR_NOT_FOUND, ERR_INVALID (not a regular file).
  */
 MUST_CHECK int stream_open_file(const char *path, struct stream **ret, struct error *err);
+/*
+ * len bytes of a file from offset on, by pread(2): several can read the same one. A file that ends
+ * before is ERR_INVALID. @fd: borrowed. @name: for errors, copied.
+ */
+struct stream *stream_from_range(int fd, uint64_t offset, uint64_t len, const char *name);
 /* Borrowed memory. */
 struct stream *stream_from_memory(const void *data, size_t len);
 
@@ -70,9 +75,10 @@ enum stream_codec {
 	STREAM_PLAIN,
 	STREAM_GZIP,
 	STREAM_ZSTD,
-	/* known by their first bytes, never undone */
+	/* known by their first bytes, undone for whole archives alone */
 	STREAM_BZIP2,
 	STREAM_XZ,
+	/* never */
 	STREAM_LZ4,
 	STREAM_LZMA,
 };
@@ -89,6 +95,13 @@ const char *stream_codec_name(enum stream_codec codec);
  */
 MUST_CHECK int stream_decompress(struct stream **s, enum stream_codec codec, uint64_t limit,
 				 struct error *err);
+
+/*
+ * The same for an archive as a whole, which may also be bzip2 or xz: several streams, one after
+ * another; checksums checked; trailing garbage and dictionaries over 256 MiB refused.
+ */
+MUST_CHECK int stream_decompress_archive(struct stream **s, enum stream_codec codec, uint64_t limit,
+					 struct error *err);
 
 /* Which codec the first bytes speak of, without taking them. */
 MUST_CHECK int stream_sniff(struct stream *s, enum stream_codec *ret, struct error *err);

@@ -10,6 +10,8 @@
 struct stream *stream_limit(struct stream **s, uint64_t limit);
 struct stream *stream_gunzip(struct stream **s, uint64_t limit);
 struct stream *stream_unzstd(struct stream **s, uint64_t limit);
+struct stream *stream_unxz(struct stream **s, uint64_t limit);
+struct stream *stream_bunzip2(struct stream **s, uint64_t limit);
 
 /* What every stage says when more comes out than it may. */
 int stream_over_limit(uint64_t limit, struct error *err);

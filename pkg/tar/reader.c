@@ -294,6 +294,13 @@ int tar_reader_next(struct tar_reader *r, const struct tar_entry **ret, struct e
 	return rc;
 }
 
+void tar_reader_extent(const struct tar_reader *r, struct tar_extent *ret)
+{
+	ret->data = r->in.offset + r->in.lent;
+	ret->next = ret->data + r->data_left + r->padding;
+	ret->has_holes = r->member.stored_bytes != r->member.entry.size_bytes;
+}
+
 int tar_reader_data(struct tar_reader *r, const uint8_t **ret, size_t *ret_len,
 		    uint64_t *ret_offset, struct error *err)
 {

@@ -9,6 +9,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "pkg/base/cleanup.h"
 #include "pkg/base/error.h"
 #include "pkg/stream/stream.h"
@@ -32,6 +34,17 @@ MUST_CHECK int tar_reader_next(struct tar_reader *r, const struct tar_entry **re
  */
 MUST_CHECK int tar_reader_data(struct tar_reader *r, const uint8_t **ret, size_t *ret_len,
 			       uint64_t *ret_offset, struct error *err);
+
+/*
+ * Where the present member is, counted from the first byte that the reader was given. For those who
+ * come back to it, or have nothing to read between here and the next. Right after tar_reader_next().
+ */
+struct tar_extent {
+	uint64_t data;	/* its first byte, if it has any */
+	uint64_t next;	/* the next header */
+	bool has_holes; /* what is stored is not the file as it is */
+};
+void tar_reader_extent(const struct tar_reader *r, struct tar_extent *ret);
 
 /* After the end of the archive: drain the stream to its real end and check it (stream_finish). */
 MUST_CHECK int tar_reader_finish(struct tar_reader *r, struct error *err);
