@@ -53,20 +53,12 @@ static char *blob_path(const char *dir, const struct digest *d)
 			 digest_hex(d, hex));
 }
 
-int oci_layout_check(const char *dir, struct error *err)
+int oci_layout_check_mark(const void *json, size_t len, struct error *err)
 {
-	cleanup_free char *path = xasprintf("%s/oci-layout", dir);
-	cleanup_buffer struct buffer text = {0};
 	cleanup(jdoc_free_ptr) struct jdoc *doc = NULL;
 	const char *version;
 
-	if (fdio_read_file(path, LAYOUT_FILE_MAX_BYTES, &text, err) < 0) {
-		if (err->kind == ERR_NOT_FOUND)
-			error_set(err, ERR_NOT_FOUND,
-				  "not an OCI image layout: it has no file oci-layout");
-		return -1;
-	}
-	if (jdoc_parse(text.data, text.len, "oci-layout", &doc, err) < 0
+	if (jdoc_parse(json, len, "oci-layout", &doc, err) < 0
 	    || jdoc_string(jdoc_root(doc), "imageLayoutVersion", JDOC_REQUIRED, &version, err) < 0)
 		return -1;
 	if (strcmp(version, "1.0.0") != 0)
@@ -74,6 +66,20 @@ int oci_layout_check(const char *dir, struct error *err)
 				 "oci-layout.imageLayoutVersion: '%.60s', 1.0.0 is expected",
 				 version);
 	return 0;
+}
+
+int oci_layout_check(const char *dir, struct error *err)
+{
+	cleanup_free char *path = xasprintf("%s/oci-layout", dir);
+	cleanup_buffer struct buffer text = {0};
+
+	if (fdio_read_file(path, LAYOUT_FILE_MAX_BYTES, &text, err) < 0) {
+		if (err->kind == ERR_NOT_FOUND)
+			error_set(err, ERR_NOT_FOUND,
+				  "not an OCI image layout: it has no file oci-layout");
+		return -1;
+	}
+	return oci_layout_check_mark(text.data, text.len, err);
 }
 
 int oci_layout_read_index(const char *dir, struct oci_index *ret, struct error *err)

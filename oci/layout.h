@@ -18,6 +18,9 @@ MUST_CHECK int oci_layout_open(const char *text, struct source **ret, struct err
 /* Whether a folder is a layout. Errors: ERR_NOT_FOUND, ERR_INVALID (of another version). */
 MUST_CHECK int oci_layout_check(const char *dir, struct error *err);
 
+/* The bytes of oci-layout. Errors: ERR_INVALID (of another version). */
+MUST_CHECK int oci_layout_check_mark(const void *json, size_t len, struct error *err);
+
 /* What is in a layout folder. Errors: as above, ERR_INVALID. */
 MUST_CHECK int oci_layout_read_index(const char *dir, struct oci_index *ret, struct error *err);
 

@@ -49,7 +49,7 @@ static int find_subject(struct subject *s, const struct asker *asker, struct err
 			return -1;
 		error_clear(err);
 	}
-	return pull_open_source(s->context, asker, text, &s->source, err);
+	return pull_open_source(s->context, asker, NULL, text, &s->source, err);
 }
 
 /* --- its documents ---------------------------------------------------------------------------- */

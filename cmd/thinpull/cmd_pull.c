@@ -115,7 +115,7 @@ static int read_plan(struct pulling *p, const char *reference, struct image_deta
 	if (here)
 		return here < 0 ? -1 : image_details_read(p->store, ref, ret, err);
 	if (context_platform(p->context, &platform, err) < 0
-	    || pull_open_source(p->context, &p->asker, reference, &source, err) < 0)
+	    || pull_open_source(p->context, &p->asker, p->store, reference, &source, err) < 0)
 		return -1;
 	return image_details_fetch(p->store, source, &platform, ret, err);
 }

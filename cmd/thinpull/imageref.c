@@ -7,7 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "oci/archive.h"
 #include "oci/layout.h"
+#include "oci/place.h"
 #include "pkg/base/alloc.h"
 #include "registry/reference.h"
 #include "registry/short_name.h"
@@ -28,6 +30,8 @@ int imageref_check(const char *text, struct error *err)
 	return 0;
 }
 
+static const enum oci_archive_kind archives[] = {OCI_ARCHIVE_LAYOUT, OCI_ARCHIVE_DOCKER};
+
 /* What follows a prefix, or NULL. */
 static const char *after(const char *text, const char *prefix)
 {
@@ -47,15 +51,40 @@ bool imageref_is_place(const char *text)
 	       || after(text, "docker-archive:");
 }
 
+/* As a pull would record it; NULL: no reference. */
+static char *full_name(const char *text)
+{
+	cleanup(reference_release) struct reference r = {0};
+	cleanup_free char *whole = NULL;
+	struct error ignored = {0};
+
+	if (imageref_check(text, &ignored) < 0 || short_name_expand(text, &whole, &ignored) < 0
+	    || reference_parse(whole, &r, &ignored) < 0)
+		return NULL;
+	return reference_name(&r);
+}
+
+bool imageref_same(const char *a, const char *b)
+{
+	cleanup_free char *x = full_name(a), *y = full_name(b);
+
+	return x && y && strcmp(x, y) == 0;
+}
+
 int imageref_open_source(const char *text, const struct session_options *options,
-			 struct source **ret, struct error *err)
+			 const char *spool_dir, struct source **ret, struct error *err)
 {
 	cleanup_free char *whole = NULL;
 
 	if (imageref_check(text, err) < 0)
 		return -1;
-	if (after(text, "oci-archive:") || after(text, "docker-archive:"))
-		return error_set(err, ERR_UNSUPPORTED, "archives are not there yet");
+	for (size_t i = 0; i < ARRAY_SIZE(archives); i++) {
+		const char *rest = after(text, oci_archive_prefix(archives[i]));
+
+		if (rest)
+			return oci_archive_open_source(rest, archives[i], spool_dir, imageref_same,
+						       ret, err);
+	}
 	if (after(text, "oci:"))
 		return oci_layout_open(after(text, "oci:"), ret, err);
 	if (short_name_expand(text, &whole, err) < 0)
@@ -185,21 +214,31 @@ static const struct content_image *find_by_digest(const struct image_list *list,
 	return NULL;
 }
 
+/* In a folder or a file: looked at no further than its name, which may be all that is left. */
+static char *normalise_place(const char *text, const char *prefix, enum place_kind kind)
+{
+	cleanup(place_release) struct place place = {0};
+	struct error ignored = {0};
+	const char *path = text + strlen(prefix);
+	cleanup_free char *cwd = NULL;
+
+	if (place_parse(path, prefix, kind, &place, &ignored) == 0)
+		return place_name(&place, prefix);
+	if (*path == '/')
+		return NULL;
+	cwd = getcwd(NULL, 0);
+	return cwd ? xasprintf("%s%s/%s", prefix, cwd, path) : NULL;
+}
+
 /* The reference as a pull would record it; NULL when it makes no sense to a source. */
 static char *normalise(const char *text)
 {
-	cleanup(source_close_ptr) struct source *source = NULL;
-	cleanup_free char *cwd = NULL;
-	struct error ignored = {0};
-	const char *dir = after(text, "oci:");
-
-	if (imageref_open_source(text, NULL, &source, &ignored) == 0)
-		return xstrdup(source->name);
-	/* The folder may be gone; the image is here all the same. */
-	if (!dir || *dir == '/')
-		return NULL;
-	cwd = getcwd(NULL, 0);
-	return cwd ? xasprintf("oci:%s/%s", cwd, dir) : NULL;
+	if (after(text, "oci:"))
+		return normalise_place(text, "oci:", PLACE_FOLDER);
+	for (size_t i = 0; i < ARRAY_SIZE(archives); i++)
+		if (after(text, oci_archive_prefix(archives[i])))
+			return normalise_place(text, oci_archive_prefix(archives[i]), PLACE_FILE);
+	return full_name(text);
 }
 
 /* The hex digits in "sha256:0123456789ab.." or "0123456789ab.."; NULL when it is neither. */

@@ -11,11 +11,15 @@ MUST_CHECK int imageref_check(const char *text, struct error *err);
 
 /*
  * The source a reference names; nothing is asked of a registry yet.
- * @options: for registries, or NULL.
- * Errors: ERR_USAGE (malformed), ERR_NOT_FOUND (layout folder), ERR_UNSUPPORTED (archives).
+ * @options: for registries, or NULL.   @spool_dir: for archives that cannot be read in place, or
+ * NULL.
+ * Errors: ERR_USAGE (malformed), ERR_NOT_FOUND (folder, file, image), those of archives.
  */
 MUST_CHECK int imageref_open_source(const char *text, const struct session_options *options,
-				    struct source **ret, struct error *err);
+				    const char *spool_dir, struct source **ret, struct error *err);
+
+/* Whether two names mean the same image of a registry: "alpine", "docker.io/library/alpine:latest". */
+bool imageref_same(const char *a, const char *b);
 
 /* Whether the text says that a registry is meant: "docker://". */
 bool imageref_is_remote(const char *text);

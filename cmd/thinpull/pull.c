@@ -26,11 +26,14 @@ static int pull_source(const struct context *context, struct store *store, struc
 }
 
 int pull_open_source(const struct context *context, const struct asker *asker,
-		     const char *reference, struct source **ret, struct error *err)
+		     const struct store *store, const char *reference, struct source **ret,
+		     struct error *err)
 {
 	struct session_options options = asker_session(asker);
 
-	if (imageref_open_source(reference, &options, ret, err) < 0)
+	if (imageref_open_source(reference, &options, store ? store_spool_dir(store) : NULL, ret,
+				 err)
+	    < 0)
 		return -1;
 	if (args_has(context->args, "allow-foreign"))
 		foreign_source_wrap(ret, NULL);
@@ -42,7 +45,7 @@ int pull_image(const struct context *context, const struct asker *asker, struct 
 {
 	cleanup(source_close_ptr) struct source *source = NULL;
 
-	if (pull_open_source(context, asker, reference, &source, err) < 0
+	if (pull_open_source(context, asker, store, reference, &source, err) < 0
 	    || pull_source(context, store, source, ret, err) < 0)
 		return error_wrap(err, "pull %s", reference);
 	*ret_ref = xstrdup(source->name);

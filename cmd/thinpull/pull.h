@@ -17,10 +17,12 @@
 
 /*
  * The source that a reference names, asked as the options say.
- * @asker: to registries; must outlive the source. Errors: as imageref_open_source().
+ * @asker: to registries; must outlive the source.   @store: where archives are unpacked; NULL: none
+ * is open. Errors: as imageref_open_source().
  */
 MUST_CHECK int pull_open_source(const struct context *context, const struct asker *asker,
-				const char *reference, struct source **ret, struct error *err);
+				const struct store *store, const char *reference,
+				struct source **ret, struct error *err);
 
 /*
  * Pull what the reference names. @ret_ref: owned, the recorded reference.

@@ -117,7 +117,7 @@ int pull_to_copy(struct pull_to *p, const char *reference, struct jout *o, struc
 {
 	cleanup(source_close_ptr) struct source *source = NULL;
 
-	if (pull_open_source(p->context, p->asker, reference, &source, err) < 0
+	if (pull_open_source(p->context, p->asker, NULL, reference, &source, err) < 0
 	    || copy(p, source, o, err) < 0)
 		return error_wrap(err, "pull %s", reference);
 	return 0;
