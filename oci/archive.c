@@ -10,16 +10,17 @@
 #include "oci/archive_images.h"
 #include "oci/archive_input.h"
 #include "oci/archive_parts.h"
+#include "oci/docker_choose.h"
 #include "oci/layout.h"
 #include "oci/layout_choose.h"
 #include "oci/manifest.h"
 #include "pkg/base/alloc.h"
 
 struct oci_archive {
-	int fd;
+	int fd; /* -1: a folder, whose path is the name */
 	uint64_t bytes;
 	char *name;
-	struct oci_members *members;
+	struct oci_members *members; /* NULL: of a folder */
 	enum oci_archive_kind kind;
 	struct oci_index index;		 /* of a layout */
 	struct docker_manifest manifest; /* of docker's */
@@ -32,6 +33,7 @@ struct archive_source {
 	bool owns_archive;
 	struct oci_descriptor target;
 	struct oci_archive_parts parts; /* of what is no layout */
+	size_t docker_index;
 };
 
 /* --- what it is ------------------------------------------------------------------------------- */
@@ -135,6 +137,20 @@ int oci_archive_open(int fd, const char *name, enum oci_archive_kind want, const
 	return 0;
 }
 
+int oci_archive_open_folder(const char *dir, struct oci_archive **ret, struct error *err)
+{
+	cleanup(oci_archive_close_ptr) struct oci_archive *a = xcalloc(1, sizeof(*a));
+
+	a->fd = -1;
+	a->name = xstrdup(dir);
+	a->kind = OCI_ARCHIVE_LAYOUT;
+	if (oci_layout_read_index(dir, &a->index, err) < 0)
+		return error_wrap(err, "%s", dir);
+	oci_archive_images_of_index(&a->index, &a->images);
+	*ret = steal(&a);
+	return 0;
+}
+
 void oci_archive_close(struct oci_archive *a)
 {
 	oci_archive_images_release(&a->images);
@@ -171,14 +187,23 @@ static int archive_resolve(struct source *s, struct oci_descriptor *ret, struct 
 }
 
 /* Symlinks are for docker's alone: in a layout a blob is a file (rule B22). */
-static int find_blob(const struct oci_archive *a, const struct digest *d,
-		     const struct oci_member **ret, struct error *err)
+static int open_blob(const struct oci_archive *a, const struct digest *d, struct stream **ret,
+		     struct error *err)
 {
 	char hex[DIGEST_TEXT_BYTES];
 	cleanup_free char *path =
 		xasprintf("blobs/%s/%s", digest_algorithm_name(d->algorithm), digest_hex(d, hex));
+	cleanup_free char *in_folder = NULL;
+	const struct oci_member *file;
 
-	return oci_members_file(a->members, path, OCI_MEMBERS_HARD_LINKS, ret, err);
+	if (!a->members) {
+		in_folder = xasprintf("%s/%s", a->name, path);
+		return stream_open_file(in_folder, ret, err);
+	}
+	if (oci_members_file(a->members, path, OCI_MEMBERS_HARD_LINKS, &file, err) < 0)
+		return -1;
+	*ret = oci_members_open(a->members, file);
+	return 0;
 }
 
 static int fetch_part(struct archive_source *s, const struct digest *d, struct stream **ret,
@@ -208,15 +233,10 @@ static int archive_fetch(struct source *s, const struct oci_descriptor *d, struc
 			 struct error *err)
 {
 	struct archive_source *source = (struct archive_source *)s;
-	const struct oci_archive *a = source->archive;
-	const struct oci_member *file;
 
-	if (a->kind != OCI_ARCHIVE_LAYOUT)
+	if (source->archive->kind != OCI_ARCHIVE_LAYOUT)
 		return fetch_part(source, &d->digest, ret, err);
-	if (find_blob(a, &d->digest, &file, err) < 0)
-		return -1;
-	*ret = oci_members_open(a->members, file);
-	return 0;
+	return open_blob(source->archive, &d->digest, ret, err);
 }
 
 static void archive_close(struct source *s)
@@ -245,75 +265,11 @@ static struct archive_source *make_source(struct oci_archive *a)
 
 static int read_blob(void *arg, const struct digest *d, struct buffer *ret, struct error *err)
 {
-	const struct oci_archive *a = arg;
 	cleanup(stream_close_ptr) struct stream *in = NULL;
-	const struct oci_member *file;
 
-	if (find_blob(a, d, &file, err) < 0)
+	if (open_blob(arg, d, &in, err) < 0)
 		return -1;
-	in = oci_members_open(a->members, file);
 	return stream_read_all(in, OCI_DOCUMENT_MAX_BYTES, ret, err);
-}
-
-static bool is_same(oci_archive_same_fn *same, const char *a, const char *b)
-{
-	return strcmp(a, b) == 0 || (same && same(a, b));
-}
-
-static bool has_tag(const struct docker_image *image, const char *ref, oci_archive_same_fn *same)
-{
-	for (size_t i = 0; i < image->tags.n; i++)
-		if (is_same(same, image->tags.items[i], ref))
-			return true;
-	return false;
-}
-
-static int list_images(const struct docker_manifest *m, struct error *err)
-{
-	cleanup_buffer struct buffer list = {0};
-
-	for (size_t i = 0; i < m->n && list.len < 150; i++)
-		if (m->images[i].tags.n)
-			buffer_printf(&list, " :%s", m->images[i].tags.items[0]);
-		else
-			buffer_printf(&list, " @%zu", i);
-	return error_set(err, ERR_USAGE, "several images are in it; choose one of:%s",
-			 (char *)list.data);
-}
-
-static int choose_by_tag(const struct docker_manifest *m, const char *ref,
-			 oci_archive_same_fn *same, size_t *ret, struct error *err)
-{
-	size_t found = m->n;
-
-	for (size_t i = 0; i < m->n; i++) {
-		if (!has_tag(&m->images[i], ref, same))
-			continue;
-		if (found < m->n)
-			return error_set(err, ERR_INVALID, "several images are called '%.120s'",
-					 ref);
-		found = i;
-	}
-	if (found == m->n)
-		return error_set(err, ERR_NOT_FOUND, "no image named '%.120s' in it", ref);
-	*ret = found;
-	return 0;
-}
-
-static int choose_docker(const struct docker_manifest *m, const struct place *place,
-			 oci_archive_same_fn *same, size_t *ret, struct error *err)
-{
-	if (m->n == 0)
-		return error_set(err, ERR_NOT_FOUND, "no images in it");
-	if (place->ref)
-		return choose_by_tag(m, place->ref, same, ret, err);
-	if (place->has_index && place->index >= m->n)
-		return error_set(err, ERR_NOT_FOUND, "it has no image %zu, only %zu", place->index,
-				 m->n);
-	if (!place->has_index && m->n > 1)
-		return list_images(m, err);
-	*ret = place->has_index ? place->index : 0;
-	return 0;
 }
 
 /* The digest of a manifest that is not there yet: each image is put together and looked at. */
@@ -326,6 +282,7 @@ static int docker_by_digest(struct archive_source *s, const struct digest *d, st
 		if (oci_archive_parts_docker(s->archive->members, &m->images[i], &s->parts, err)
 		    < 0)
 			return -1;
+		s->docker_index = i;
 		if (digest_equal(&s->parts.target.digest, d))
 			return 0;
 		oci_archive_parts_release(&s->parts);
@@ -336,14 +293,14 @@ static int docker_by_digest(struct archive_source *s, const struct digest *d, st
 static int fill_docker(struct archive_source *s, const struct place *place,
 		       oci_archive_same_fn *same, struct error *err)
 {
-	struct oci_archive *a = s->archive;
-	size_t i = 0;
+	const struct docker_manifest *m = &s->archive->manifest;
 
 	if (place->digest.algorithm != DIGEST_NONE) {
 		if (docker_by_digest(s, &place->digest, err) < 0)
 			return -1;
-	} else if (choose_docker(&a->manifest, place, same, &i, err) < 0
-		   || oci_archive_parts_docker(a->members, &a->manifest.images[i], &s->parts, err)
+	} else if (docker_choose(m, place, same, &s->docker_index, err) < 0
+		   || oci_archive_parts_docker(s->archive->members, &m->images[s->docker_index],
+					       &s->parts, err)
 			      < 0) {
 		return -1;
 	}
@@ -389,8 +346,26 @@ static int fill_layout(struct archive_source *s, const struct place *place,
 	return 0;
 }
 
+/* The image that was chosen, if it is one of those that are listed. */
+static const struct oci_archive_image *find_image(const struct archive_source *s)
+{
+	const struct oci_archive *a = s->archive;
+
+	for (size_t i = 0; i < a->images.n; i++) {
+		const struct oci_archive_image *image = &a->images.items[i];
+
+		if (a->kind == OCI_ARCHIVE_LAYOUT
+			    ? digest_equal(&a->index.entries[image->index].digest,
+					   &s->target.digest)
+			    : image->index == s->docker_index)
+			return image;
+	}
+	return NULL;
+}
+
 int oci_archive_source(struct oci_archive *a, const struct place *place, oci_archive_same_fn *same,
-		       struct source **ret, struct error *err)
+		       struct source **ret, const struct oci_archive_image **ret_image,
+		       struct error *err)
 {
 	struct archive_source *s = make_source(a);
 	int rc;
@@ -404,6 +379,8 @@ int oci_archive_source(struct oci_archive *a, const struct place *place, oci_arc
 		archive_close(&s->source);
 		return error_wrap(err, "%s", a->name);
 	}
+	if (ret_image)
+		*ret_image = find_image(s);
 	*ret = &s->source;
 	return 0;
 }
@@ -443,7 +420,7 @@ int oci_archive_open_source(const char *text, enum oci_archive_kind kind, const 
 	if (fd < 0)
 		return error_sys(err, "open %s", place.path);
 	if (oci_archive_open(fd, place.path, kind, spool_dir, &a, err) < 0
-	    || oci_archive_source(a, &place, same, ret, err) < 0)
+	    || oci_archive_source(a, &place, same, ret, NULL, err) < 0)
 		return -1;
 	(*ret)->name = place_name(&place, prefix);
 	((struct archive_source *)*ret)->owns_archive = true;

@@ -28,6 +28,9 @@ enum oci_archive_kind {
  */
 MUST_CHECK int oci_archive_open(int fd, const char *name, enum oci_archive_kind want,
 				const char *spool_dir, struct oci_archive **ret, struct error *err);
+/* A folder in image layout, as if it were an archive of one. @dir: copied, absolute. */
+MUST_CHECK int oci_archive_open_folder(const char *dir, struct oci_archive **ret,
+				       struct error *err);
 void oci_archive_close(struct oci_archive *a);
 DEFINE_CLEANUP(struct oci_archive *, oci_archive_close);
 
@@ -49,12 +52,13 @@ typedef bool oci_archive_same_fn(const char *a, const char *b);
  * One of the images as a source that borrows the archive. It has no name: that is for the caller
  * to set.
  * @place: its ref, index or digest; with none of them there must be one image alone.
- * @same: for names; NULL: byte by byte.
+ * @same: for names; NULL: byte by byte.   @ret_image: one of oci_archive_images(), or NULL when
+ * none of them has the digest. May be NULL itself.
  * Errors: ERR_NOT_FOUND, ERR_USAGE (several, listed), ERR_INVALID, ERR_VERIFICATION.
  */
 MUST_CHECK int oci_archive_source(struct oci_archive *a, const struct place *place,
 				  oci_archive_same_fn *same, struct source **ret,
-				  struct error *err);
+				  const struct oci_archive_image **ret_image, struct error *err);
 
 /* The tree as an image of one layer. As above. @platform: what it is said to be for. */
 MUST_CHECK int oci_archive_tree_source(struct oci_archive *a, const struct oci_platform *platform,

@@ -59,36 +59,6 @@ static int describe_here(const struct pulling *p, const char *ref, struct unpack
 
 /* --- pulling ---------------------------------------------------------------------------------- */
 
-static void print_json(struct jout *o, const struct unpack_result *result, const char *ref)
-{
-	char manifest[DIGEST_TEXT_BYTES], digest[DIGEST_TEXT_BYTES];
-
-	jout_object(o, NULL);
-	jout_string(o, "ref", ref);
-	jout_string(o, "digest", digest_format(&result->digest, digest));
-	jout_string(o, "manifest", digest_format(&result->manifest, manifest));
-	jout_uint(o, "layers", result->n_layers);
-	jout_uint(o, "layers_fetched", result->n_fetched);
-	jout_uint(o, "fetched_bytes", result->fetched_bytes);
-	jout_end_object(o);
-}
-
-static int print_result(struct pulling *p, const struct unpack_result *result, const char *ref,
-			struct error *err)
-{
-	cleanup_free char *name = NULL;
-	char digest[DIGEST_TEXT_BYTES];
-
-	if (p->context->settings->json) {
-		print_json(&p->o, result, ref);
-		return 0;
-	}
-	/* At once: who reads this may start before the next image is here. */
-	name = imageref_with_digest(ref, digest_format(&result->digest, digest));
-	output_line("%s", name);
-	return output_finish(err);
-}
-
 static int pull_one(struct pulling *p, const char *reference, struct error *err)
 {
 	cleanup_free char *ref = NULL;
@@ -99,7 +69,7 @@ static int pull_one(struct pulling *p, const char *reference, struct error *err)
 		return error_wrap(err, "pull %s", reference);
 	if (!here && pull_image(p->context, &p->asker, p->store, reference, &result, &ref, err) < 0)
 		return -1;
-	return print_result(p, &result, ref, err);
+	return pull_print(p->context, &p->o, &result, ref, err);
 }
 
 /* --- what would be done ----------------------------------------------------------------------- */

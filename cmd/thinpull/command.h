@@ -45,6 +45,7 @@ bool command_is_group(const char *word);
 
 /* One function for each verb, in cmd_<verb>.c. */
 int cmd_pull(const struct context *context, struct error *err);
+int cmd_import(const struct context *context, struct error *err);
 int cmd_images(const struct context *context, struct error *err);
 int cmd_image_inspect(const struct context *context, struct error *err);
 int cmd_image_history(const struct context *context, struct error *err);

@@ -18,6 +18,14 @@ static const struct option_spec pull_options[] = {
 	{0},
 };
 
+static const struct option_spec import_options[] = {
+	{"tag", 0, "REF", "what to call the image; needed when nothing else does", 0},
+	{"all", 0, NULL, "all images that are in it", 0},
+	{"platform", 0, "OS/ARCH[/VARIANT]",
+	 "of images for several, of a tree (default: this machine)", 0},
+	{0},
+};
+
 static const struct option_spec images_options[] = {
 	{"no-trunc", 0, NULL, "whole digests", 0},
 	{0},
@@ -146,7 +154,8 @@ const struct command commands[] = {
 	 OPERANDS_ANY, cmd_pull,
 	 "Fetches what is missing, verifies it, and makes one thin snapshot for each layer. The\n"
 	 "pool is made when there is none. Prints REF@DIGEST, a line for each.\n"
-	 "REF is [docker://]name[:tag][@digest], or oci:DIR[:TAG|@INDEX][@DIGEST].\n"
+	 "REF is [docker://]name[:tag][@digest], or oci:DIR[:TAG|@INDEX][@DIGEST], and the same of\n"
+	 "oci-archive:FILE and docker-archive:FILE, see 'thinpull help import'.\n"
 	 "Registries are asked by https: certificates are checked by the system's authorities or\n"
 	 "those in SSL_CERT_FILE, HTTPS_PROXY and NO_PROXY count. Mirrors, short names and more\n"
 	 "certificates are as hosts.toml, registries.conf and certs.d say. Plain http is spoken\n"
@@ -164,7 +173,17 @@ const struct command commands[] = {
 	 "the urls in its image, by https and without credentials.\n"
 	 "'thinpull REF' is the same.",
 	 0},
-	LATER("import", "FILE|- [--tag REF]", "take an image from an archive"),
+	{"import", "FILE|DIR|-", "take images from an archive", import_options, 1, 1, cmd_import,
+	 "What it is, its content says: an archive or a folder in OCI image layout, an archive of\n"
+	 "'docker save' and those who write the same, or a tar of the root of a file system, which\n"
+	 "becomes an image of one layer. All as a file or, -, from standard input; plain or\n"
+	 "compressed as a whole with gzip, zstd, xz or bzip2. What cannot be read in place is\n"
+	 "unpacked to the spool first. 'docker save IMAGE | thinpull import -' needs no more.\n"
+	 "Images have the names that the archive gives them, as of a registry, or that of --tag.\n"
+	 "Of several one is chosen by FILE:NAME or FILE@INDEX. 'oci:', 'oci-archive:' or\n"
+	 "'docker-archive:' before FILE says what it must be; 'thinpull pull' takes these, too, and\n"
+	 "records the image under that name. Prints REF@DIGEST, a line for each name.",
+	 0},
 	{"images", "", "list the images", images_options, 0, 0, cmd_images, NULL, 0},
 	{"image inspect", "REF", "all about an image", inspect_options, 1, 1, cmd_image_inspect,
 	 "A page for people. With --json all there is, the image's own config word by word, and\n"

@@ -51,8 +51,7 @@ bool imageref_is_place(const char *text)
 	       || after(text, "docker-archive:");
 }
 
-/* As a pull would record it; NULL: no reference. */
-static char *full_name(const char *text)
+char *imageref_full_name(const char *text)
 {
 	cleanup(reference_release) struct reference r = {0};
 	cleanup_free char *whole = NULL;
@@ -66,7 +65,7 @@ static char *full_name(const char *text)
 
 bool imageref_same(const char *a, const char *b)
 {
-	cleanup_free char *x = full_name(a), *y = full_name(b);
+	cleanup_free char *x = imageref_full_name(a), *y = imageref_full_name(b);
 
 	return x && y && strcmp(x, y) == 0;
 }
@@ -238,7 +237,7 @@ static char *normalise(const char *text)
 	for (size_t i = 0; i < ARRAY_SIZE(archives); i++)
 		if (after(text, oci_archive_prefix(archives[i])))
 			return normalise_place(text, oci_archive_prefix(archives[i]), PLACE_FILE);
-	return full_name(text);
+	return imageref_full_name(text);
 }
 
 /* The hex digits in "sha256:0123456789ab.." or "0123456789ab.."; NULL when it is neither. */

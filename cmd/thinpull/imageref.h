@@ -18,6 +18,8 @@ MUST_CHECK int imageref_check(const char *text, struct error *err);
 MUST_CHECK int imageref_open_source(const char *text, const struct session_options *options,
 				    const char *spool_dir, struct source **ret, struct error *err);
 
+/* A name of a registry, as a pull would record it; NULL when it is none. Owned. */
+char *imageref_full_name(const char *text);
 /* Whether two names mean the same image of a registry: "alpine", "docker.io/library/alpine:latest". */
 bool imageref_same(const char *a, const char *b);
 

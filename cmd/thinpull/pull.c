@@ -4,13 +4,14 @@
 
 #include <string.h>
 
+#include "cmd/thinpull/output.h"
 #include "cmd/thinpull/progress.h"
 #include "cmd/thinpull/imageref.h"
 #include "pkg/base/alloc.h"
 #include "registry/foreign.h"
 
-static int pull_source(const struct context *context, struct store *store, struct source *source,
-		       struct unpack_result *ret, struct error *err)
+int pull_source(const struct context *context, struct store *store, struct source *source,
+		struct unpack_result *ret, struct error *err)
 {
 	cleanup_progress struct progress progress;
 	struct unpack_options options = {
@@ -50,6 +51,36 @@ int pull_image(const struct context *context, const struct asker *asker, struct 
 		return error_wrap(err, "pull %s", reference);
 	*ret_ref = xstrdup(source->name);
 	return 0;
+}
+
+static void print_json(struct jout *o, const struct unpack_result *result, const char *ref)
+{
+	char manifest[DIGEST_TEXT_BYTES], digest[DIGEST_TEXT_BYTES];
+
+	jout_object(o, NULL);
+	jout_string(o, "ref", ref);
+	jout_string(o, "digest", digest_format(&result->digest, digest));
+	jout_string(o, "manifest", digest_format(&result->manifest, manifest));
+	jout_uint(o, "layers", result->n_layers);
+	jout_uint(o, "layers_fetched", result->n_fetched);
+	jout_uint(o, "fetched_bytes", result->fetched_bytes);
+	jout_end_object(o);
+}
+
+int pull_print(const struct context *context, struct jout *o, const struct unpack_result *result,
+	       const char *ref, struct error *err)
+{
+	cleanup_free char *name = NULL;
+	char digest[DIGEST_TEXT_BYTES];
+
+	if (context->settings->json) {
+		print_json(o, result, ref);
+		return 0;
+	}
+	/* At once: who reads this may start before the next image is here. */
+	name = imageref_with_digest(ref, digest_format(&result->digest, digest));
+	output_line("%s", name);
+	return output_finish(err);
 }
 
 int pull_policy_read(const struct args *args, enum pull_policy by_default, enum pull_policy *ret,

@@ -5,6 +5,7 @@
 #include "cmd/thinpull/asker.h"
 #include "cmd/thinpull/context.h"
 #include "oci/unpack.h"
+#include "pkg/json/jdoc.h"
 
 /* Options of verbs that may pull. */
 #define PULL_OPTIONS                                                                        \
@@ -31,6 +32,14 @@ MUST_CHECK int pull_open_source(const struct context *context, const struct aske
 MUST_CHECK int pull_image(const struct context *context, const struct asker *asker,
 			  struct store *store, const char *reference, struct unpack_result *ret,
 			  char **ret_ref, struct error *err);
+
+/* Unpack what a source has, under the name it has, and show how far it is. */
+MUST_CHECK int pull_source(const struct context *context, struct store *store,
+			   struct source *source, struct unpack_result *ret, struct error *err);
+
+/* "REF@DIGEST" on stdout, or an object more in o. */
+MUST_CHECK int pull_print(const struct context *context, struct jout *o,
+			  const struct unpack_result *result, const char *ref, struct error *err);
 
 /* --pull: when to ask the source although the image may be here. */
 enum pull_policy { PULL_NEVER, PULL_MISSING, PULL_ALWAYS };
