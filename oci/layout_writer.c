@@ -340,21 +340,31 @@ static int change_index(struct jval root, const struct oci_descriptor *d, const 
 	return 0;
 }
 
+int layout_index_add(const void *json, size_t len, const struct oci_descriptor *d, const char *name,
+		     struct buffer *ret, struct error *err)
+{
+	cleanup(jdoc_free_ptr) struct jdoc *doc = NULL;
+	cleanup(jout_release) struct jout o = {0};
+
+	if (jdoc_parse(json, len, "index.json", &doc, err) < 0
+	    || change_index(jdoc_root(doc), d, name, &o, err) < 0)
+		return -1;
+	buffer_add(ret, o.text.data, o.text.len);
+	return 0;
+}
+
 static int name_locked(struct layout_writer *w, const struct oci_descriptor *d, const char *name,
 		       struct error *err)
 {
 	cleanup_free char *path = xasprintf("%s/index.json", w->dir);
-	cleanup(jdoc_free_ptr) struct jdoc *doc = NULL;
-	cleanup(jout_release) struct jout o = {0};
-	cleanup_buffer struct buffer text = {0};
+	cleanup_buffer struct buffer before = {0}, after = {0};
 
-	if (fdio_read_file(path, OCI_DOCUMENT_MAX_BYTES, &text, err) < 0
-	    || jdoc_parse(text.data, text.len, "index.json", &doc, err) < 0
-	    || change_index(jdoc_root(doc), d, name, &o, err) < 0)
+	if (fdio_read_file(path, OCI_DOCUMENT_MAX_BYTES, &before, err) < 0
+	    || layout_index_add(before.data, before.len, d, name, &after, err) < 0)
 		return -1;
-	if (o.text.len > OCI_DOCUMENT_MAX_BYTES)
+	if (after.len > OCI_DOCUMENT_MAX_BYTES)
 		return error_set(err, ERR_UNSUPPORTED, "index.json: no room for one more image");
-	return fdio_replace_file(path, o.text.data, o.text.len, err);
+	return fdio_replace_file(path, after.data, after.len, err);
 }
 
 int layout_writer_name(struct layout_writer *w, const struct oci_descriptor *d, const char *name,

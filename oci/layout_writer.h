@@ -14,6 +14,7 @@
 #include <stdbool.h>
 
 #include "oci/descriptor.h"
+#include "pkg/base/buffer.h"
 #include "pkg/base/cleanup.h"
 #include "pkg/stream/stream.h"
 
@@ -43,6 +44,13 @@ void layout_writer_abort(struct layout_writer *w, const struct oci_descriptor *d
 /* A small one at once; it must have been verified. */
 MUST_CHECK int layout_writer_put(struct layout_writer *w, const struct oci_descriptor *d,
 				 const void *data, size_t len, struct error *err);
+
+/*
+ * An index.json with one more image in it, see layout_writer_name().
+ * @ret: appended to. Errors: ERR_INVALID.
+ */
+MUST_CHECK int layout_index_add(const void *json, size_t len, const struct oci_descriptor *d,
+				const char *name, struct buffer *ret, struct error *err);
 
 /* Remove what killed writers left in a folder of blobs; what is being written stays. */
 void layout_writer_mend(const char *dir);

@@ -43,6 +43,11 @@ SEEDS = {
                  "config": {"mediaType": OCI + "config.v1+json", "size": 2, "data": "e30=",
                             "digest": "sha256:44136fa355b3678a1146ad16f7e8649e"
                                       "94fb4fc21fe77e8310c060f61caaff8a"}, "layers": []},
+        "artifact": {"schemaVersion": 2, "mediaType": OCI + "manifest.v1+json",
+                     "artifactType": "a/b", "config": descriptor(
+                         "application/vnd.oci.empty.v1+json", 2, urls=["https://x/", "y"]),
+                     "layers": [descriptor("text/plain", 1, urls=["z"])],
+                     "subject": descriptor(OCI + "manifest.v1+json", 3)},
         "schema1": {"schemaVersion": 1, "fsLayers": []},
         "confused": {"schemaVersion": 2, "manifests": [], "layers": []},
     },
@@ -62,6 +67,16 @@ SEEDS = {
                   "created": "2024-01-02T03:04:05Z", "config": {"Env": ["A=b"], "Cmd": None},
                   "rootfs": {"type": "layers", "diff_ids": [f"sha256:{i:064x}" for i in (1, 2)]}},
         "empty": {"rootfs": {"type": "layers"}},
+        "history": {"rootfs": {"type": "layers", "diff_ids": [f"sha256:{1:064x}"]}, "x": 1.5,
+                    "history": [{"created_by": "a", "empty_layer": True, "n": [-1, 1e300]}, 7],
+                    "created": "2024-01-02T03:04:05Z"},
+    },
+    "layout_index": {
+        "empty": {"schemaVersion": 2, "manifests": []},
+        "others": {"schemaVersion": 2, "mediaType": OCI + "index.v1+json", "manifests": [
+            entry(1, "linux/amd64"), descriptor("x/y", 2, annotations={
+                "org.opencontainers.image.ref.name": "a name"}), 7, {"annotations": []}],
+                   "annotations": {"b": "", "a": "1"}, "x": [1.5, None]},
     },
     "runconfig": {
         "usual": {"os": "linux", "os.features": ["a"], "author": "x", "created": "2024-01-02",
