@@ -157,6 +157,7 @@ static int collect(void *arg, const char *text, struct error *err)
 
 static void strings_come_one_by_one(void **state)
 {
+	static const char *const keys[] = {"a", "b", "none"};
 	static const char toml[] = "a = 'x'\nb = ['y', 'z']\nc = ['y', 1]\nd = 2\ne = 'stop'\n";
 	cleanup(jdoc_free_ptr) struct jdoc *doc = NULL;
 	cleanup_buffer struct buffer text = {0};
@@ -166,8 +167,9 @@ static void strings_come_one_by_one(void **state)
 	(void)state;
 	assert_ok(toml_parse(toml, strlen(toml), "doc", &doc, &err), &err);
 	root = jdoc_root(doc);
-	for (const char *key = "a\0b\0none"; *key; key += strlen(key) + 1)
-		assert_ok(config_each_string(config_member(root, key), collect, &text, &err), &err);
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		assert_ok(config_each_string(config_member(root, keys[i]), collect, &text, &err),
+			  &err);
 	assert_string_equal((char *)text.data, "x;y;z;");
 	assert_int_equal(config_each_string(config_member(root, "c"), collect, &text, &err), -1);
 	assert_error(&err, ERR_INVALID, "doc.c[1]: not a string");
