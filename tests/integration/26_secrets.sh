@@ -19,7 +19,6 @@ docker=$HOME/.docker/config.json
 
 # All that could give one away, as it is and as base64 at each of its three offsets.
 patterns() {
-    printf '%s\n' SECRET eyJ
     python3 -c '
 import base64, sys
 for text in sys.argv[1:]:
@@ -28,10 +27,14 @@ for text in sys.argv[1:]:
         print(whole[4 if lead else 0:-1])' "$password" "$identity"
 }
 patterns >"$WORK/patterns"
+# And what servers give, or parts of others, which images may have words of their own for.
+{ cat "$WORK/patterns"; printf '%s\n' SECRET eyJ; } >"$WORK/patterns.said"
 
-# clean FILE...: none of them is in there.
+# clean PATTERNS FILE...: none of them is in there. What images hold is their own.
 clean() {
-    ! grep -rlaFf "$WORK/patterns" "$@" || { grep -rahFf "$WORK/patterns" "$@" | head; fail "a secret in $*"; }
+    local found
+    found=$(grep -rlaF --exclude=data -f "$@" || true)
+    [ -z "$found" ] || fail "a secret in $found"
 }
 
 n=0
@@ -42,7 +45,7 @@ told() {
     expect "$want" tp --debug "$@"
     n=$((n + 1))
     cat "$WORK/out" "$WORK/err" >"$WORK/said/$n"
-    clean "$WORK/said/$n"
+    clean "$WORK/patterns.said" "$WORK/said/$n"
 }
 
 python3 "$SUPPORT/bad_registry.py" "$IMAGES/debian" "$WORK/other.port" "$WORK/other.log" &
@@ -124,6 +127,7 @@ kill -INT "$pid"
 wait "$pid" 2>/dev/null || true
 
 say 'nothing of it is written'
-clean "$ROOT" "$WORK/second" "$WORK/said" "$WORK/bad.log" "$WORK/other.log"
+clean "$WORK/patterns.said" "$ROOT" "$WORK/second" "$WORK/said"
+clean "$WORK/patterns" "$WORK/bad.log" "$WORK/other.log" # of URLs, with what servers gave
 check_pool
 finish
