@@ -4,8 +4,10 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "pkg/base/alloc.h"
+#include "pkg/base/cleanup.h"
 #include "pkg/base/secret.h"
 #include "registry/http_url.h"
 
@@ -31,33 +33,57 @@ static bool ends_with_v2(const char *path)
 	return len >= 3 && !strcmp(path + len - 3, "/v2");
 }
 
+static int refuse(const char *url, const char *reason, struct error *err)
+{
+	cleanup_free char *shown = http_url_shown(url);
+
+	return error_set(err, ERR_INVALID, "'%.160s' %s", shown, reason);
+}
+
 static int check_url(const char *url, const char *path, struct error *err)
 {
 	struct http_url parts;
 
 	if (strpbrk(url, "?#"))
-		return error_set(err, ERR_INVALID, "'%.160s' has more than host and path", url);
+		return refuse(url, "has more than host and path", err);
 	if (http_url_parse(url, &parts, err) < 0)
 		return -1;
 	http_url_release(&parts);
+	if (path[-1] == ':')
+		return refuse(url, "has no port behind its colon", err);
 	if (!is_plain_path(path))
-		return error_set(err, ERR_INVALID, "'%.160s': not a plain path", url);
+		return refuse(url, "has no plain path", err);
 	return 0;
+}
+
+/* Behind the scheme; without one it is https. curl would take "https:/host" for one as well. */
+static const char *skip_scheme(const char *url, const char **ret_scheme)
+{
+	static const char *const schemes[] = {"http://", "https://"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(schemes); i++) {
+		size_t len = strlen(schemes[i]);
+
+		*ret_scheme = schemes[i];
+		if (!strncasecmp(url, schemes[i], len))
+			return url + len;
+	}
+	return url;
 }
 
 int endpoint_set_url(struct endpoint *e, const char *url, bool override_path, struct error *err)
 {
-	cleanup_free char *text = xasprintf("%s%s", strstr(url, "://") ? "" : "https://", url);
-	const char *host = strstr(text, "://") + 3;
-	size_t len = strlen(text);
-	char *path;
+	const char *scheme, *rest = skip_scheme(url, &scheme);
+	cleanup_free char *text = xasprintf("%s%s", scheme, rest);
+	char *host = text + strlen(scheme), *path;
 
-	while (len > 0 && text[len - 1] == '/')
-		text[--len] = '\0';
-	path = strchr(host, '/');
-	path = path ? path : text + len;
+	if (strstr(rest, "://"))
+		return refuse(url, "is neither http nor https", err);
+	for (size_t len = strlen(host); len > 0 && host[len - 1] == '/'; len--)
+		host[len - 1] = '\0';
+	path = host + strcspn(host, "/");
 	if (path == host) /* curl would look for one behind the slashes */
-		return error_set(err, ERR_INVALID, "'%.160s' has no host", url);
+		return refuse(url, "has no host", err);
 	if (check_url(text, path, err) < 0)
 		return -1;
 	free(e->url);

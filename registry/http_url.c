@@ -146,7 +146,14 @@ void http_form_add(struct buffer *form, const char *name, const char *value)
 
 char *http_url_shown(const char *text)
 {
-	return xstrndup(text, strcspn(text, "?#"));
+	int len = (int)strcspn(text, "?#");
+	const char *scheme = strstr(text, "://");
+	const char *host = scheme && scheme < text + len ? scheme + 3 : text;
+	const char *at = memrchr(host, '@', strcspn(host, "/?#"));
+
+	if (!at)
+		return xasprintf("%.*s", len, text);
+	return xasprintf("%.*s%.*s", (int)(host - text), text, len - (int)(at + 1 - text), at + 1);
 }
 
 bool http_url_same_origin(const struct http_url *a, const struct http_url *b)

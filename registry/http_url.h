@@ -33,7 +33,7 @@ MUST_CHECK int http_url_add_query(const char *url, const char *name, const char 
  */
 void http_form_add(struct buffer *form, const char *name, const char *value);
 
-/* Without query and fragment, which carry signatures. Owned. */
+/* Without query and fragment, which carry signatures, and without a password. Owned. */
 char *http_url_shown(const char *text);
 
 bool http_url_same_origin(const struct http_url *a, const struct http_url *b);

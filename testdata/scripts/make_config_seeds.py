@@ -29,6 +29,7 @@ SEEDS = {
                    '[host."https://m.test".header]\nx-a = ["1", "2"]\n',
         "plain": "[host.'http://[::1]:5000/x/v2/']\nclient = 'c.pem'\noverride_path = true\n"
                  "proxy = 'socks5://p:1080'\n",
+        "slashes": 'server = "https:/a.test/b/and/more://"\n',
         "only": "ca = 'x'\nclient = ['c.pem']\n[header]\nx = 'y'\n",
     },
     "registries_conf": {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes as a hosts.toml: what comes out can be asked. */
+/* Any bytes as a hosts.toml: what comes out can be asked, at the host that it says. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +15,8 @@ static void check(const struct endpoint *e)
 	struct error err = {0};
 
 	if (e->url && (http_url_parse(e->url, &url, &err) < 0 || !*e->host))
+		abort();
+	if (e->url && strncmp(strstr(e->url, "://") + 3, e->host, strlen(e->host)) != 0)
 		abort();
 	if (!e->tls.client_cert != !e->tls.client_key || e->dial_timeout_ms < 0)
 		abort();

@@ -25,6 +25,7 @@ static void c16_urls_are_completed(void **state)
 		{"https://a.test/x", true, "https://a.test/x", "a.test"},
 		{"https://a.test", true, "https://a.test", "a.test"},
 		{"https://[::1]:5000/x", false, "https://[::1]:5000/x/v2", "[::1]:5000"},
+		{"HTTP://a.test", false, "http://a.test/v2", "a.test"},
 		{"httpbin.test", false, "https://httpbin.test/v2", "httpbin.test"},
 	};
 
@@ -48,13 +49,20 @@ static void c16_other_urls_are_refused(void **state)
 					  "file:///etc",
 					  "https://me:secret@a.test",
 					  "https://a.test?x=1",
+					  "https://me:secret@a.test?x=1",
+					  "https://me:secret@a.test//x",
 					  "https://a.test/#x",
 					  "https://a.test/../x",
 					  "https://a.test/x//y",
 					  "https://a.test/./x",
 					  "https://a b.test",
 					  "https://a.test:99999",
-					  "https://a.test/\nx"};
+					  "https://a.test/\nx",
+					  "https:/a.test/x",
+					  "https:/a.test/x/y/and/more://",
+					  "https://a.test/x://y",
+					  "https://a.test:",
+					  "https://a.test:/x"};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
@@ -65,6 +73,7 @@ static void c16_other_urls_are_refused(void **state)
 			fail_msg("'%s' is taken", bad[i]);
 		assert_int_equal(err.kind, ERR_INVALID);
 		assert_null(e.url);
+		assert_null(strstr(err.cause, "secret"));
 	}
 }
 

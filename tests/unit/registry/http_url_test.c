@@ -179,6 +179,24 @@ static void hosts_of_this_machine_are_known(void **state)
 			fail_msg("%s", cases[i].host);
 }
 
+static void c12_passwords_in_urls_are_not_shown(void **state)
+{
+	static const char *const cases[][2] = {
+		{"https://me:secret@a.test/x?y", "https://a.test/x"},
+		{"me:secret@a.test", "a.test"},
+		{"https://me:sec@ret@a.test:5/@x", "https://a.test:5/@x"},
+		{"https://a.test/m@x", "https://a.test/m@x"},
+		{"/m?x=http://me:secret@a.test", "/m"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		cleanup_free char *shown = http_url_shown(cases[i][0]);
+
+		assert_string_equal(shown, cases[i][1]);
+	}
+}
+
 static void c05_queries_are_extended_and_encoded(void **state)
 {
 	static const char *const cases[][3] = {
@@ -247,6 +265,7 @@ int main(void)
 		cmocka_unit_test(urls_are_shown_without_their_query),
 		cmocka_unit_test(c08_an_origin_is_scheme_host_and_port),
 		cmocka_unit_test(hosts_of_this_machine_are_known),
+		cmocka_unit_test(c12_passwords_in_urls_are_not_shown),
 		cmocka_unit_test(c05_queries_are_extended_and_encoded),
 		cmocka_unit_test(c07_private_networks_are_known),
 		cmocka_unit_test(c05_forms_are_encoded),
