@@ -10,7 +10,7 @@
 #include "pkg/json/jdoc.h"
 #include "registry/challenge.h"
 
-enum { ERROR_BODY_MAX_BYTES = 1 << 20, CODE_MAX = 40, MESSAGE_MAX = 110 };
+enum { ERROR_BODY_MAX_BYTES = 1 << 20, CODE_MAX = 40, MESSAGE_MAX = 110, DETAIL_MAX = 60 };
 
 bool registry_may_retry(int status)
 {
@@ -38,13 +38,14 @@ static void add_clean(struct buffer *to, const char *text, size_t max)
 }
 
 /*
- * {"errors":[{"code":"..","message":".."}]}: the first one; nothing if it is anything else.
+ * {"errors":[{"code":"..","message":"..","detail":".."}]}: the first one; nothing if it is anything
+ * else. A detail is shown when it is a text; mostly it is what was asked for, once more.
  * Returns whether it says that there is no such repository.
  */
 static bool find_message(const struct buffer *body, struct buffer *ret)
 {
 	cleanup(jdoc_free_ptr) struct jdoc *doc = NULL;
-	const char *code = NULL, *message = NULL;
+	const char *code = NULL, *message = NULL, *detail = NULL;
 	struct error ignored = {0};
 	struct jval errors, first;
 
@@ -62,6 +63,11 @@ static bool find_message(const struct buffer *body, struct buffer *ret)
 		buffer_add(ret, ": ", 2);
 	if (message)
 		add_clean(ret, message, MESSAGE_MAX);
+	if (jdoc_string(first, "detail", JDOC_OPTIONAL, &detail, &ignored) == 0 && detail
+	    && *detail) {
+		buffer_add(ret, ": ", ret->len ? 2 : 0);
+		add_clean(ret, detail, DETAIL_MAX);
+	}
 	return code && strcmp(code, "NAME_UNKNOWN") == 0;
 }
 

@@ -161,7 +161,19 @@ static void release_head(struct http_response *head)
 	free(head->content_digest);
 	free(head->location);
 	free(head->authenticate);
+	free(head->warning);
 	head->content_type = head->content_digest = head->location = head->authenticate = NULL;
+	head->warning = NULL;
+}
+
+/* RFC 7234: 299 - "text"; of others (that a cache is stale) nobody needs to know. */
+static void keep_warning(char **field, const char *value, size_t len)
+{
+	char *text = trimmed(value, len);
+
+	if (!*field && !strncmp(text, "299 ", 4))
+		*field = steal(&text);
+	free(text);
 }
 
 static void keep_header(struct transfer *t, const char *line, size_t len)
@@ -177,6 +189,8 @@ static void keep_header(struct transfer *t, const char *line, size_t len)
 		set_once(&t->head.content_digest, colon + 1, rest);
 	else if (IS("location"))
 		set_once(&t->head.location, colon + 1, rest);
+	else if (IS("warning"))
+		keep_warning(&t->head.warning, colon + 1, rest);
 	else if (IS("www-authenticate"))
 		append(&t->head.authenticate, colon + 1, rest);
 #undef IS
@@ -431,6 +445,7 @@ static void copy_head(const struct transfer *t, struct http_response *ret)
 	ret->content_digest = h->content_digest ? xstrdup(h->content_digest) : NULL;
 	ret->location = h->location ? xstrdup(h->location) : NULL;
 	ret->authenticate = h->authenticate ? xstrdup(h->authenticate) : NULL;
+	ret->warning = h->warning ? xstrdup(h->warning) : NULL;
 }
 
 int http_get(struct http_client *c, const struct http_request *request, struct http_response *ret,

@@ -59,6 +59,7 @@ struct http_response {
 	char *content_type;
 	char *content_digest; /* Docker-Content-Digest */
 	char *location;
+	char *warning;	    /* the first Warning header that is for people: 299 */
 	char *authenticate; /* all WWW-Authenticate headers, joined by ", " */
 	uint64_t content_length;
 	unsigned retry_after_s; /* 0 = not said */

@@ -35,6 +35,7 @@ struct session {
 	bool is_plain;	      /* http instead of https */
 	bool may_be_plain;    /* on this machine, and https has not worked yet */
 	bool has_knocked;
+	bool has_warned;
 };
 
 /* --- scheme --------------------------------------------------------------------------------------
@@ -198,6 +199,26 @@ static int ask_once(struct session *s, const struct wish *w, const char *authori
 	return redirect_get(s->http, &request, ret, &v->left, &v->problem, err);
 }
 
+/* What a registry wants its users to know (RFC 7234, 299 - "text"), once. */
+static void tell_warning(struct session *s, const struct http_response *r)
+{
+	enum { SHOWN_MAX = 200 };
+	const char *text = r->warning ? strchr(r->warning, '"') : NULL;
+	bool again;
+	size_t len;
+
+	if (!text)
+		return;
+	pthread_mutex_lock(&s->lock);
+	again = s->has_warned;
+	s->has_warned = true;
+	pthread_mutex_unlock(&s->lock);
+	len = strcspn(++text, "\"");
+	if (!again)
+		log_warning("%s says: %.*s", s->host, (int)(len < SHOWN_MAX ? len : SHOWN_MAX),
+			    text);
+}
+
 static int ask(struct session *s, const struct wish *w, const char *authorization,
 	       struct http_response *ret, struct verdict *v, struct error *err)
 {
@@ -209,6 +230,8 @@ static int ask(struct session *s, const struct wish *w, const char *authorizatio
 	}
 	if (rc == 0)
 		stay_with_scheme(s);
+	if (rc == 0 && !v->left)
+		tell_warning(s, ret);
 	v->may_pass = rc < 0 && http_problem_may_pass(v->problem);
 	return rc;
 }
@@ -348,9 +371,18 @@ static int wait_told(const struct session *s, unsigned ms, struct error *err)
 	return wait_ms(ms, err);
 }
 
+/* Up to a quarter more than is due: many that failed at once shall not come back at once. */
+static uint64_t with_jitter(uint64_t ms)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return ms + (uint64_t)t.tv_nsec / 1000 % (ms / 4 + 1);
+}
+
 static unsigned backoff(const struct session *s, unsigned attempt, unsigned retry_after_s)
 {
-	uint64_t ms = (uint64_t)s->backoff_ms << (attempt < 16 ? attempt : 16);
+	uint64_t ms = with_jitter((uint64_t)s->backoff_ms << (attempt < 16 ? attempt : 16));
 
 	if ((uint64_t)retry_after_s * 1000 > ms)
 		ms = (uint64_t)retry_after_s * 1000;

@@ -265,6 +265,12 @@ class Request:
         while True:
             self.sock.sendall(b"Warning: 299 - x\r\n" * 1000)
 
+    def do_warns(self, rest, tail):
+        """Thousands of warnings; the second is for people, and so are those after it."""
+        self.send(200, [("Warning", '110 - "stale"')] +
+                  [("Warning", f'299 - "old \x1b[31mname {i}" "Sat, 25 Aug 2012"')
+                   for i in range(4000)], BLOB)
+
     def do_interim(self, rest, tail):
         self.sock.sendall(b"HTTP/1.1 103 Early Hints\r\nContent-Type: text/html\r\n\r\n")
         self.ok()

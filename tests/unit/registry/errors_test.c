@@ -68,6 +68,8 @@ static void c12_the_first_error_of_the_body_is_shown(void **state)
 	assert_string_equal(err.cause, "429 too many requests: TOOMANYREQUESTS: slow down");
 	err = refuse(403, "{\"errors\":[{\"code\":\"DENIED\"}]}", NULL);
 	assert_string_equal(err.cause, "403 access denied: DENIED");
+	err = refuse(403, "{\"errors\":[{\"code\":\"X\",\"detail\":\"not\\u001b you\"}]}", NULL);
+	assert_string_equal(err.cause, "403 access denied: X: not you");
 	err = refuse(403, "{\"errors\":[{\"message\":\"no\"}]}", NULL);
 	assert_string_equal(err.cause, "403 access denied: no");
 }

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "pkg/base/alloc.h"
+#include "pkg/base/log.h"
 #include "tests/support/cmocka.h"
 #include "tests/support/fake_registry.h"
 
@@ -228,6 +229,33 @@ static void c12_errors_name_registry_url_and_reason(void **state)
 	fails("html-404", "manifests", ERR_NOT_FOUND, "404 not found");
 	fails("errors-404", "manifests", ERR_NOT_FOUND, "404 not found");
 	fails("status-302", "manifests", ERR_INVALID, "302 unexpected answer");
+}
+
+static char said[1024];
+
+static void hear(enum log_level level, const char *text)
+{
+	if (level == LOG_LEVEL_WARNING)
+		strncat(said, text, sizeof(said) - strlen(said) - 1);
+}
+
+static void c12_f71_warnings_for_people_are_shown_once(void **state)
+{
+	cleanup(session_free_ptr) struct session *s =
+		open_session("127.0.0.1", server.port, "warns");
+	cleanup_free char *want = xasprintf("127.0.0.1:%u says: old ?[31mname 0", server.port);
+	struct error err = {0};
+
+	(void)state;
+	log_set_sink(hear, LOG_LEVEL_WARNING);
+	for (int i = 0; i < 3; i++) {
+		struct http_response r;
+
+		assert_ok(session_get(s, "blobs", "x", NULL, &r, &err), &err);
+		http_response_release(&r);
+	}
+	log_set_sink(NULL, LOG_LEVEL_WARNING);
+	assert_string_equal(said, want);
 }
 
 static void c08_redirects_are_followed(void **state)
@@ -485,6 +513,7 @@ int main(void)
 		cmocka_unit_test(c11_the_rest_is_tried_once),
 		cmocka_unit_test(c11_retry_after_is_obeyed),
 		cmocka_unit_test(c12_errors_name_registry_url_and_reason),
+		cmocka_unit_test(c12_f71_warnings_for_people_are_shown_once),
 		cmocka_unit_test(c08_redirects_are_followed),
 		cmocka_unit_test(c03_c07_a_token_is_fetched_wherever_the_registry_says),
 		cmocka_unit_test(c05_c06_tokens_are_asked_for_anonymously),
