@@ -91,26 +91,35 @@ static int print(const struct pull_to *p, const char *name, const char *source,
 	return output_finish(err);
 }
 
-static int copy(struct pull_to *p, struct source *source, struct jout *o, struct error *err)
+/* The progress ends before the result is printed. */
+static int copy(struct pull_to *p, struct source *source, const char *name,
+		struct mirror_result *ret, struct error *err)
 {
 	const struct context *context = p->context;
-	struct mirror_options options = {.progress = progress_event,
-					 .name = p->name ? p->name : source->name};
+	struct mirror_options options = {.progress = progress_event, .name = name};
 	cleanup_progress struct progress progress;
 	struct oci_platform platform;
-	struct mirror_result result;
 
 	progress_init(&progress, context->settings, source->name);
 	options.arg = &progress;
-	if (!p->name && imageref_is_place(source->name))
-		return error_set(err, ERR_USAGE, "what is it to be called? --to oci:DIR:NAME");
 	if (context_platform(context, &platform, err) < 0)
 		return -1;
 	if (!args_has(context->args, "all-platforms"))
 		options.platform = &platform;
-	if (mirror_image(source, p->out, &options, &result, err) < 0)
+	return mirror_image(source, p->out, &options, ret, err);
+}
+
+static int copy_and_print(struct pull_to *p, struct source *source, struct jout *o,
+			  struct error *err)
+{
+	const char *name = p->name ? p->name : source->name;
+	struct mirror_result result;
+
+	if (!p->name && imageref_is_place(source->name))
+		return error_set(err, ERR_USAGE, "what is it to be called? --to oci:DIR:NAME");
+	if (copy(p, source, name, &result, err) < 0)
 		return -1;
-	return print(p, options.name, source->name, &result, o, err);
+	return print(p, name, source->name, &result, o, err);
 }
 
 int pull_to_copy(struct pull_to *p, const char *reference, struct jout *o, struct error *err)
@@ -118,7 +127,7 @@ int pull_to_copy(struct pull_to *p, const char *reference, struct jout *o, struc
 	cleanup(source_close_ptr) struct source *source = NULL;
 
 	if (pull_open_source(p->context, p->asker, NULL, reference, &source, err) < 0
-	    || copy(p, source, o, err) < 0)
+	    || copy_and_print(p, source, o, err) < 0)
 		return error_wrap(err, "pull %s", reference);
 	return 0;
 }
