@@ -13,9 +13,9 @@
 int content_keep(struct content *c, struct source *source, const struct oci_descriptor *blob,
 		 blob_copy_progress_fn *progress, void *arg, bool *ret_copied, struct error *err)
 {
-	cleanup(layout_writer_close_ptr) struct layout_writer *w = NULL;
+	cleanup(layout_writer_close_ptr) struct layout_writer *w = layout_writer_for_blobs(c->dir);
 
-	if (content_hold_blobs(c, err) < 0 || layout_writer_open(c->dir, &w, err) < 0)
+	if (content_hold_blobs(c, err) < 0)
 		return error_wrap(err, "content");
 	return blob_copy(source, blob, w, progress, arg, ret_copied, err);
 }

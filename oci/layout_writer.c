@@ -2,6 +2,7 @@
 /* Files under a temporary name, locked while they are written, and index.json, replaced whole. */
 #include "oci/layout_writer.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +25,7 @@
 
 struct layout_writer {
 	char *dir;
-	int fd; /* of the folder: locked while index.json is changed */
+	int fd; /* of the folder: locked while index.json is changed; -1: for blobs alone */
 };
 
 /* --- the folder ------------------------------------------------------------------------------- */
@@ -40,17 +41,31 @@ static int lock_fd(int fd, int how, const char *name, struct error *err)
 	return 0;
 }
 
-static int is_empty(const char *path, bool *ret, struct error *err)
+/* Of fdio_replace_file(), left by a kill: these files are written only by who has the lock. */
+static bool is_left_over(const char *name)
+{
+	static const char *const begins[] = {"oci-layout.tmp.", "index.json.tmp."};
+
+	for (size_t i = 0; i < ARRAY_SIZE(begins); i++)
+		if (strncmp(name, begins[i], strlen(begins[i])) == 0)
+			return true;
+	return false;
+}
+
+/* Whether nothing of anybody's is in it. */
+static int clear_folder(const char *path, bool *ret_empty, struct error *err)
 {
 	DIR *dir = opendir(path);
 	struct dirent *entry;
 
 	if (!dir)
 		return error_sys(err, "open folder %s", path);
-	*ret = true;
+	*ret_empty = true;
 	while ((entry = readdir(dir)))
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			*ret = false;
+		if (is_left_over(entry->d_name))
+			unlinkat(dirfd(dir), entry->d_name, 0);
+		else if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			*ret_empty = false;
 	closedir(dir);
 	return 0;
 }
@@ -70,9 +85,9 @@ static int make_layout(struct layout_writer *w, struct error *err)
 	cleanup_free char *index = xasprintf("%s/index.json", w->dir);
 	bool empty = false;
 
+	if (clear_folder(w->dir, &empty, err) < 0)
+		return -1;
 	if (access(marker, F_OK) < 0) {
-		if (is_empty(w->dir, &empty, err) < 0)
-			return -1;
 		if (!empty)
 			return error_set(err, ERR_USAGE, "%s is no image layout, and not empty",
 					 w->dir);
@@ -106,6 +121,15 @@ int layout_writer_open(const char *dir, struct layout_writer **ret, struct error
 		return -1;
 	*ret = steal(&w);
 	return 0;
+}
+
+struct layout_writer *layout_writer_for_blobs(const char *dir)
+{
+	struct layout_writer *w = xcalloc(1, sizeof(*w));
+
+	w->dir = xstrdup(dir);
+	w->fd = -1;
+	return w;
 }
 
 void layout_writer_close(struct layout_writer *w)
@@ -372,6 +396,7 @@ int layout_writer_name(struct layout_writer *w, const struct oci_descriptor *d, 
 {
 	int rc;
 
+	assert(w->fd >= 0);
 	if (lock_fd(w->fd, LOCK_EX, w->dir, err) < 0)
 		return -1;
 	rc = name_locked(w, d, name, err);

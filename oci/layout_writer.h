@@ -25,6 +25,11 @@ struct layout_writer;
  * Errors: ERR_USAGE (something else is there), ERR_INVALID (a layout of another version), ERR_SYSTEM.
  */
 MUST_CHECK int layout_writer_open(const char *dir, struct layout_writer **ret, struct error *err);
+/*
+ * For blobs alone, in a layout that its owner keeps by other rules (oci/content.h): nothing in it
+ * but blobs is touched, and layout_writer_name() is not for it.
+ */
+struct layout_writer *layout_writer_for_blobs(const char *dir);
 void layout_writer_close(struct layout_writer *w);
 DEFINE_CLEANUP(struct layout_writer *, layout_writer_close);
 

@@ -118,6 +118,21 @@ static void what_is_something_else_is_left_alone(void **state)
 	assert_null(w);
 }
 
+static void what_a_kill_left_while_it_was_made_is_nobodys(void **state)
+{
+	cleanup_free char *one = xasprintf("%s/oci-layout.tmp.1", dir);
+	cleanup_free char *two = xasprintf("%s/index.json.tmp.22", dir);
+	struct stat st;
+
+	(void)state;
+	put_file(dir, "oci-layout.tmp.1", "{\"image");
+	open_writer();
+	assert_int_equal(stat(one, &st), -1);
+	put_file(dir, "index.json.tmp.22", "{");
+	open_writer();
+	assert_int_equal(stat(two, &st), -1);
+}
+
 static void a_blob_is_there_when_it_is_committed(void **state)
 {
 	struct oci_descriptor d = describe("content");
@@ -292,6 +307,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(a_new_folder_becomes_a_layout),
 		CASE(what_is_something_else_is_left_alone),
+		CASE(what_a_kill_left_while_it_was_made_is_nobodys),
 		CASE(a_blob_is_there_when_it_is_committed),
 		CASE(what_a_kill_left_is_begun_anew),
 		CASE(what_killed_writers_left_can_be_removed),
