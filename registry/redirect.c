@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "pkg/base/alloc.h"
 #include "pkg/base/log.h"
@@ -32,7 +33,8 @@ static int check_hop(const struct http_url *first, const struct http_url *from,
 		return error_set(err, ERR_INVALID,
 				 "redirected from https to plain http on %.100s, not followed",
 				 to->host);
-	if (!http_host_is_local(first->host) && http_host_is_local(to->host))
+	if (http_host_is_local(to->host) && strcasecmp(first->host, to->host) != 0
+	    && !(http_host_is_loopback(first->host) && http_host_is_loopback(to->host)))
 		return error_set(err, ERR_INVALID,
 				 "redirected to %.100s, an address of this machine, not followed",
 				 to->host);

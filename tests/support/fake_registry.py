@@ -357,6 +357,7 @@ class Request:
     def do_to(self, rest, tail):
         self.redirect({"file": "file:///etc/passwd", "ftp": "ftp://127.0.0.1/x",
                        "control": "http://127.0.0.1/\x01x", "none": "",
+                       "metadata": "http://169.254.169.254/x",
                        "user": f"http://me:secret@127.0.0.1:{ports['other']}/v2/echo/x",
                        }[rest])
 

@@ -159,6 +159,7 @@ static void f66_other_schemes_and_user_names_are_refused(void **state)
 	refused("to-ftp/x", ERR_INVALID, "neither http nor https");
 	refused("to-user/x", ERR_INVALID, "user name");
 	refused("to-control/x", ERR_INVALID, "control characters");
+	refused("to-metadata/x", ERR_INVALID, "169.254.169.254, an address of this machine");
 }
 
 static void c08_from_https_to_http_is_refused(void **state)
