@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where an image comes from: a registry, a layout folder, later an archive. A source hands out
+ * Where an image comes from: a registry, a layout folder, an archive. A source hands out
  * bytes that nobody has verified yet.
  */
 #pragma once

@@ -151,7 +151,7 @@ expect 2 "exporting what is not there" --root "$root" export nothing -o "$work/n
 [ ! -e "$work/none" ] || fail "a failed export left its file"
 expect 2 "checking a missing pool" --root "$root" pool check
 expect 2 "a layout that is not there" --root "$root" "oci:$work/nowhere:tag"
-expect 10 "archives are for later" --root "$root" "oci-archive:x.tar"
+expect 2 "an archive that is not there" --root "$root" "oci-archive:x.tar"
 
 # --- a pool --------------------------------------------------------------------------------------
 expect 0 "pool create" --root "$root" pool create --size 1G --base-size 64M; empty err

@@ -215,6 +215,7 @@ static void a_file_with_holes_is_no_blob(void **state)
 static void what_is_no_tar_and_what_is_cut_is_refused(void **state)
 {
 	struct fixture *f = *state;
+	const uint8_t block[1000] = {0};
 	struct error err = {0};
 
 	buffer_printf(&f->tar, "%0600d", 1);
@@ -225,7 +226,7 @@ static void what_is_no_tar_and_what_is_cut_is_refused(void **state)
 	buffer_clear(&f->tar);
 	error_clear(&err);
 	save_file(&f->tar, "a", "1", 1);
-	save_file(&f->tar, "b", f->tar.data, 1000);
+	save_file(&f->tar, "b", block, sizeof(block));
 	f->fd = save_fd(&f->tar);
 	assert_int_equal(oci_members_scan(f->fd, f->tar.len - 100, "x.tar", &f->members, &err), -1);
 	assert_error(&err, ERR_INVALID, "archive ends");
