@@ -63,6 +63,9 @@ result pull --pull missing "$v2"
 result pull "$v2"
 result pull "$v2" --to "oci:$WORK/copy:x"
 failure 2 not_found pull "oci:$layout:none"
+result import "${v1#oci:}" --tag imported:1
+result rmi imported:1
+failure 2 not_found import "$WORK/none.tar"
 start_bad_registry "$layout"
 # shellcheck disable=SC2016
 expect 0 bash -c 'echo x | "$0" --root "$1" --json login -u me --password-stdin --authfile "$2" "$3"' \
