@@ -29,7 +29,8 @@ for tag in multi nested artifact referrers signed; do
     expect 0 tp image inspect --raw "oci:$layout:$tag"
     same "$tag of a folder" "$WORK/want" "$WORK/out"
 done
-for from in "docker://$ref" "oci:$layout"; do
+tar -cf "$WORK/layout.tar" -C "$layout" .
+for from in "docker://$ref" "oci:$layout" "oci-archive:$WORK/layout.tar"; do
     for tag in multi nested; do
         for platform in amd64 arm64; do
             expect 0 tp image inspect --raw --platform linux/$platform "$from:$tag"

@@ -148,6 +148,19 @@ tar -xf tp.tar -C kept
 "$PROGRAM" --root "$WORK/third" -q pull "oci:$WORK/kept" >/dev/null
 [ "$("$PROGRAM" --root "$WORK/third" --json image inspect "oci:$WORK/kept" |
     jq -c '[.layers[] | .digest, .chain_id]')" = "$(layers "$ref")" ] || fail 'other ChainIDs'
+say 'by import, from a pipe, under its name'
+tag=docker.io/library/as/pulled:1
+expect 0 tp tag "$ref" "$tag"
+tp export --format oci-archive -o - "$tag" >pipe.tar
+expect 0 bash -c '"$0" --root "$1" import - <"$2"' "$PROGRAM" "$WORK/fourth" pipe.tar
+[ "$(cat out)" = "$tag@$digest" ] || fail "import printed $(cat out)"
+[ "$("$PROGRAM" --root "$WORK/fourth" --json image inspect "$tag" |
+    jq -c '[.layers[] | .digest, .chain_id]')" = "$(layers "$ref")" ] || fail 'import: other ChainIDs'
+expect 0 "$PROGRAM" --root "$WORK/fourth" -q import box.tar --tag box:1
+expect 0 "$PROGRAM" --root "$WORK/fourth" -q export --format tar -o import.tree box:1
+expect 0 tp -q export --format tar -o box.tree box
+cmp import.tree box.tree || fail 'import: another tree of a container'
+expect 0 tp -q rmi "$tag"
 for from in oci-archive:tp.tar docker-archive:tp.tar; do
     expect 0 skopeo --insecure-policy copy -q "$from" "oci:skopeo:x"
     [ "$(skopeo inspect --config oci:skopeo:x | jq -cS .rootfs)" = \
