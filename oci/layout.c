@@ -148,7 +148,7 @@ static void layout_close(struct source *s)
 
 int oci_layout_open(const char *text, struct source **ret, struct error *err)
 {
-	static const struct source_ops ops = {layout_resolve, layout_fetch, layout_close};
+	static const struct source_ops ops = {layout_resolve, layout_fetch, layout_close, NULL};
 	cleanup(place_release) struct place place = {0};
 	struct oci_descriptor chosen;
 	struct layout_source *l;

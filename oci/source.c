@@ -20,10 +20,27 @@ static bool is_foreign(const struct oci_descriptor *d)
 int source_fetch(struct source *s, const struct oci_descriptor *d, struct stream **ret,
 		 struct error *err)
 {
+	uint64_t offset = 0;
+
+	return source_fetch_from(s, d, &offset, ret, err);
+}
+
+static int fetch(struct source *s, const struct oci_descriptor *d, uint64_t *offset,
+		 struct stream **ret, struct error *err)
+{
+	if (*offset > 0 && s->ops->fetch_from)
+		return s->ops->fetch_from(s, d, offset, ret, err);
+	*offset = 0;
+	return s->ops->fetch(s, d, ret, err);
+}
+
+int source_fetch_from(struct source *s, const struct oci_descriptor *d, uint64_t *offset,
+		      struct stream **ret, struct error *err)
+{
 	if (d->digest.algorithm == DIGEST_NONE)
 		return error_set(err, ERR_UNSUPPORTED,
 				 "its digest is of an unknown algorithm and cannot be verified");
-	if (s->ops->fetch(s, d, ret, err) == 0)
+	if (fetch(s, d, offset, ret, err) == 0)
 		return 0;
 	/* Its urls are not asked unless somebody says so (CVE-2020-15157, rule B19). */
 	if (err->kind == ERR_NOT_FOUND && !s->asks_urls && is_foreign(d)) {

@@ -22,6 +22,9 @@ struct source_ops {
 	int (*fetch)(struct source *s, const struct oci_descriptor *d, struct stream **ret,
 		     struct error *err);
 	void (*close)(struct source *s);
+	/* As fetch, from an offset on, if it can; NULL: it never can. See source_fetch_from(). */
+	int (*fetch_from)(struct source *s, const struct oci_descriptor *d, uint64_t *offset,
+			  struct stream **ret, struct error *err);
 };
 
 /* First member of each implementation. */
@@ -42,6 +45,12 @@ MUST_CHECK int source_resolve(struct source *s, struct oci_descriptor *ret,
 			      struct buffer *ret_bytes, struct error *err);
 MUST_CHECK int source_fetch(struct source *s, const struct oci_descriptor *d, struct stream **ret,
 			    struct error *err);
+/*
+ * The same without its first bytes, which are here already.
+ * @offset: how many these are, less than all; 0 afterwards when it can only be had from there.
+ */
+MUST_CHECK int source_fetch_from(struct source *s, const struct oci_descriptor *d, uint64_t *offset,
+				 struct stream **ret, struct error *err);
 /*
  * Fetch a manifest, index or config as a whole: at most OCI_DOCUMENT_MAX_BYTES, size and digest
  * verified.

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Blobs on their way: fetched ahead, verified, and kept in files without a name until they are
- * applied, so that the pool's lock is never held while waiting for the network and nothing is left
- * behind by a kill.
+ * Blobs on their way: fetched ahead, verified, and kept in files (see part.h) until they are
+ * applied, so that the pool's lock is never held while waiting for the network.
  */
 #pragma once
 
@@ -12,17 +11,19 @@
 
 struct spool;
 
-/* Bytes of blob number i so far; comes from the fetching thread. */
+/* Bytes of blob number i so far; comes from the thread that fetches it. */
 typedef void spool_progress_fn(size_t i, uint64_t bytes, void *arg);
 
 /*
- * Start fetching blobs in order, in a thread of its own; at most SPOOL_AHEAD wait to be taken. A
- * blob whose transfer breaks in the middle (ERR_NETWORK) is fetched anew, up to three times in all.
+ * Start fetching blobs in order, several at once, each in a thread of its own; no more than these
+ * wait to be taken. A transfer that breaks in the middle (ERR_NETWORK) is gone on with, see
+ * part_fetch(). Files that others left long ago are removed.
  * @source: borrowed, used by nobody else until spool_close().  @blobs: borrowed.  @dir: copied.
+ * @at_once: 0: SPOOL_AT_ONCE.
  */
-enum { SPOOL_AHEAD = 2 };
+enum { SPOOL_AT_ONCE = 3 };
 struct spool *spool_open(const char *dir, struct source *source, const struct oci_descriptor *blobs,
-			 size_t n, spool_progress_fn *progress, void *arg);
+			 size_t n, unsigned at_once, spool_progress_fn *progress, void *arg);
 
 /*
  * Wait for the next blob, in order; size and digest have been verified.
@@ -30,6 +31,9 @@ struct spool *spool_open(const char *dir, struct source *source, const struct oc
  */
 MUST_CHECK int spool_take(struct spool *s, struct stream **ret, struct error *err);
 
-/* Stop fetching; what was not taken is gone. */
+/* The blob taken last is needed no more; until then its file stays, for another try. */
+void spool_drop(struct spool *s);
+
+/* Stop fetching. What was not dropped stays in its file, whole or not. */
 void spool_close(struct spool *s);
 DEFINE_CLEANUP(struct spool *, spool_close);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "oci/container_internal.h"
+#include "oci/part.h"
 #include "oci/store_internal.h"
 #include "pkg/base/alloc.h"
 #include "pkg/base/fdio.h"
@@ -259,5 +260,6 @@ int store_pool_destroy(struct store *s, bool force, struct error *err)
 	if (store_lock_pools(s, &lock, err) < 0 || retire(s, gone, err) < 0
 	    || finish(s, gone, s->pool, err) < 0)
 		return error_wrap(err, "pool %s", s->pool);
+	part_tidy(s->spool_dir, -1, 0);
 	return 0;
 }

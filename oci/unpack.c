@@ -248,6 +248,13 @@ static void count_fetched(struct unpack *u, size_t i)
 	u->result.fetched_bytes += u->image.manifest.layers[i].size_bytes;
 }
 
+/* It will be no better another time. */
+static bool is_of_the_blob(const struct error *err)
+{
+	return err->kind == ERR_INVALID || err->kind == ERR_UNSUPPORTED
+	       || err->kind == ERR_VERIFICATION;
+}
+
 static int unpack_layer(struct unpack *u, size_t i, struct error *err)
 {
 	cleanup(stream_close_ptr) struct stream *blob = NULL;
@@ -257,8 +264,13 @@ static int unpack_layer(struct unpack *u, size_t i, struct error *err)
 		return -1;
 	if (!u->options->keep_blobs)
 		count_fetched(u, i);
-	if (apply_in_session(u, i, &blob, err) < 0)
+	if (apply_in_session(u, i, &blob, err) < 0) {
+		if (u->spool && is_of_the_blob(err))
+			spool_drop(u->spool);
 		return -1;
+	}
+	if (u->spool)
+		spool_drop(u->spool);
 	return snapshots_rest(&u->session, err);
 }
 
@@ -365,7 +377,7 @@ static int unpack_missing(struct unpack *u, struct error *err)
 		return -1;
 	if (!u->options->keep_blobs && !u->source->local && u->first < m->n_layers)
 		u->spool = spool_open(store_spool_dir(u->store), u->source, m->layers + u->first,
-				      m->n_layers - u->first, spool_told, u);
+				      m->n_layers - u->first, u->options->downloads, spool_told, u);
 	for (size_t i = u->first; i < m->n_layers; i++) {
 		char text[DIGEST_TEXT_BYTES];
 

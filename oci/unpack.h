@@ -29,7 +29,8 @@ struct unpack_event {
 
 struct unpack_options {
 	struct oci_platform platform;
-	bool keep_blobs; /* of all its layers, in the content; also of those that are there */
+	unsigned downloads; /* blobs fetched at once; 0: SPOOL_AT_ONCE */
+	bool keep_blobs;    /* of all its layers, in the content; also of those that are there */
 	void (*progress)(const struct unpack_event *event,
 			 void *arg); /* may be NULL; may come from another thread */
 	void *arg;

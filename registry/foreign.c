@@ -116,14 +116,27 @@ static int foreign_resolve(struct source *s, struct oci_descriptor *ret, struct 
 	return source_resolve(((struct foreign_source *)s)->inner, ret, ret_bytes, err);
 }
 
-static int foreign_fetch(struct source *s, const struct oci_descriptor *d, struct stream **ret,
-			 struct error *err)
+static int ask_inner(struct foreign_source *f, const struct oci_descriptor *d, uint64_t *offset,
+		     struct stream **ret, struct error *err)
+{
+	const struct source_ops *ops = f->inner->ops;
+
+	if (*offset > 0 && ops->fetch_from)
+		return ops->fetch_from(f->inner, d, offset, ret, err);
+	*offset = 0;
+	return ops->fetch(f->inner, d, ret, err);
+}
+
+/* At urls a layer is asked for from its beginning. */
+static int foreign_fetch_from(struct source *s, const struct oci_descriptor *d, uint64_t *offset,
+			      struct stream **ret, struct error *err)
 {
 	struct foreign_source *f = (struct foreign_source *)s;
 	const struct oci_strings *urls = d->urls;
 
-	if (f->inner->ops->fetch(f->inner, d, ret, err) == 0)
+	if (ask_inner(f, d, offset, ret, err) == 0)
 		return 0;
+	*offset = 0;
 	if (err->kind != ERR_NOT_FOUND || !urls || !urls->n)
 		return -1;
 	for (size_t i = 0; i < urls->n; i++) {
@@ -140,6 +153,14 @@ static int foreign_fetch(struct source *s, const struct oci_descriptor *d, struc
 	return -1;
 }
 
+static int foreign_fetch(struct source *s, const struct oci_descriptor *d, struct stream **ret,
+			 struct error *err)
+{
+	uint64_t offset = 0;
+
+	return foreign_fetch_from(s, d, &offset, ret, err);
+}
+
 static void foreign_close(struct source *s)
 {
 	struct foreign_source *f = (struct foreign_source *)s;
@@ -154,7 +175,12 @@ static void foreign_close(struct source *s)
 
 void foreign_source_wrap(struct source **s, const struct http_options *options)
 {
-	static const struct source_ops ops = {foreign_resolve, foreign_fetch, foreign_close};
+	static const struct source_ops ops = {
+		foreign_resolve,
+		foreign_fetch,
+		foreign_close,
+		foreign_fetch_from,
+	};
 	struct foreign_source *f = xcalloc(1, sizeof(*f));
 
 	f->source.ops = &ops;

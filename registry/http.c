@@ -158,12 +158,13 @@ static void append(char **field, const char *value, size_t len)
 static void release_head(struct http_response *head)
 {
 	free(head->content_type);
+	free(head->content_range);
 	free(head->content_digest);
 	free(head->location);
 	free(head->authenticate);
 	free(head->warning);
-	head->content_type = head->content_digest = head->location = head->authenticate = NULL;
-	head->warning = NULL;
+	head->content_type = head->content_range = head->content_digest = NULL;
+	head->location = head->authenticate = head->warning = NULL;
 }
 
 /* RFC 7234: 299 - "text"; of others (that a cache is stale) nobody needs to know. */
@@ -185,6 +186,8 @@ static void keep_header(struct transfer *t, const char *line, size_t len)
 #define IS(text) (name == sizeof(text) - 1 && !strncasecmp(line, text, name))
 	if (IS("content-type"))
 		set_once(&t->head.content_type, colon + 1, rest);
+	else if (IS("content-range"))
+		set_once(&t->head.content_range, colon + 1, rest);
 	else if (IS("docker-content-digest"))
 		set_once(&t->head.content_digest, colon + 1, rest);
 	else if (IS("location"))
@@ -419,6 +422,8 @@ static struct transfer *start(struct http_client *c, const struct http_request *
 		add_header(t, "Accept: ", request->accept);
 	if (request->authorization)
 		add_header(t, "Authorization: ", request->authorization);
+	if (request->range)
+		add_header(t, "Range: ", request->range);
 	if (request->form)
 		set_form(t, request->form);
 	set_options(t, request);
@@ -442,6 +447,7 @@ static void copy_head(const struct transfer *t, struct http_response *ret)
 	*ret = *h;
 	ret->url = xstrdup(h->url);
 	ret->content_type = h->content_type ? xstrdup(h->content_type) : NULL;
+	ret->content_range = h->content_range ? xstrdup(h->content_range) : NULL;
 	ret->content_digest = h->content_digest ? xstrdup(h->content_digest) : NULL;
 	ret->location = h->location ? xstrdup(h->location) : NULL;
 	ret->authenticate = h->authenticate ? xstrdup(h->authenticate) : NULL;

@@ -46,6 +46,7 @@ struct http_request {
 	const char *url;
 	const char *accept;	   /* or NULL */
 	const char *authorization; /* whole header value, or NULL */
+	const char *range;	   /* header value, "bytes=5-"; or NULL */
 	const char *form;	   /* POST this, urlencoded; NULL: GET */
 	long total_ms;		   /* for all of it, the body too; 0: no limit */
 };
@@ -57,6 +58,7 @@ struct http_response {
 	int status;
 	char *url; /* that answered, without query */
 	char *content_type;
+	char *content_range;
 	char *content_digest; /* Docker-Content-Digest */
 	char *location;
 	char *warning;	    /* the first Warning header that is for people: 299 */

@@ -162,6 +162,7 @@ unsigned session_tries(const struct session *s)
 
 struct wish {
 	const char *kind, *name, *accept; /* without a kind: the registry itself, /v2/ */
+	const char *range;		  /* or NULL */
 };
 
 /* What a response is worth. */
@@ -190,7 +191,11 @@ static int ask_once(struct session *s, const struct wish *w, const char *authori
 		    struct http_response *ret, struct verdict *v, struct error *err)
 {
 	cleanup_free char *url = NULL;
-	struct http_request request = {.accept = w->accept, .authorization = authorization};
+	struct http_request request = {
+		.accept = w->accept,
+		.authorization = authorization,
+		.range = w->range,
+	};
 
 	v->problem = HTTP_PROBLEM_OTHER;
 	if (url_of(s, w, &url, err) < 0)
@@ -402,7 +407,7 @@ static int refuse(struct session *s, struct http_response *r, struct verdict *v,
 	return -1;
 }
 
-/* One try: 0 and a response of status 200, or -1. */
+/* One try: 0 and a response of status 200, or one to a range; or -1. */
 static int try_once(struct session *s, const struct wish *w, struct http_response *ret,
 		    struct verdict *v, struct error *err)
 {
@@ -420,7 +425,7 @@ static int try_once(struct session *s, const struct wish *w, struct http_respons
 		if (rc < 0 || (rc == 0 && ask_as_somebody(s, w, &r, v, err) < 0))
 			return -1;
 	}
-	if (r.status != 200)
+	if (r.status != 200 && !(w->range && (r.status == 206 || r.status == 416)))
 		return refuse(s, &r, v, err);
 	*ret = r;
 	return 0;
@@ -440,18 +445,31 @@ static int try_often(struct session *s, const struct wish *w, struct http_respon
 	}
 }
 
+static int get(struct session *s, const struct wish *w, struct http_response *ret,
+	       struct error *err)
+{
+	struct verdict v;
+
+	if (try_often(s, w, ret, &v, err) == 0)
+		return 0;
+	if (err->kind == ERR_NOT_FOUND && err->detail == ERR_DETAIL_NONE)
+		error_set_detail(err, strcmp(w->kind, "blobs") == 0 ? ERR_DETAIL_NO_BLOB
+								    : ERR_DETAIL_NO_MANIFEST);
+	return error_wrap(err, "%.*s from %s", (int)strlen(w->kind) - 1, w->kind, s->host);
+}
+
 int session_get(struct session *s, const char *kind, const char *name, const char *accept,
 		struct http_response *ret, struct error *err)
 {
-	struct wish w = {kind, name, accept};
-	struct verdict v;
+	return get(s, &(struct wish){kind, name, accept, NULL}, ret, err);
+}
 
-	if (try_often(s, &w, ret, &v, err) == 0)
-		return 0;
-	if (err->kind == ERR_NOT_FOUND && err->detail == ERR_DETAIL_NONE)
-		error_set_detail(err, strcmp(kind, "blobs") == 0 ? ERR_DETAIL_NO_BLOB
-								 : ERR_DETAIL_NO_MANIFEST);
-	return error_wrap(err, "%.*s from %s", (int)strlen(kind) - 1, kind, s->host);
+int session_get_from(struct session *s, const char *kind, const char *name, uint64_t offset,
+		     struct http_response *ret, struct error *err)
+{
+	cleanup_free char *range = xasprintf("bytes=%llu-", (unsigned long long)offset);
+
+	return get(s, &(struct wish){kind, name, NULL, range}, ret, err);
 }
 
 int session_check_login(const char *host, const struct credential *c,

@@ -52,3 +52,10 @@ unsigned session_tries(const struct session *s);
  */
 MUST_CHECK int session_get(struct session *s, const char *kind, const char *name,
 			   const char *accept, struct http_response *ret, struct error *err);
+
+/*
+ * The same for what is missing of it: GET with a Range from an offset, which is not 0, to the end.
+ * Status 200 (a server need not know of ranges), 206 or 416; the rest is for the caller to judge.
+ */
+MUST_CHECK int session_get_from(struct session *s, const char *kind, const char *name,
+				uint64_t offset, struct http_response *ret, struct error *err);

@@ -78,28 +78,50 @@ static int resolve(struct source *s, struct oci_descriptor *ret, struct buffer *
 struct fetching {
 	struct registry_source *source;
 	const struct oci_descriptor *descriptor;
+	uint64_t *offset; /* how many of its bytes are here */
 	struct stream **ret;
 };
 
+static int fetch_any(const struct fetching *f, struct session *s, struct error *err)
+{
+	const struct oci_descriptor *d = f->descriptor;
+
+	if (d->media_type != MEDIA_MANIFEST && d->media_type != MEDIA_INDEX)
+		return *f->offset > 0 ? blob_fetch_from(s, d, f->offset, f->ret, err)
+				      : blob_fetch(s, d, f->ret, err);
+	*f->offset = 0;
+	return manifest_fetch(s, d, f->ret, err);
+}
+
+/* Each place is asked for what is missing, whatever another one answered to that. */
 static int fetch_at(void *arg, struct session *s, struct error *err)
 {
 	const struct fetching *f = arg;
-	const struct oci_descriptor *d = f->descriptor;
-	bool is_document = d->media_type == MEDIA_MANIFEST || d->media_type == MEDIA_INDEX;
-	int rc = is_document ? manifest_fetch(s, d, f->ret, err) : blob_fetch(s, d, f->ret, err);
+	uint64_t here = *f->offset;
 
-	if (rc == 0)
-		route_watch(f->source->route, s, f->ret);
-	return rc;
+	if (fetch_any(f, s, err) < 0) {
+		*f->offset = here;
+		return -1;
+	}
+	route_watch(f->source->route, s, f->ret);
+	return 0;
+}
+
+static int fetch_from(struct source *s, const struct oci_descriptor *d, uint64_t *offset,
+		      struct stream **ret, struct error *err)
+{
+	struct registry_source *r = (struct registry_source *)s;
+	struct fetching what = {r, d, offset, ret};
+
+	return ask(r, ROUTE_PULL, fetch_at, &what, err);
 }
 
 static int fetch(struct source *s, const struct oci_descriptor *d, struct stream **ret,
 		 struct error *err)
 {
-	struct registry_source *r = (struct registry_source *)s;
-	struct fetching what = {r, d, ret};
+	uint64_t offset = 0;
 
-	return ask(r, ROUTE_PULL, fetch_at, &what, err);
+	return fetch_from(s, d, &offset, ret, err);
 }
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -119,7 +141,7 @@ static void close_source(struct source *s)
 int registry_source_open_with(const char *reference, const struct session_options *options,
 			      struct source **ret, struct error *err)
 {
-	static const struct source_ops ops = {resolve, fetch, close_source};
+	static const struct source_ops ops = {resolve, fetch, close_source, fetch_from};
 	struct registry_source *r;
 	struct reference ref;
 

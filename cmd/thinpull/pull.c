@@ -7,8 +7,25 @@
 #include "cmd/thinpull/output.h"
 #include "cmd/thinpull/progress.h"
 #include "cmd/thinpull/imageref.h"
+#include "cmd/thinpull/sizes.h"
 #include "pkg/base/alloc.h"
 #include "registry/foreign.h"
+
+static int read_downloads(const struct args *args, unsigned *ret, struct error *err)
+{
+	enum { DOWNLOADS_MAX = 32 };
+	const char *text = args_value(args, "max-concurrent-downloads");
+	uint64_t n = 0;
+
+	if (!text)
+		return 0;
+	if (number_parse(text, "--max-concurrent-downloads", DOWNLOADS_MAX, &n, err) < 0)
+		return -1;
+	if (n == 0)
+		return error_set(err, ERR_USAGE, "--max-concurrent-downloads: at least 1");
+	*ret = (unsigned)n;
+	return 0;
+}
 
 int pull_source(const struct context *context, struct store *store, struct source *source,
 		struct unpack_result *ret, struct error *err)
@@ -21,7 +38,8 @@ int pull_source(const struct context *context, struct store *store, struct sourc
 	};
 
 	progress_init(&progress, context->settings, source->name);
-	if (context_platform(context, &options.platform, err) < 0)
+	if (context_platform(context, &options.platform, err) < 0
+	    || read_downloads(context->args, &options.downloads, err) < 0)
 		return -1;
 	return unpack_image(store, source, &options, ret, err);
 }

@@ -11,6 +11,7 @@
 #define PULL_OPTIONS                                                                        \
 	{"platform", 0, "OS/ARCH[/VARIANT]", "what to fetch (default: this machine)", 0},   \
 		ASKER_OPTIONS,                                                              \
+		{"max-concurrent-downloads", 0, "N", "blobs at once (default: 3)", 0},      \
 	{                                                                                   \
 		"allow-foreign", 0, NULL,                                                   \
 			"layers that the registry has not got from where the image says", 0 \

@@ -217,6 +217,40 @@ class Request:
         else:
             self.ok()
 
+    def do_range(self, rest, tail):
+        """range-HOW: half of a blob is cut, unless what is missing is asked for: that is answered so
+        in the first place. Then, or to whoever asks for all of it once more, the blob comes."""
+        asked, half = self.headers.get("range"), len(BLOB) // 2
+        if not asked:
+            whole = rest != "good" and count(self.path)
+            self.send(200, [], BLOB if whole else BLOB[:half], length=len(BLOB))
+            return
+        start = int(asked.removeprefix("bytes=").removesuffix("-"))
+        size, body = len(BLOB), BLOB[start:]
+        said = f"bytes {start}-{size - 1}/{size}"
+        answers = {
+            "good": (206, said, body), "any": (206, f"bytes {start}-{size - 1}/*", body),
+            "ignored": (200, None, BLOB), "200": (200, said, BLOB),
+            "416": (416, f"bytes */{size}", b""), "none": (206, None, body),
+            "start": (206, f"bytes {start - 1}-{size - 1}/{size}", body),
+            "first": (206, f"bytes 0-{size - 1}/{size}", BLOB),
+            "end": (206, f"bytes {start}-{size - 2}/{size}", body[:-1]),
+            "total": (206, f"bytes {start}-{size - 1}/{size + 1}", body),
+            "more": (206, said, body + b"x"), "less": (206, said, body[:-1]),
+            "words": (206, "bytes all", body), "unit": (206, said.replace("bytes", "lines"), body),
+            "wrong": (206, said, bytes(len(body))),
+        }
+        status, range_said, body = answers[rest]
+        self.send(status, [("Content-Range", range_said)] if range_said else [], body)
+
+    def do_rangecut(self, rest, tail):
+        """rangecut-N: each answer is N bytes of what was asked for, and then cut."""
+        asked = self.headers.get("range")
+        start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked else 0
+        said = [("Content-Range", f"bytes {start}-{len(BLOB) - 1}/{len(BLOB)}")] if asked else []
+        self.send(206 if asked else 200, said, BLOB[start:start + int(rest)],
+                  length=len(BLOB) - start)
+
     def do_chunkcut(self, rest, tail):
         self.send(200, [("Transfer-Encoding", "chunked")],
                   b"%x\r\n" % len(BLOB) + BLOB[:1000], length="none")

@@ -85,7 +85,7 @@ static void tell(uint64_t bytes, void *arg)
 
 static int begin(void **state)
 {
-	static const struct source_ops ops = {NULL, fetch, NULL};
+	static const struct source_ops ops = {NULL, fetch, NULL, NULL};
 
 	(void)state;
 	dir = make_folder();

@@ -52,7 +52,7 @@ static struct oci_descriptor layer(void)
 
 static struct oci_descriptor keep(void)
 {
-	static const struct source_ops ops = {NULL, fetch, NULL};
+	static const struct source_ops ops = {NULL, fetch, NULL, NULL};
 	struct source source = {.ops = &ops};
 	struct oci_descriptor d = layer();
 

@@ -222,7 +222,7 @@ static int no_fetch(struct source *s, const struct oci_descriptor *blob, struct 
 
 static void layers_of_an_image_elsewhere_that_are_here_are_found(void **state)
 {
-	static const struct source_ops ops = {resolve, no_fetch, NULL};
+	static const struct source_ops ops = {resolve, no_fetch, NULL, NULL};
 	struct documents s = {.source = {.ops = &ops, .name = (char *)(uintptr_t) "elsewhere"}};
 	struct content_image *image;
 

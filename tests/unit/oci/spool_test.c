@@ -2,12 +2,14 @@
 /* Blobs fetched ahead: order, how many, transfers that break in the middle, stopping. */
 #include "oci/spool.h"
 
+#include <dirent.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "oci/part.h"
 #include "pkg/base/alloc.h"
 #include "pkg/stream/stage.h"
 #include "tests/support/cmocka.h"
@@ -19,7 +21,7 @@ static char *dir;
 static uint8_t blob[BLOB_BYTES];
 static struct oci_descriptor blobs[BLOBS];
 
-/* Hands out `blob`; the first `breaks` transfers fail after `good` bytes. */
+/* Hands out `blob`, as far as that goes; the first `breaks` transfers fail after `good` bytes. */
 struct fake {
 	struct source source;
 	unsigned breaks;
@@ -32,7 +34,7 @@ struct fake {
 
 struct breaking {
 	struct stream stream;
-	size_t at, good;
+	size_t at, good, size;
 	enum error_kind failure;
 };
 
@@ -40,7 +42,7 @@ static int breaking_fill(struct stream *s, const uint8_t **ret, size_t *ret_len,
 {
 	struct breaking *b = (struct breaking *)s;
 
-	if (b->at == sizeof(blob))
+	if (b->at == b->size)
 		return 1;
 	if (b->at >= b->good)
 		return error_set(err, b->failure, "the body was cut");
@@ -63,12 +65,12 @@ static int fake_fetch(struct source *s, const struct oci_descriptor *d, struct s
 	unsigned before = atomic_fetch_add(&f->fetches, 1);
 	struct breaking *b;
 
-	(void)d;
 	if (f->fails_at_once)
 		return error_set(err, f->failure, "no connection");
 	b = xcalloc(1, sizeof(*b));
 	b->stream.ops = &ops;
-	b->good = before < f->breaks ? f->good : sizeof(blob);
+	b->size = d->size_bytes;
+	b->good = before < f->breaks ? f->good : b->size;
 	b->failure = f->failure;
 	*ret = &b->stream;
 	return 0;
@@ -90,12 +92,17 @@ static struct fake breaking(unsigned breaks)
 			     .failure = ERR_NETWORK};
 }
 
-static struct spool *start(struct fake *f, size_t n)
+static struct spool *start_many(struct fake *f, size_t n, unsigned at_once)
 {
-	return spool_open(dir, &f->source, blobs, n, note, f);
+	return spool_open(dir, &f->source, blobs, n, at_once, note, f);
 }
 
-static void assert_taken(struct spool *s)
+static struct spool *start(struct fake *f, size_t n)
+{
+	return start_many(f, n, 1);
+}
+
+static void assert_taken_nth(struct spool *s, size_t i)
 {
 	cleanup_buffer struct buffer got = {0};
 	struct stream *in;
@@ -104,8 +111,27 @@ static void assert_taken(struct spool *s)
 	assert_ok(spool_take(s, &in, &err), &err);
 	assert_ok(stream_read_all(in, BLOB_BYTES + 1, &got, &err), &err);
 	stream_close(in);
-	assert_int_equal(got.len, BLOB_BYTES);
-	assert_memory_equal(got.data, blob, BLOB_BYTES);
+	assert_int_equal(got.len, blobs[i].size_bytes);
+	assert_memory_equal(got.data, blob, got.len);
+	spool_drop(s);
+}
+
+static void assert_taken(struct spool *s)
+{
+	assert_taken_nth(s, 0);
+}
+
+/* So many are in the folder; then none is. */
+static void assert_left(size_t n)
+{
+	DIR *folder = opendir(dir);
+	struct dirent *entry;
+
+	while ((entry = readdir(folder)))
+		n -= entry->d_name[0] != '.';
+	closedir(folder);
+	assert_int_equal(n, 0);
+	part_tidy(dir, -1, 0);
 }
 
 static void assert_not_taken(struct spool *s, enum error_kind kind, const char *text)
@@ -124,8 +150,8 @@ static int make_dir(void **state)
 	for (size_t i = 0; i < sizeof(blob); i++)
 		blob[i] = (uint8_t)(i * i % 251);
 	for (size_t i = 0; i < BLOBS; i++) {
-		digest_of(DIGEST_SHA256, blob, sizeof(blob), &blobs[i].digest);
-		blobs[i].size_bytes = sizeof(blob);
+		blobs[i].size_bytes = sizeof(blob) - i * PIECE_BYTES;
+		digest_of(DIGEST_SHA256, blob, blobs[i].size_bytes, &blobs[i].digest);
 	}
 	return 0;
 }
@@ -142,16 +168,41 @@ static int remove_dir(void **state)
 
 static void blobs_come_in_order_a_few_ahead(void **state)
 {
+	(void)state;
+	for (unsigned at_once = 1; at_once < BLOBS + 2; at_once++) {
+		struct fake f = breaking(0);
+		struct spool *s = start_many(&f, BLOBS, at_once);
+
+		for (unsigned i = 0; i < BLOBS; i++) {
+			assert_taken_nth(s, i);
+			assert_in_range(atomic_load(&f.fetches), i + 1, i + 1 + at_once);
+		}
+		spool_close(s);
+		assert_int_equal(atomic_load(&f.fetches), BLOBS);
+	}
+}
+
+/* A layer that is in an image twice (rule C21). */
+static void c21_the_same_blob_is_fetched_once_at_a_time(void **state)
+{
+	struct oci_descriptor same[] = {blobs[0], blobs[0], blobs[0]};
 	struct fake f = breaking(0);
-	struct spool *s = start(&f, BLOBS);
+	struct spool *s = spool_open(dir, &f.source, same, 3, 3, note, &f);
+	struct stream *in;
+	struct error err = {0};
 
 	(void)state;
-	for (unsigned i = 0; i < BLOBS; i++) {
-		assert_taken(s);
-		assert_in_range(atomic_load(&f.fetches), i + 1, i + 1 + SPOOL_AHEAD);
+	for (int i = 0; i < 3; i++) {
+		cleanup_buffer struct buffer got = {0};
+
+		assert_ok(spool_take(s, &in, &err), &err);
+		assert_ok(stream_read_all(in, BLOB_BYTES + 1, &got, &err), &err);
+		stream_close(in);
+		assert_int_equal(got.len, BLOB_BYTES);
 	}
+	spool_drop(s);
 	spool_close(s);
-	assert_int_equal(atomic_load(&f.fetches), BLOBS);
+	assert_int_equal(atomic_load(&f.fetches), 1);
 }
 
 static void a_broken_transfer_is_started_again(void **state)
@@ -178,8 +229,8 @@ static void it_is_started_again_wherever_it_broke(void **state)
 
 		f.good = good[i];
 		s = start(&f, 2);
-		assert_taken(s);
-		assert_taken(s);
+		assert_taken_nth(s, 0);
+		assert_taken_nth(s, 1);
 		spool_close(s);
 		assert_int_equal(atomic_load(&f.fetches), 3);
 	}
@@ -194,6 +245,7 @@ static void the_third_break_is_the_last(void **state)
 	assert_not_taken(s, ERR_NETWORK, "the body was cut");
 	assert_not_taken(s, ERR_NETWORK, "tried 3 times"); /* said again, not tried again */
 	spool_close(s);
+	assert_left(1); /* the half that came */
 	assert_int_equal(atomic_load(&f.fetches), 3);
 }
 
@@ -224,7 +276,7 @@ static void a_wrong_digest_is_not_tried_again(void **state)
 
 	(void)state;
 	other.digest.bytes[0] ^= 1;
-	s = spool_open(dir, &f.source, &other, 1, note, &f);
+	s = spool_open(dir, &f.source, &other, 1, 1, note, &f);
 	assert_not_taken(s, ERR_VERIFICATION, "");
 	spool_close(s);
 	assert_int_equal(atomic_load(&f.fetches), 1);
@@ -241,9 +293,10 @@ static void closing_ends_the_wait_for_another_try(void **state)
 	usleep(20000); /* now it waits */
 	spool_close(s);
 	assert_int_equal(atomic_load(&f.fetches), 2);
+	assert_left(1);
 }
 
-static void closing_early_leaves_nothing(void **state)
+static void closing_early_leaves_what_was_not_dropped(void **state)
 {
 	struct fake f = breaking(0);
 
@@ -254,6 +307,7 @@ static void closing_early_leaves_nothing(void **state)
 		if (i % 2)
 			assert_taken(s);
 		spool_close(s);
+		part_tidy(dir, -1, 0);
 	}
 }
 
@@ -261,7 +315,7 @@ static void a_folder_that_is_gone_is_an_error(void **state)
 {
 	struct fake f = breaking(0);
 	cleanup_free char *none = xasprintf("%s/none", dir);
-	struct spool *s = spool_open(none, &f.source, blobs, 1, note, &f);
+	struct spool *s = spool_open(none, &f.source, blobs, 1, 1, note, &f);
 
 	(void)state;
 	assert_not_taken(s, ERR_SYSTEM, "No such file");
@@ -272,13 +326,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(blobs_come_in_order_a_few_ahead),
+		cmocka_unit_test(c21_the_same_blob_is_fetched_once_at_a_time),
 		cmocka_unit_test(a_broken_transfer_is_started_again),
 		cmocka_unit_test(it_is_started_again_wherever_it_broke),
 		cmocka_unit_test(the_third_break_is_the_last),
 		cmocka_unit_test(only_a_break_is_tried_again),
 		cmocka_unit_test(a_wrong_digest_is_not_tried_again),
 		cmocka_unit_test(closing_ends_the_wait_for_another_try),
-		cmocka_unit_test(closing_early_leaves_nothing),
+		cmocka_unit_test(closing_early_leaves_what_was_not_dropped),
 		cmocka_unit_test(a_folder_that_is_gone_is_an_error),
 	};
 

@@ -136,7 +136,7 @@ static int spool(const char *path, struct error *err)
 	int rc;
 
 	assert_ok(registry_source_open(text, &source, err), err);
-	s = spool_open(dir, source, &blob, 1, no_progress, NULL);
+	s = spool_open(dir, source, &blob, 1, 1, no_progress, NULL);
 	rc = spool_take(s, &in, err);
 	scratch_free(dir);
 	return rc;
@@ -152,6 +152,80 @@ static void f64_a_cut_body_is_fetched_anew_by_the_spool(void **state)
 	assert_error(&err, ERR_NETWORK, "tried 3 times");
 }
 
+/* What the spool asks to have all of the blob. */
+static void c10_what_is_missing_is_asked_for_and_what_answers_is_looked_at(void **state)
+{
+	/* Each of them cuts the blob first, and answers the range in another way. */
+	static const char *const answers[] = {
+		"range-good",  "range-any",   "range-ignored", "range-200",
+		"range-416",   "range-none",  "range-start",   "range-first",
+		"range-end",   "range-total", "range-more",    "range-less",
+		"range-words", "range-unit",  "range-wrong",   "rangecut-50000",
+	};
+	struct error err = {0};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(answers); i++)
+		if (spool(answers[i], &err) < 0)
+			fail_msg("%s: %s", answers[i], err.cause);
+}
+
+/* Whether a range is answered by what is missing (1), by all (0), or refused (-1). */
+static int asks_from(const char *path, uint64_t at, struct error *err)
+{
+	cleanup_free char *text = xasprintf("127.0.0.1:%u/%s", server.port, path);
+	cleanup(source_close_ptr) struct source *source = NULL;
+	cleanup(stream_close_ptr) struct stream *in = NULL;
+	cleanup_buffer struct buffer got = {0};
+	uint64_t from = at;
+
+	assert_ok(registry_source_open(text, &source, err), err);
+	if (source_fetch_from(source, &blob, &from, &in, err) < 0
+	    || stream_read_all(in, BLOB_BYTES + 1, &got, err) < 0)
+		return -1;
+	assert_int_equal(got.len, BLOB_BYTES - from);
+	if (from == 0)
+		return 0;
+	assert_int_equal(from, at);
+	for (size_t i = 0; i < got.len; i++)
+		if (got.data[i] != (uint8_t)((at + i) * (at + i) % 251))
+			fail_msg("%s: byte %zu from %llu on", path, i, (unsigned long long)at);
+	return 1;
+}
+
+static void c10_only_the_right_range_is_taken(void **state)
+{
+	static const struct {
+		const char *path;
+		int rc;
+	} cases[] = {
+		{"range-good/a", 1},
+		{"range-any/a", 1},
+		{"range-ignored/a", 0},
+		{"range-200/a", 0},
+	};
+	static const char *const wrong[] = {
+		"range-416/b",	 "range-none/b",  "range-start/b", "range-first/b", "range-end/b",
+		"range-total/b", "range-words/b", "range-more/b",  "range-less/b",  "range-unit/b",
+	};
+	static const uint64_t offsets[] = {1, 777, 50000, BLOB_BYTES - 1};
+	struct error err = {0};
+
+	(void)state;
+	for (size_t o = 0; o < ARRAY_SIZE(offsets); o++)
+		for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+			if (asks_from(cases[i].path, offsets[o], &err) != cases[i].rc)
+				fail_msg("%s from %llu on", cases[i].path,
+					 (unsigned long long)offsets[o]);
+	/* All of it is asked for then; the first time that is cut. */
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		assert_int_equal(asks_from(wrong[i], 50000, &err), -1);
+		assert_error(&err, ERR_NETWORK, "cut after 50000 of 100000");
+		error_clear(&err);
+		assert_int_equal(asks_from(wrong[i], 50000, &err), 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -160,6 +234,8 @@ int main(void)
 		cmocka_unit_test(b08_f64_an_endless_body_is_read_to_its_size_only),
 		cmocka_unit_test(f64_a_cut_body_is_a_network_error),
 		cmocka_unit_test(f64_a_cut_body_is_fetched_anew_by_the_spool),
+		cmocka_unit_test(c10_what_is_missing_is_asked_for_and_what_answers_is_looked_at),
+		cmocka_unit_test(c10_only_the_right_range_is_taken),
 		cmocka_unit_test(f65_other_content_fails_verification),
 		cmocka_unit_test(f59_a_foreign_layer_is_only_asked_of_the_registry),
 	};

@@ -67,7 +67,7 @@ static bool closed;
 /* The whole, with the fake server as a proxy to all places. */
 static struct source *make(const char *has, enum error_kind failure)
 {
-	static const struct source_ops ops = {inner_resolve, inner_fetch, inner_close};
+	static const struct source_ops ops = {inner_resolve, inner_fetch, inner_close, NULL};
 	static char proxy[64];
 	struct http_options options = {.ca_file = server.ca_file, .proxy = proxy};
 	struct inner *inner = xcalloc(1, sizeof(*inner));
