@@ -252,7 +252,7 @@ static void archive_close(struct source *s)
 
 static struct archive_source *make_source(struct oci_archive *a)
 {
-	static const struct source_ops ops = {archive_resolve, archive_fetch, archive_close};
+	static const struct source_ops ops = {archive_resolve, archive_fetch, archive_close, NULL};
 	struct archive_source *s = xcalloc(1, sizeof(*s));
 
 	s->source.ops = &ops;
