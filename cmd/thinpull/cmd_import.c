@@ -21,6 +21,7 @@ struct importing {
 	struct place place; /* path: NULL for standard input */
 	bool is_folder;
 	char *tag; /* of --tag, normalised, or NULL */
+	size_t done;
 	struct jout o;
 };
 
@@ -121,13 +122,21 @@ static char *name_of(const struct importing *p, const char *text)
 	return imageref_full_name(text);
 }
 
+/* A pipe is nowhere, even if it has a path, as /dev/fd/63 of a shell's <(...). */
+static bool can_be_found_again(const char *path)
+{
+	struct stat st;
+
+	return path && stat(path, &st) == 0 && (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode));
+}
+
 /* By where it is, as pull would call it. */
 static char *name_by_place(const struct importing *p, const struct oci_archive_image *image)
 {
 	struct place place = p->place;
 	size_t n;
 
-	if (!place.path)
+	if (!can_be_found_again(place.path))
 		return NULL;
 	(void)oci_archive_images(p->archive, &n);
 	if (!place.ref && !place.has_index && image && n > 1) {
@@ -188,6 +197,7 @@ static int import_source(struct importing *p, struct source *source,
 	for (size_t i = 0; i < names->n; i++)
 		if (pull_print(p->context, &p->o, &result, names->items[i], err) < 0)
 			return -1;
+	p->done++;
 	return 0;
 }
 
@@ -276,9 +286,7 @@ int cmd_import(const struct context *context, struct error *err)
 	jout_array(&p.o, NULL);
 	rc = import(&p, err);
 	jout_end_array(&p.o);
-	if (rc < 0)
-		return error_wrap(err, "import %s", context->args->operands[0]);
-	if (context->settings->json)
+	if (context->settings->json && (p.done || rc == 0))
 		output_json(&p.o);
-	return 0;
+	return rc < 0 ? error_wrap(err, "import %s", context->args->operands[0]) : 0;
 }

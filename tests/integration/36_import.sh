@@ -98,6 +98,40 @@ json import --all - <both.tar 2>/dev/null | expect_json 'map(.ref) | join(" ")' 
     'example.org/both:b example.org/both:a'
 expect 0 tp -q import "both.tar:example.org/both:b" --tag chosen:b
 
+say 'without a name it is called by where it is, but a pipe is nowhere'
+skopeo copy -q oci:layout:a docker-archive:nameless.tar
+expect 0 tp -q import nameless.tar
+[ "$(cut -d@ -f1 out)" = "docker-archive:$WORK/nameless.tar" ] || fail "printed $(cat out)"
+same docker-archive:nameless.tar
+expect 3 tp -q import <(cat nameless.tar)
+expect_error '--tag'
+expect 0 tp -q import --tag piped:1 <(gzip -c nameless.tar)
+same piped:1
+json import --all <(cat both.tar) 2>/dev/null | expect_json length 2
+
+say 'one that is damaged does not take back those before it'
+save config docker-a.tar bad.tar
+python3 - bad.tar both-bad.tar <<'PY'
+import io, json, sys, tarfile
+old = tarfile.open(sys.argv[1])
+new = tarfile.open(sys.argv[2], "w")
+for m in old:
+    data = old.extractfile(m).read()
+    if m.name == "manifest.json":
+        bad = json.loads(data)[0]
+        good = dict(bad, Config="good.json", RepoTags=["good:1"])
+        data = json.dumps([good, bad]).encode()
+        m.size = len(data)
+    new.addfile(m, io.BytesIO(data))
+    if m.name.endswith(".json") and m.name != "manifest.json":
+        m.name = "good.json"
+        new.addfile(m, io.BytesIO(data))
+new.close()
+PY
+expect 5 tp -q --json import --all both-bad.tar
+expect_json '.[0].ref' docker.io/library/good:1 <out
+same good:1
+
 say 'our own export'
 expect 0 tp -q export --format oci-archive -o own.tar one:a
 "$PROGRAM" --root "$WORK/other" -q import own.tar >out
