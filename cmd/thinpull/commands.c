@@ -162,6 +162,8 @@ const struct command commands[] = {
 	 "only to registries on this machine, or where these say so. Credentials are those of\n"
 	 "docker, podman and skopeo, or of 'thinpull login'; others on the machine can see those\n"
 	 "of --creds for a moment.\n"
+	 "A blob that was begun, by this pull or by one that was stopped, is gone on with; pulls that\n"
+	 "want the same one fetch it once.\n"
 	 "--dry-run asks for manifest and config alone, and says what would be done: which layers\n"
 	 "are here, what would be fetched, and about how much that unpacks to.\n"
 	 "--keep-blobs keeps what was fetched, beside what it was unpacked to, until rmi: an export is\n"

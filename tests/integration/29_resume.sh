@@ -1,0 +1,126 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Pulls that are killed, alone and with others beside them: what has come is not fetched again, as
+# counted by nginx in front of a real registry (rules C10, C21).
+# weight: 40
+. "$(dirname "$0")/../support/lib.sh"
+# shellcheck source=tests/support/nginx.sh
+. "$SUPPORT/nginx.sh"
+
+in_own_network
+registry=localhost:5001
+layout=$WORK/layout
+python3 "$SUPPORT/big_layout.py" "$layout" big 1024
+python3 "$SUPPORT/big_layout.py" "$layout" less 200
+python3 "$SUPPORT/registry_store.py" "$WORK/registry" "$layout:big" "$layout:less"
+start_registry
+
+# The first bytes come at once, the others at a rate that leaves time to kill.
+start_nginx <<CONF
+    log_format counted '\$body_bytes_sent \$status \$http_range';
+    server { listen 127.0.0.1:5001;
+        location / { proxy_pass http://$REGISTRY; }
+        location /v2/layout/blobs/ { proxy_pass http://$REGISTRY;
+            access_log $WORK/counted.log counted; limit_rate_after 100m; limit_rate 200m; } }
+CONF
+
+# Of the image's layer: $part, $size. Only requests for more than a config are counted.
+look_at() { # tag
+    local manifest layer
+    manifest=$(jq -r --arg tag "$1" '.manifests[] |
+        select(.annotations["org.opencontainers.image.ref.name"] == $tag).digest' "$layout/index.json")
+    layer=$(jq -r '.layers[0].digest' "$layout/blobs/${manifest/://}")
+    size=$(stat -c %s "$layout/blobs/${layer/://}")
+    part=$ROOT/spool/${layer/:/-}-$size.part
+    : >"$WORK/counted.log"
+}
+
+requests() {
+    awk '$1 > 100000' "$WORK/counted.log"
+}
+
+# Once a hundred MiB are there.
+kill_pull() { # pid
+    local i
+    for i in $(seq 500); do
+        [ "$(stat -c %s "$part" 2>/dev/null || echo 0)" -lt $((100 << 20)) ] || break
+        kill -0 "$1" 2>/dev/null || fail "the pull ended before it was killed: $(cat "$WORK"/err.*)"
+        sleep 0.02
+    done
+    kill -9 "$1"
+    wait "$1" 2>/dev/null || true
+}
+
+wait_for_requests() { # count: nginx writes a line when one has ended
+    local i
+    for i in $(seq 100); do
+        [ "$(requests | wc -l)" -lt "$1" ] || break
+        sleep 0.05
+    done
+    [ "$(requests | wc -l)" -eq "$1" ] || { cat "$WORK/counted.log"; fail "not $1 requests"; }
+}
+
+say '1 GiB, killed, and again: only what is missing is fetched'
+look_at big
+"$PROGRAM" --root "$ROOT" -q pull "$registry/layout:big" >/dev/null 2>"$WORK/err.1" &
+kill_pull $!
+here=$(stat -c %s "$part")
+[ "$here" -lt $((size - (100 << 20))) ] || fail "$here bytes of $size: killed too late"
+wait_for_requests 1
+expect 0 tp -q pull "$registry/layout:big"
+wait_for_requests 2
+[ "$(requests | tail -n 1)" = "$((size - here)) 206 bytes=$here-" ] ||
+    { cat "$WORK/counted.log"; fail "not the rest of $size from $here on"; }
+[ ! -e "$part" ] || fail 'the blob is kept after it is in'
+check_pool
+echo "   $here bytes were there, $((size - here)) were fetched"
+
+say 'two at once: one fetches, both have it'
+look_at less
+expect 0 tp -q rmi "$registry/layout:big"
+"$PROGRAM" --root "$ROOT" -q pull "$registry/layout:less" >"$WORK/out.1" 2>"$WORK/err.1" &
+first=$!
+expect 0 tp -q pull "$registry/layout:less"
+wait "$first" || fail "$(cat "$WORK/err.1")"
+cmp "$WORK/out" "$WORK/out.1"
+wait_for_requests 1
+check_pool
+
+say 'the one that fetches is killed: the other goes on from there'
+expect 0 tp -q rmi "$registry/layout:less"
+look_at less
+"$PROGRAM" --root "$ROOT" -q pull "$registry/layout:less" >/dev/null 2>"$WORK/err.1" &
+first=$!
+until [ -s "$part" ]; do
+    kill -0 "$first" || fail "$(cat "$WORK/err.1")"
+    sleep 0.01
+done
+"$PROGRAM" --root "$ROOT" -q pull "$registry/layout:less" >"$WORK/out.2" 2>"$WORK/err.2" &
+second=$!
+kill_pull "$first"
+wait "$second" || fail "$(cat "$WORK/err.2")"
+wait_for_requests 2
+rest=$(requests | awk '$2 == 206 {print $1}')
+[ -n "$rest" ] && [ "$rest" -le $((size - (100 << 20))) ] ||
+    { cat "$WORK/counted.log"; fail 'the second did not go on'; }
+[ ! -e "$part" ] || fail 'the blob is kept after it is in'
+check_pool
+
+say 'what was begun goes with the pool'
+expect 0 tp -q rmi "$registry/layout:less"
+"$PROGRAM" --root "$ROOT" -q pull "$registry/layout:less" >/dev/null 2>"$WORK/err.1" &
+kill_pull $!
+[ -s "$part" ] || fail 'nothing is kept'
+expect 0 tp pool destroy --force
+[ ! -e "$part" ] || fail 'it is still there'
+
+say '--max-concurrent-downloads'
+for n in 0 33 x -1; do
+    expect 3 tp pull "--max-concurrent-downloads=$n" "$registry/layout:less"
+    expect_error max-concurrent-downloads
+done
+for n in 1 4; do
+    expect 0 tp -q --root "$WORK/$n" pull --max-concurrent-downloads "$n" "oci:$IMAGES/debian:debian"
+done
+
+finish
