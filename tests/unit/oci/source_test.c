@@ -46,7 +46,7 @@ static void fake_close(struct source *s)
 	((struct fake *)s)->fetches = 1000;
 }
 
-static const struct source_ops fake_ops = {fake_resolve, fake_fetch, fake_close};
+static const struct source_ops fake_ops = {fake_resolve, fake_fetch, fake_close, NULL};
 
 static struct fake make_fake(const char *data)
 {
