@@ -2,96 +2,22 @@
 /* xz in pieces of every size, damaged at every byte. */
 #include <lzma.h>
 
-#include "tests/support/cmocka.h"
+#include "tests/support/codec_cases.h"
 
-#include "pkg/stream/stream_internal.h"
-#include "tests/support/pieces.h"
-
-static const char text[] = "the same words, the same words, the same words again";
-enum { TEXT_BYTES = sizeof(text) - 1 };
-
-static size_t pack(uint8_t *out, size_t room)
+static size_t pack(const void *text, size_t len, uint8_t *out, size_t room)
 {
 	size_t n = 0;
 
-	assert_int_equal(lzma_easy_buffer_encode(6, LZMA_CHECK_CRC64, NULL, (const uint8_t *)text,
-						 TEXT_BYTES, out, &n, room),
+	assert_int_equal(lzma_easy_buffer_encode(6, LZMA_CHECK_CRC64, NULL, text, len, out, &n,
+						 room),
 			 LZMA_OK);
 	return n;
 }
 
-static int unpack(const uint8_t *data, size_t len, size_t piece, uint64_t limit, struct buffer *out,
-		  struct error *err)
-{
-	struct stream *inner =
-		pieces_stream(&(struct pieces){.data = data, .len = len, .piece = piece});
-	cleanup(stream_close_ptr) struct stream *s = stream_unxz(&inner, limit);
-
-	return stream_read_all(s, 1000, out, err) < 0 ? -1 : stream_finish(s, err);
-}
-
-static void it_comes_out_of_pieces_of_every_size_and_of_several_streams(void **state)
-{
-	uint8_t packed[1000];
-	size_t n = pack(packed, 400), two = n + pack(packed + n, 400);
-
-	(void)state;
-	for (size_t piece = 1; piece <= two; piece++) {
-		cleanup_buffer struct buffer out = {0};
-		struct error err = {0};
-
-		assert_ok(unpack(packed, two, piece, UINT64_MAX, &out, &err), &err);
-		assert_int_equal(out.len, 2 * TEXT_BYTES);
-		assert_memory_equal(out.data, text, TEXT_BYTES);
-		assert_memory_equal(out.data + TEXT_BYTES, text, TEXT_BYTES);
-	}
-}
-
-static void truncation_damage_and_garbage_are_refused(void **state)
-{
-	uint8_t packed[1000];
-	size_t n = pack(packed, 400);
-
-	(void)state;
-	for (size_t i = 0; i < n; i++) {
-		cleanup_buffer struct buffer out = {0}, none = {0};
-		struct error err = {0};
-
-		assert_int_equal(unpack(packed, i, 7, UINT64_MAX, &none, &err), -1);
-		assert_error(&err, ERR_INVALID, "xz: ");
-		packed[i] ^= 0x40;
-		error_clear(&err);
-		assert_int_equal(unpack(packed, n, 7, UINT64_MAX, &out, &err), -1);
-		assert_error(&err, ERR_INVALID, "xz: ");
-		packed[i] ^= 0x40;
-	}
-	cleanup_buffer struct buffer out = {0};
-	struct error err = {0};
-
-	memcpy(packed + n, "junk", 4);
-	assert_int_equal(unpack(packed, n + 4, 7, UINT64_MAX, &out, &err), -1);
-	assert_error(&err, ERR_INVALID, "xz: ");
-}
-
-static void more_than_allowed_is_refused(void **state)
-{
-	cleanup_buffer struct buffer out = {0};
-	uint8_t packed[400];
-	size_t n = pack(packed, sizeof(packed));
-	struct error err = {0};
-
-	(void)state;
-	assert_int_equal(unpack(packed, n, n, TEXT_BYTES - 1, &out, &err), -1);
-	assert_error(&err, ERR_INVALID, "more than the allowed");
-}
-
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(it_comes_out_of_pieces_of_every_size_and_of_several_streams),
-		cmocka_unit_test(truncation_damage_and_garbage_are_refused),
-		cmocka_unit_test(more_than_allowed_is_refused),
-	};
+	struct codec_case xz = {"xz: ", pack, stream_unxz, false};
+	const struct CMUnitTest tests[] = {CODEC_TESTS(&xz)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
