@@ -14,7 +14,7 @@ The name of the repository says how, for blobs above 1 KiB: localhost:PORT/HOW:T
   short     the body is shorter, the length says so
   gone      404 for blobs
   down      503 for blobs
-  slow      the body comes in twelve pieces, 25 ms between them
+  slow      the body comes in twelve pieces, 50 ms between them
   stall     nothing more comes after the first half, for a long time
   signed    the blob is elsewhere, by an address that is a secret, and forbidden there
   home, metadata, downgrade, loop   it is on this machine, in the cloud's own service, without TLS,
@@ -181,7 +181,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         step = -(-len(body) // 12)
         self.answer(200, body[:step], kind, len(body))
         for start in range(step, len(body), step):
-            time.sleep(0.025)
+            time.sleep(0.05)
             self.wfile.flush()
             self.wfile.write(body[start:start + step])
 

@@ -31,10 +31,11 @@ class Layout:
     def __init__(self, folder):
         self.folder = folder
         os.makedirs(f"{folder}/blobs/sha256", exist_ok=True)
+        if os.path.exists(f"{folder}/index.json"):
+            return  # one that is only read may be somebody else's
         with open(f"{folder}/oci-layout", "w", encoding="utf-8") as f:
             f.write('{"imageLayoutVersion":"1.0.0"}')
-        if not os.path.exists(f"{folder}/index.json"):
-            self.write_index([])
+        self.write_index([])
 
     def write_index(self, manifests):
         with open(f"{self.folder}/index.json", "w", encoding="utf-8") as f:
