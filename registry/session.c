@@ -9,19 +9,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 #include "pkg/base/alloc.h"
-#include "pkg/base/interrupt.h"
 #include "pkg/base/log.h"
 #include "pkg/base/secret.h"
 #include "registry/authorization.h"
 #include "registry/endpoints.h"
 #include "registry/errors.h"
 #include "registry/http_url.h"
+#include "registry/patience.h"
 #include "registry/redirect.h"
 
-enum { TRIES = 4, BACKOFF_MS = 500, WAIT_MAX_MS = 60000 };
+enum { TRIES = 5, BACKOFF_MS = 500 };
 
 struct session {
 	struct http_client *http;
@@ -30,7 +29,8 @@ struct session {
 	char *base; /* "host/v2": what stands between scheme and path */
 	char *path; /* NULL: no repository, only the registry */
 	char *ns;   /* or NULL */
-	unsigned tries, backoff_ms;
+	unsigned tries;
+	struct patience patience;
 	pthread_mutex_t lock; /* of what is below */
 	bool is_plain;	      /* http instead of https */
 	bool may_be_plain;    /* on this machine, and https has not worked yet */
@@ -121,7 +121,8 @@ struct session *session_new_at(const struct endpoint *e, const struct session_op
 	s->path = e->path ? xstrdup(e->path) : NULL;
 	s->ns = e->ns ? xstrdup(e->ns) : NULL;
 	s->tries = options->tries ? options->tries : TRIES;
-	s->backoff_ms = options->backoff_ms ? options->backoff_ms : BACKOFF_MS;
+	patience_init(&s->patience, s->host,
+		      options->backoff_ms ? options->backoff_ms : BACKOFF_MS);
 	pthread_mutex_init(&s->lock, NULL);
 	choose_scheme(s, e);
 	return s;
@@ -140,6 +141,7 @@ void session_free(struct session *s)
 	authorization_free(s->who);
 	http_client_free(s->http);
 	pthread_mutex_destroy(&s->lock);
+	patience_release(&s->patience);
 	free(s->host);
 	free(s->base);
 	free(s->path);
@@ -350,50 +352,6 @@ static int knock(struct session *s, struct verdict *v, struct error *err)
 /* --- trying again --------------------------------------------------------------------------------
  */
 
-static int wait_ms(unsigned ms, struct error *err)
-{
-	enum { SLICE_MS = 200 };
-
-	while (ms > 0) {
-		unsigned slice = ms < SLICE_MS ? ms : SLICE_MS;
-		struct timespec t = {.tv_nsec = (long)slice * 1000000};
-
-		if (interrupt_check(err) < 0)
-			return -1;
-		nanosleep(&t, NULL);
-		ms -= slice;
-	}
-	return 0;
-}
-
-/* A long rest is told, or it looks like a hang. */
-static int wait_told(const struct session *s, unsigned ms, struct error *err)
-{
-	enum { LONG_MS = 3000 };
-
-	if (ms >= LONG_MS)
-		log_warning("%s asks for a rest of %u s (%s)", s->host, ms / 1000, err->cause);
-	return wait_ms(ms, err);
-}
-
-/* Up to a quarter more than is due: many that failed at once shall not come back at once. */
-static uint64_t with_jitter(uint64_t ms)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return ms + (uint64_t)t.tv_nsec / 1000 % (ms / 4 + 1);
-}
-
-static unsigned backoff(const struct session *s, unsigned attempt, unsigned retry_after_s)
-{
-	uint64_t ms = with_jitter((uint64_t)s->backoff_ms << (attempt < 16 ? attempt : 16));
-
-	if ((uint64_t)retry_after_s * 1000 > ms)
-		ms = (uint64_t)retry_after_s * 1000;
-	return ms < WAIT_MAX_MS ? (unsigned)ms : WAIT_MAX_MS;
-}
-
 /* A response that is no success, as an error. */
 static int refuse(struct session *s, struct http_response *r, struct verdict *v, struct error *err)
 {
@@ -435,12 +393,15 @@ static int try_often(struct session *s, const struct wish *w, struct http_respon
 		     struct verdict *v, struct error *err)
 {
 	for (unsigned attempt = 0;; attempt++) {
-		int rc = try_once(s, w, ret, v, err);
+		int rc;
 
+		if (patience_rest(&s->patience, err) < 0)
+			return -1;
+		rc = try_once(s, w, ret, v, err);
 		if (rc == 0 || !v->may_pass || attempt + 1 >= s->tries)
 			return rc;
 		log_debug("%s: trying again: %s", s->host, err->cause);
-		if (wait_told(s, backoff(s, attempt, v->retry_after_s), err) < 0)
+		if (patience_wait(&s->patience, attempt, v->retry_after_s, err) < 0)
 			return -1;
 	}
 }

@@ -14,7 +14,7 @@ struct session; /* may be used by several threads at once */
 
 struct session_options {
 	const struct http_options *http;     /* NULL: the usual */
-	unsigned tries;			     /* of one request; 0: 4 */
+	unsigned tries;			     /* of one request; 0: 5 */
 	unsigned backoff_ms;		     /* before the second; doubles; 0: 500 */
 	const char *authfile;		     /* where credentials are; NULL: see auth_places.h */
 	const struct credential *credential; /* who asks, nothing is looked for; or NULL */
@@ -45,7 +45,7 @@ unsigned session_tries(const struct session *s);
 
 /*
  * GET <endpoint>/<path>/<kind>/<name>; succeeds only with status 200. Tries again, waiting in between, as
- * long as nothing of a body was handed out: broken connections, 408, 429, 5xx.
+ * long as nothing of a body was handed out: broken connections, 408, 429, 5xx (see patience.h).
  * @kind: "manifests" or "blobs". @name: a tag or a digest. @accept: or NULL.
  * Errors: ERR_NETWORK, ERR_UNAUTHORIZED, ERR_NOT_FOUND, ERR_INVALID, ERR_INTERRUPTED; each names
  * the registry, what was asked, and the URL without its query.
