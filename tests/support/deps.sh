@@ -22,6 +22,11 @@ restore_policy() {
     if [ -e "$saved" ]; then mv "$saved" "$policy"; fi
 }
 
+disable_services() { # package
+    dpkg -L "$1" | sed -n 's|.*/lib/systemd/system/\([^@/]*\.\(service\|socket\|timer\)\)$|\1|p' |
+        xargs -r systemctl disable >/dev/null 2>&1 || true
+}
+
 install_packages() {
     if [ -e "$policy" ] && [ ! -e "$saved" ]; then mv "$policy" "$saved"; fi
     trap 'restore_policy; rm -f "$have"' EXIT
@@ -33,9 +38,9 @@ install_packages() {
     # shellcheck disable=SC2086
     apt-get install -q -y --no-install-recommends $todo
     command -v systemctl >/dev/null || return 0
-    for service in docker-registry containerd; do
+    for package in docker-registry containerd docker.io nginx-light podman; do
         case " $todo" in
-        *" $service "*) systemctl disable "$service.service" >/dev/null 2>&1 || true ;;
+        *" $package "*) disable_services "$package" ;;
         esac
     done
 }
