@@ -23,7 +23,7 @@ restore_policy() {
 }
 
 disable_services() { # package
-    dpkg -L "$1" | sed -n 's|.*/lib/systemd/system/\([^@/]*\.\(service\|socket\|timer\)\)$|\1|p' |
+    dpkg -L "$1" 2>/dev/null | sed -nE 's#.*/lib/systemd/system/([^@/]*[.](service|socket|timer))$#\1#p' |
         xargs -r systemctl disable >/dev/null 2>&1 || true
 }
 
@@ -34,13 +34,16 @@ install_packages() {
     printf '#!/bin/sh\nexit 101\n' >"$policy"
     chmod 755 "$policy"
     export DEBIAN_FRONTEND=noninteractive
+    before=" $(dpkg-query -W -f='${Package} ${db:Status-Status}\n' |
+        awk '$2 == "installed" { printf "%s ", $1 }')"
     apt-get update -q || echo 'deps: apt-get update had errors, going on' >&2
     # shellcheck disable=SC2086
     apt-get install -q -y --no-install-recommends $todo
     command -v systemctl >/dev/null || return 0
-    for package in docker-registry containerd docker.io nginx-light podman; do
-        case " $todo" in
-        *" $package "*) disable_services "$package" ;;
+    for package in docker-registry containerd docker.io nginx-common podman; do
+        case $before in
+        *" $package "*) ;;
+        *) disable_services "$package" ;;
         esac
     done
 }
