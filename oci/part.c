@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A file that is locked, hashed as far as it goes, and continued. */
-#include "oci/part.h"
+#include "oci/part_internal.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -17,22 +17,8 @@
 #include "pkg/base/log.h"
 
 enum {
-	FETCH_TRIES = 3,  /* of a blob whose transfer breaks in the middle */
-	BACKOFF_MS = 250, /* before the second try, twice that before the third */
-	LOOK_MS = 50,	  /* how soon it is noticed that nobody wants it any more */
+	LOOK_MS = 50, /* how soon it is noticed that nobody wants it any more */
 	HASH_BYTES = 1 << 20,
-	PROGRESS_BYTES = 1 << 20, /* a try that brought so much was none in vain */
-};
-
-struct part {
-	struct source *source;
-	const struct oci_descriptor *blob;
-	const struct part_watch *watch;
-	char *path;
-	int fd;
-	uint64_t bytes;	   /* in the file */
-	struct hash *hash; /* of these */
-	bool is_joined;	   /* of more than one transfer */
 };
 
 static void part_release(struct part *p)
@@ -40,6 +26,9 @@ static void part_release(struct part *p)
 	if (p->fd >= 0)
 		close(p->fd);
 	hash_free(p->hash);
+	pieces_release(&p->pieces);
+	pthread_mutex_destroy(&p->lock);
+	pthread_cond_destroy(&p->changed);
 	free(p->path);
 }
 
@@ -51,26 +40,36 @@ static char *path_of(const char *dir, const struct oci_descriptor *blob)
 			 digest_hex(&blob->digest, hex), (unsigned long long)blob->size_bytes);
 }
 
-static int go_on(const struct part *p, struct error *err)
+int part_go_on(const struct part *p, struct error *err)
 {
 	return p->watch->go_on(p->watch->arg, err);
 }
 
-static void tell(const struct part *p)
+uint64_t part_bytes(struct part *p)
 {
-	p->watch->progress(p->bytes, p->watch->arg);
+	uint64_t bytes;
+
+	pthread_mutex_lock(&p->lock);
+	bytes = pieces_bytes(&p->pieces);
+	pthread_mutex_unlock(&p->lock);
+	return bytes;
 }
 
-static int wait_ms(const struct part *p, long ms, struct error *err)
+void part_tell(struct part *p)
+{
+	p->watch->progress(part_bytes(p), p->watch->arg);
+}
+
+int part_wait_ms(const struct part *p, long ms, struct error *err)
 {
 	for (; ms > 0; ms -= LOOK_MS) {
 		struct timespec t = {.tv_nsec = (ms < LOOK_MS ? ms : LOOK_MS) * 1000000L};
 
-		if (go_on(p, err) < 0)
+		if (part_go_on(p, err) < 0)
 			return -1;
 		nanosleep(&t, NULL);
 	}
-	return go_on(p, err);
+	return part_go_on(p, err);
 }
 
 /* --- the file --------------------------------------------------------------------------------- */
@@ -85,7 +84,7 @@ static int lock(const struct part *p, int fd, struct error *err)
 		if (!told)
 			log_debug("spool: %s: somebody else fetches it", p->path);
 		told = true;
-		if (wait_ms(p, LOOK_MS, err) < 0)
+		if (part_wait_ms(p, LOOK_MS, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -100,52 +99,79 @@ static bool is_at(int fd, const char *path)
 	       && here.st_dev == there.st_dev;
 }
 
+static int find_pieces(struct part *p, int fd, struct error *err)
+{
+	const struct part_lines *lines = p->watch->lines;
+	uint64_t piece_bytes = !lines		    ? 0
+			       : lines->piece_bytes ? lines->piece_bytes
+						    : PART_PIECE_BYTES;
+
+	pieces_release(&p->pieces);
+	pieces_init(&p->pieces, p->blob->size_bytes, piece_bytes);
+	return pieces_find(&p->pieces, fd, p->path, err);
+}
+
 /* Without a name it will do if it is whole: who had it locked needs it no more. */
-static int open_part(struct part *p, struct error *err)
+static int open_part(struct part *p, struct stat *ret, struct error *err)
 {
 	for (;;) {
 		cleanup_fd int fd =
 			open(p->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
-		struct stat st;
 
 		if (fd < 0)
 			return error_sys(err, "create %s", p->path);
 		if (lock(p, fd, err) < 0)
 			return -1;
-		if (fstat(fd, &st) < 0)
+		if (fstat(fd, ret) < 0)
 			return error_sys(err, "stat %s", p->path);
-		if (!S_ISREG(st.st_mode))
+		if (!S_ISREG(ret->st_mode))
 			return error_set(err, ERR_INVALID, "%s is no regular file", p->path);
-		p->bytes = (uint64_t)st.st_size;
-		if (p->bytes != p->blob->size_bytes && !is_at(fd, p->path))
+		if (find_pieces(p, fd, err) < 0)
+			return -1;
+		if (part_bytes(p) != p->blob->size_bytes && !is_at(fd, p->path))
 			continue;
 		p->fd = steal_fd(&fd);
 		return 0;
 	}
 }
 
-static int start_over(struct part *p, struct error *err)
+int part_start_over(struct part *p, struct error *err)
 {
 	if (ftruncate(p->fd, 0) < 0)
 		return error_sys(err, "empty %s", p->path);
 	hash_free(p->hash);
 	p->hash = hash_new(p->blob->digest.algorithm);
-	p->bytes = 0;
+	p->hashed = 0;
 	p->is_joined = false;
+	pieces_release(&p->pieces);
+	pieces_init(&p->pieces, p->blob->size_bytes, 0);
 	return 0;
 }
 
-static int hash_file(struct part *p, struct error *err)
+static uint64_t prefix(struct part *p)
 {
-	cleanup_free uint8_t *buf = xmalloc(HASH_BYTES);
+	uint64_t bytes;
 
-	for (uint64_t at = 0; at < p->bytes;) {
-		size_t len = p->bytes - at < HASH_BYTES ? (size_t)(p->bytes - at) : HASH_BYTES;
+	pthread_mutex_lock(&p->lock);
+	bytes = pieces_prefix(&p->pieces);
+	pthread_mutex_unlock(&p->lock);
+	return bytes;
+}
 
-		if (go_on(p, err) < 0 || fdio_pread(p->fd, buf, len, at, p->path, err) < 0)
+int part_hash(struct part *p, struct error *err)
+{
+	uint64_t end = prefix(p);
+	cleanup_free uint8_t *buf = p->hashed < end ? xmalloc(HASH_BYTES) : NULL;
+
+	while (p->hashed < end) {
+		uint64_t rest = end - p->hashed;
+		size_t len = rest < HASH_BYTES ? (size_t)rest : HASH_BYTES;
+
+		if (part_go_on(p, err) < 0
+		    || fdio_pread(p->fd, buf, len, p->hashed, p->path, err) < 0)
 			return -1;
 		hash_update(p->hash, buf, len);
-		at += len;
+		p->hashed += len;
 	}
 	return 0;
 }
@@ -153,45 +179,23 @@ static int hash_file(struct part *p, struct error *err)
 /* What is there of it, locked and hashed. */
 static int begin(struct part *p, struct error *err)
 {
-	if (open_part(p, err) < 0)
+	struct stat st;
+
+	if (open_part(p, &st, err) < 0)
 		return -1;
 	p->hash = hash_new(p->blob->digest.algorithm);
-	if (p->bytes > p->blob->size_bytes)
-		return start_over(p, err);
-	p->is_joined = p->bytes > 0;
+	if ((uint64_t)st.st_size > p->blob->size_bytes)
+		return part_start_over(p, err);
+	p->is_joined = part_bytes(p) > 0;
 	if (!p->is_joined)
 		return 0;
-	log_debug("spool: %s: %llu of %llu bytes are there", p->path, (unsigned long long)p->bytes,
-		  (unsigned long long)p->blob->size_bytes);
-	tell(p);
-	return hash_file(p, err);
+	log_debug("spool: %s: %llu of %llu bytes are there", p->path,
+		  (unsigned long long)part_bytes(p), (unsigned long long)p->blob->size_bytes);
+	part_tell(p);
+	return part_hash(p, err);
 }
 
-/* --- the transfer ----------------------------------------------------------------------------- */
-
-static int copy(struct part *p, struct stream *in, struct error *err)
-{
-	uint64_t size = p->blob->size_bytes;
-	const uint8_t *data;
-	size_t len;
-	int status;
-
-	while ((status = stream_peek(in, &data, &len, err)) == 0) {
-		if (go_on(p, err) < 0)
-			return -1;
-		if (len > size - p->bytes)
-			return error_set(err, ERR_VERIFICATION,
-					 "blob has more than the expected %llu bytes",
-					 (unsigned long long)size);
-		if (fdio_pwrite(p->fd, data, len, p->bytes, p->path, err) < 0)
-			return -1;
-		hash_update(p->hash, data, len);
-		stream_advance(in, len);
-		p->bytes += len;
-		tell(p);
-	}
-	return status < 0 ? -1 : stream_finish(in, err);
-}
+/* --- the blob --------------------------------------------------------------------------------- */
 
 /* Once: there is no hash afterwards. */
 static int verify(struct part *p, struct error *err)
@@ -199,11 +203,6 @@ static int verify(struct part *p, struct error *err)
 	char is_text[DIGEST_TEXT_BYTES], want_text[DIGEST_TEXT_BYTES];
 	struct digest is;
 
-	if (p->bytes < p->blob->size_bytes)
-		return error_set(err, ERR_VERIFICATION,
-				 "blob has only %llu bytes, %llu are expected",
-				 (unsigned long long)p->bytes,
-				 (unsigned long long)p->blob->size_bytes);
 	hash_final(p->hash, &is);
 	if (digest_equal(&is, &p->blob->digest))
 		return 0;
@@ -211,74 +210,32 @@ static int verify(struct part *p, struct error *err)
 			 digest_format(&is, is_text), digest_format(&p->blob->digest, want_text));
 }
 
-/* What is missing. 0, or -1; *ret_broken: the transfer had begun and the network cut it. */
-static int try_rest(struct part *p, bool *ret_broken, struct error *err)
-{
-	cleanup(stream_close_ptr) struct stream *in = NULL;
-	uint64_t from = p->bytes;
-
-	*ret_broken = false;
-	/* What fails before the first byte has been tried often enough by the source itself. */
-	if (source_fetch_from(p->source, p->blob, &from, &in, err) < 0)
-		return -1;
-	if (from != p->bytes && start_over(p, err) < 0)
-		return -1;
-	if (copy(p, in, err) == 0)
-		return 0;
-	*ret_broken = err->kind == ERR_NETWORK;
-	return -1;
-}
-
-static int fetch_rest(struct part *p, struct error *err)
-{
-	int tries = 1;
-
-	while (p->bytes < p->blob->size_bytes) {
-		uint64_t had = p->bytes;
-		bool broken;
-
-		if (try_rest(p, &broken, err) == 0)
-			return 0;
-		if (!broken)
-			return -1;
-		if (p->bytes >= had + PROGRESS_BYTES)
-			tries = 1;
-		if (tries == FETCH_TRIES)
-			return error_wrap(err, "tried %d times", tries);
-		log_debug("spool: %s; going on at %llu", err->cause, (unsigned long long)p->bytes);
-		error_clear(err);
-		p->is_joined = p->bytes > 0;
-		if (wait_ms(p, (long)BACKOFF_MS << (tries - 1), err) < 0)
-			return -1;
-		tries++;
-	}
-	return 0;
-}
-
 /* What came first may be wrong: spoiled by a power failure, or from a mirror that lies. */
 static int fetch_whole(struct part *p, struct error *err)
 {
-	if (fetch_rest(p, err) == 0 && verify(p, err) == 0)
+	if (part_transfer(p, err) == 0 && verify(p, err) == 0)
 		return 0;
 	if (!p->is_joined || err->kind != ERR_VERIFICATION)
 		return -1;
 	log_debug("spool: %s; fetched anew, from the beginning", err->cause);
 	error_clear(err);
-	if (start_over(p, err) < 0 || fetch_rest(p, err) < 0)
+	if (part_start_over(p, err) < 0 || part_transfer(p, err) < 0)
 		return -1;
 	return verify(p, err);
 }
 
-static bool is_worth_keeping(const struct part *p, const struct error *err)
+static bool is_worth_keeping(struct part *p, const struct error *err)
 {
-	return p->bytes > 0 && err->kind != ERR_VERIFICATION && err->kind != ERR_INVALID
+	return part_bytes(p) > 0 && err->kind != ERR_VERIFICATION && err->kind != ERR_INVALID
 	       && err->kind != ERR_NO_SPACE;
 }
 
 int part_fetch(const char *dir, struct source *source, const struct oci_descriptor *blob,
-	       const struct part_watch *watch, int *ret_fd, struct error *err)
+	       const struct part_watch *watch, struct part_got *ret, struct error *err)
 {
 	cleanup(part_release) struct part p = {
+		.lock = PTHREAD_MUTEX_INITIALIZER,
+		.changed = PTHREAD_COND_INITIALIZER,
 		.source = source,
 		.blob = blob,
 		.watch = watch,
@@ -298,7 +255,8 @@ int part_fetch(const char *dir, struct source *source, const struct oci_descript
 		return error_sys(err, "rewind %s", p.path);
 	/* From here on others may read it, too. */
 	flock(p.fd, LOCK_UN);
-	*ret_fd = steal_fd(&p.fd);
+	ret->fd = steal_fd(&p.fd);
+	ret->fetched_bytes = p.fetched;
 	return 0;
 }
 
@@ -344,7 +302,7 @@ static struct found *list_parts(const char *dir, size_t *ret_n)
 		ALLOC_GROW(list, n + 1, room);
 		list[n++] = (struct found){
 			.path = xasprintf("%s/%s", dir, entry->d_name),
-			.bytes = (uint64_t)st.st_size,
+			.bytes = (uint64_t)st.st_blocks * 512, /* it may have holes */
 			.written = st.st_mtime,
 		};
 	}

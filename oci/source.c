@@ -20,27 +20,27 @@ static bool is_foreign(const struct oci_descriptor *d)
 int source_fetch(struct source *s, const struct oci_descriptor *d, struct stream **ret,
 		 struct error *err)
 {
-	uint64_t offset = 0;
+	struct byte_range all = {0, d->size_bytes};
 
-	return source_fetch_from(s, d, &offset, ret, err);
+	return source_fetch_range(s, d, &all, ret, err);
 }
 
-static int fetch(struct source *s, const struct oci_descriptor *d, uint64_t *offset,
+static int fetch(struct source *s, const struct oci_descriptor *d, struct byte_range *range,
 		 struct stream **ret, struct error *err)
 {
-	if (*offset > 0 && s->ops->fetch_from)
-		return s->ops->fetch_from(s, d, offset, ret, err);
-	*offset = 0;
+	if (range->bytes < d->size_bytes && s->ops->fetch_range)
+		return s->ops->fetch_range(s, d, range, ret, err);
+	*range = (struct byte_range){0, d->size_bytes};
 	return s->ops->fetch(s, d, ret, err);
 }
 
-int source_fetch_from(struct source *s, const struct oci_descriptor *d, uint64_t *offset,
-		      struct stream **ret, struct error *err)
+int source_fetch_range(struct source *s, const struct oci_descriptor *d, struct byte_range *range,
+		       struct stream **ret, struct error *err)
 {
 	if (d->digest.algorithm == DIGEST_NONE)
 		return error_set(err, ERR_UNSUPPORTED,
 				 "its digest is of an unknown algorithm and cannot be verified");
-	if (fetch(s, d, offset, ret, err) == 0)
+	if (fetch(s, d, range, ret, err) == 0)
 		return 0;
 	/* Its urls are not asked unless somebody says so (CVE-2020-15157, rule B19). */
 	if (err->kind == ERR_NOT_FOUND && !s->asks_urls && is_foreign(d)) {

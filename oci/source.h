@@ -11,6 +11,10 @@
 
 struct source;
 
+struct byte_range {
+	uint64_t offset, bytes;
+};
+
 struct source_ops {
 	/*
 	 * What the reference stands for: the descriptor of a manifest or an index. When the bytes
@@ -22,9 +26,9 @@ struct source_ops {
 	int (*fetch)(struct source *s, const struct oci_descriptor *d, struct stream **ret,
 		     struct error *err);
 	void (*close)(struct source *s);
-	/* As fetch, from an offset on, if it can; NULL: it never can. See source_fetch_from(). */
-	int (*fetch_from)(struct source *s, const struct oci_descriptor *d, uint64_t *offset,
-			  struct stream **ret, struct error *err);
+	/* As fetch, a part of them, if it can; NULL: it never can. See source_fetch_range(). */
+	int (*fetch_range)(struct source *s, const struct oci_descriptor *d,
+			   struct byte_range *range, struct stream **ret, struct error *err);
 };
 
 /* First member of each implementation. */
@@ -46,11 +50,11 @@ MUST_CHECK int source_resolve(struct source *s, struct oci_descriptor *ret,
 MUST_CHECK int source_fetch(struct source *s, const struct oci_descriptor *d, struct stream **ret,
 			    struct error *err);
 /*
- * The same without its first bytes, which are here already.
- * @offset: how many these are, less than all; 0 afterwards when it can only be had from there.
+ * A part of them.
+ * @range: not empty, and within the blob; all of the blob afterwards when that is what comes.
  */
-MUST_CHECK int source_fetch_from(struct source *s, const struct oci_descriptor *d, uint64_t *offset,
-				 struct stream **ret, struct error *err);
+MUST_CHECK int source_fetch_range(struct source *s, const struct oci_descriptor *d,
+				  struct byte_range *range, struct stream **ret, struct error *err);
 /*
  * Fetch a manifest, index or config as a whole: at most OCI_DOCUMENT_MAX_BYTES, size and digest
  * verified.

@@ -26,8 +26,11 @@ struct spool {
 	pthread_mutex_t lock; /* of what is below */
 	pthread_cond_t changed;
 	size_t n_threads;
-	int *fds; /* of blobs fetched and not taken, else -1 */
+	struct part_got *got; /* blobs fetched and not taken; of others fd is -1 */
 	size_t begun, taken;
+	unsigned lines, lines_max; /* transfers under way */
+	unsigned waiting;	   /* blobs that could begin, if there were a line */
+	struct part_lines more;
 	size_t failed_at; /* the first blob that cannot be had; n: none so far */
 	struct error failure;
 	atomic_bool stop;
@@ -54,36 +57,82 @@ static void told(uint64_t bytes, void *arg)
 	f->spool->progress(f->i, bytes, f->spool->arg);
 }
 
-static int fetch_blob(struct spool *s, size_t i, int *ret_fd, struct error *err)
+static int fetch_blob(struct spool *s, size_t i, struct part_got *ret, struct error *err)
 {
 	struct fetching f = {s, i};
-	const struct part_watch watch = {go_on, told, &f};
+	const struct part_watch watch = {go_on, told, &f, &s->more};
 
-	return part_fetch(s->dir, s->source, &s->blobs[i], &watch, ret_fd, err);
+	return part_fetch(s->dir, s->source, &s->blobs[i], &watch, ret, err);
 }
 
-/* The next blob to fetch, when there is room for it; false = none, stop. */
-static bool next_blob(struct spool *s, size_t *ret)
+/* --- lines ------------------------------------------------------------------------------------ */
+
+/* For a large blob, when no other one can begin with it. */
+static bool take_line(void *arg)
 {
+	struct spool *s = arg;
 	bool yes;
 
 	pthread_mutex_lock(&s->lock);
-	while (!atomic_load(&s->stop) && s->begun < s->failed_at
-	       && s->begun >= s->taken + s->n_threads)
-		pthread_cond_wait(&s->changed, &s->lock);
-	yes = !atomic_load(&s->stop) && s->begun < s->failed_at;
-	if (yes)
-		*ret = s->begun++;
+	yes = s->lines < s->lines_max && s->waiting == 0;
+	s->lines += yes;
 	pthread_mutex_unlock(&s->lock);
 	return yes;
 }
 
+static bool line_is_wanted(void *arg)
+{
+	struct spool *s = arg;
+	bool yes;
+
+	pthread_mutex_lock(&s->lock);
+	yes = s->waiting > 0;
+	pthread_mutex_unlock(&s->lock);
+	return yes;
+}
+
+static void give_line_back(void *arg)
+{
+	struct spool *s = arg;
+
+	pthread_mutex_lock(&s->lock);
+	s->lines--;
+	pthread_cond_broadcast(&s->changed);
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* --- threads ---------------------------------------------------------------------------------- */
+
+/* The next blob to fetch, when there are room and a line for it; false = none, stop. */
+static bool next_blob(struct spool *s, size_t *ret)
+{
+	bool found = false;
+
+	pthread_mutex_lock(&s->lock);
+	while (!found && !atomic_load(&s->stop) && s->begun < s->failed_at) {
+		bool has_room = s->begun < s->taken + s->n_threads;
+
+		if (has_room && s->lines < s->lines_max) {
+			*ret = s->begun++;
+			s->lines++;
+			found = true;
+			continue;
+		}
+		s->waiting += has_room;
+		pthread_cond_wait(&s->changed, &s->lock);
+		s->waiting -= has_room;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return found;
+}
+
 /* Of several failures that of the first blob counts: those before it are on their way. */
-static void note(struct spool *s, size_t i, int fd, const struct error *err)
+static void note(struct spool *s, size_t i, const struct part_got *got, const struct error *err)
 {
 	pthread_mutex_lock(&s->lock);
-	s->fds[i] = fd;
-	if (fd < 0 && i < s->failed_at) {
+	s->lines--;
+	s->got[i] = *got;
+	if (got->fd < 0 && i < s->failed_at) {
 		s->failed_at = i;
 		s->failure = *err;
 	}
@@ -98,11 +147,11 @@ static void *fetch_blobs(void *arg)
 
 	while (next_blob(s, &i)) {
 		struct error err = {0};
-		int fd = -1;
+		struct part_got got = {.fd = -1};
 
-		if (fetch_blob(s, i, &fd, &err) < 0)
-			fd = -1;
-		note(s, i, fd, &err);
+		if (fetch_blob(s, i, &got, &err) < 0)
+			got.fd = -1;
+		note(s, i, &got, &err);
 	}
 	return NULL;
 }
@@ -133,10 +182,11 @@ struct spool *spool_open(const char *dir, struct source *source, const struct oc
 			 size_t n, unsigned at_once, spool_progress_fn *progress, void *arg)
 {
 	struct spool *s = xcalloc(1, sizeof(*s));
-	size_t want = at_once ? at_once : SPOOL_AT_ONCE;
+	size_t want;
 
-	if (want > n)
-		want = n;
+	s->lines_max = at_once ? at_once : SPOOL_AT_ONCE;
+	s->more = (struct part_lines){take_line, line_is_wanted, give_line_back, s, 0};
+	want = s->lines_max < n ? s->lines_max : n;
 	s->dir = xstrdup(dir);
 	s->source = source;
 	s->blobs = blobs;
@@ -144,9 +194,9 @@ struct spool *spool_open(const char *dir, struct source *source, const struct oc
 	s->failed_at = n;
 	s->progress = progress;
 	s->arg = arg;
-	s->fds = xcalloc(n + 1, sizeof(*s->fds));
+	s->got = xcalloc(n + 1, sizeof(*s->got));
 	for (size_t i = 0; i < n; i++)
-		s->fds[i] = -1;
+		s->got[i].fd = -1;
 	s->threads = xcalloc(want + 1, sizeof(*s->threads));
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->changed, NULL);
@@ -155,7 +205,7 @@ struct spool *spool_open(const char *dir, struct source *source, const struct oc
 	return s;
 }
 
-int spool_take(struct spool *s, struct stream **ret, struct error *err)
+int spool_take(struct spool *s, struct stream **ret, uint64_t *ret_fetched, struct error *err)
 {
 	char name[32];
 	size_t i;
@@ -163,11 +213,13 @@ int spool_take(struct spool *s, struct stream **ret, struct error *err)
 
 	pthread_mutex_lock(&s->lock);
 	i = s->taken;
-	while (s->fds[i] < 0 && s->failed_at > i)
+	while (s->got[i].fd < 0 && s->failed_at > i)
 		pthread_cond_wait(&s->changed, &s->lock);
-	if (s->fds[i] >= 0) {
-		fd = s->fds[i];
-		s->fds[i] = -1;
+	if (s->got[i].fd >= 0) {
+		fd = s->got[i].fd;
+		if (ret_fetched)
+			*ret_fetched = s->got[i].fetched_bytes;
+		s->got[i].fd = -1;
 		s->taken++;
 		pthread_cond_broadcast(&s->changed);
 	} else {
@@ -197,12 +249,12 @@ void spool_close(struct spool *s)
 	for (size_t i = 0; i < s->n_threads; i++)
 		pthread_join(s->threads[i], NULL);
 	for (size_t i = 0; i < s->n; i++)
-		if (s->fds[i] >= 0)
-			close(s->fds[i]);
+		if (s->got[i].fd >= 0)
+			close(s->got[i].fd);
 	pthread_mutex_destroy(&s->lock);
 	pthread_cond_destroy(&s->changed);
 	free(s->threads);
-	free(s->fds);
+	free(s->got);
 	free(s->dir);
 	free(s);
 }

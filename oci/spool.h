@@ -16,10 +16,10 @@ typedef void spool_progress_fn(size_t i, uint64_t bytes, void *arg);
 
 /*
  * Start fetching blobs in order, several at once, each in a thread of its own; no more than these
- * wait to be taken. A transfer that breaks in the middle (ERR_NETWORK) is gone on with, see
+ * wait to be taken. When there are fewer than may be, a large one is fetched as several ranges. A transfer that breaks in the middle (ERR_NETWORK) is gone on with, see
  * part_fetch(). Files that others left long ago are removed.
  * @source: borrowed, used by nobody else until spool_close().  @blobs: borrowed.  @dir: copied.
- * @at_once: 0: SPOOL_AT_ONCE.
+ * @at_once: transfers, of blobs and of parts of them; 0: SPOOL_AT_ONCE.
  */
 enum { SPOOL_AT_ONCE = 3 };
 struct spool *spool_open(const char *dir, struct source *source, const struct oci_descriptor *blobs,
@@ -27,9 +27,11 @@ struct spool *spool_open(const char *dir, struct source *source, const struct oc
 
 /*
  * Wait for the next blob, in order; size and digest have been verified.
+ * @ret_fetched: how many bytes came for it, less than it has when a part was there; or NULL.
  * Errors: those of the source, ERR_VERIFICATION, ERR_NO_SPACE.
  */
-MUST_CHECK int spool_take(struct spool *s, struct stream **ret, struct error *err);
+MUST_CHECK int spool_take(struct spool *s, struct stream **ret, uint64_t *ret_fetched,
+			  struct error *err);
 
 /* The blob taken last is needed no more; until then its file stays, for another try. */
 void spool_drop(struct spool *s);

@@ -80,12 +80,14 @@ static int open_kept(struct unpack *u, const struct oci_descriptor *blob, struct
 }
 
 /* The blob's bytes, whole: verified already when spooled, on the way when they are at hand. */
-static int open_blob(struct unpack *u, size_t i, struct stream **ret, struct error *err)
+static int open_blob(struct unpack *u, size_t i, struct stream **ret, uint64_t *ret_fetched,
+		     struct error *err)
 {
 	const struct oci_descriptor *blob = &u->image.manifest.layers[i];
 
 	if (u->spool)
-		return spool_take(u->spool, ret, err);
+		return spool_take(u->spool, ret, ret_fetched, err);
+	*ret_fetched = blob->size_bytes;
 	if (u->options->keep_blobs)
 		return open_kept(u, blob, ret, err);
 	if (source_fetch(u->source, blob, ret, err) < 0)
@@ -242,10 +244,10 @@ static int begin_session(struct unpack *u, struct error *err)
 	return store_write(u->store, &u->session, err);
 }
 
-static void count_fetched(struct unpack *u, size_t i)
+static void count_fetched(struct unpack *u, uint64_t bytes)
 {
 	u->result.n_fetched++;
-	u->result.fetched_bytes += u->image.manifest.layers[i].size_bytes;
+	u->result.fetched_bytes += bytes;
 }
 
 /* It will be no better another time. */
@@ -258,12 +260,13 @@ static bool is_of_the_blob(const struct error *err)
 static int unpack_layer(struct unpack *u, size_t i, struct error *err)
 {
 	cleanup(stream_close_ptr) struct stream *blob = NULL;
+	uint64_t fetched = 0;
 
 	/* The pool is locked only now that the whole blob is here. */
-	if (open_blob(u, i, &blob, err) < 0 || begin_session(u, err) < 0)
+	if (open_blob(u, i, &blob, &fetched, err) < 0 || begin_session(u, err) < 0)
 		return -1;
 	if (!u->options->keep_blobs)
-		count_fetched(u, i);
+		count_fetched(u, fetched);
 	if (apply_in_session(u, i, &blob, err) < 0) {
 		if (u->spool && is_of_the_blob(err))
 			spool_drop(u->spool);
@@ -360,7 +363,7 @@ static int keep_blobs(struct unpack *u, struct error *err)
 			return error_wrap(err, "layer %zu/%zu %s", i + 1, m->n_layers,
 					  digest_format(&m->layers[i].digest, text));
 		if (copied)
-			count_fetched(u, i);
+			count_fetched(u, m->layers[i].size_bytes);
 	}
 	return 0;
 }

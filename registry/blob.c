@@ -38,42 +38,52 @@ int blob_fetch(struct session *s, const struct oci_descriptor *d, struct stream 
 }
 
 /*
- * "bytes 5-99/100" from this offset to the end of this blob, and nothing else; whoever does not say
- * how long the whole is ("*") is believed. Several ranges at once have no such header.
+ * "bytes 5-99/100", with the size of this blob, and nothing else; whoever does not say how long the
+ * whole is ("*") is believed. Several ranges at once have no such header.
  */
-static bool is_the_rest(const struct http_response *r, const struct oci_descriptor *d,
-			uint64_t offset)
+static bool is_range(const struct http_response *r, const struct oci_descriptor *d,
+		     const struct byte_range *range)
 {
-	cleanup_free char *range = xasprintf("bytes %llu-%llu/", (unsigned long long)offset,
-					     (unsigned long long)d->size_bytes - 1);
+	cleanup_free char *want = xasprintf("bytes %llu-%llu/", (unsigned long long)range->offset,
+					    (unsigned long long)(range->offset + range->bytes - 1));
 	cleanup_free char *total = xasprintf("%llu", (unsigned long long)d->size_bytes);
 	const char *said = r->content_range;
 
-	if (r->status != 206 || !said || strncasecmp(said, range, strlen(range)) != 0)
+	if (r->status != 206 || !said || strncasecmp(said, want, strlen(want)) != 0)
 		return false;
-	said += strlen(range);
+	said += strlen(want);
 	return (!strcmp(said, total) || !strcmp(said, "*"))
-	       && (r->content_length == HTTP_LENGTH_UNKNOWN
-		   || r->content_length == d->size_bytes - offset);
+	       && (r->content_length == HTTP_LENGTH_UNKNOWN || r->content_length == range->bytes);
 }
 
-int blob_fetch_from(struct session *s, const struct oci_descriptor *d, uint64_t *offset,
-		    struct stream **ret, struct error *err)
+/* "bytes=5-", or "bytes=5-99" when there is more behind it. */
+static char *header_of(const struct oci_descriptor *d, const struct byte_range *range)
+{
+	uint64_t end = range->offset + range->bytes;
+
+	return end == d->size_bytes
+		       ? xasprintf("bytes=%llu-", (unsigned long long)range->offset)
+		       : xasprintf("bytes=%llu-%llu", (unsigned long long)range->offset,
+				   (unsigned long long)end - 1);
+}
+
+int blob_fetch_range(struct session *s, const struct oci_descriptor *d, struct byte_range *range,
+		     struct stream **ret, struct error *err)
 {
 	cleanup(http_response_release) struct http_response r = {0};
+	cleanup_free char *header = header_of(d, range);
 	char digest[DIGEST_TEXT_BYTES];
 
 	digest_format(&d->digest, digest);
-	if (session_get_from(s, "blobs", digest, *offset, &r, err) < 0)
+	if (session_get_range(s, "blobs", digest, header, &r, err) < 0)
 		return -1;
-	if (is_the_rest(&r, d, *offset)) {
+	if (is_range(&r, d, range)) {
 		*ret = steal(&r.body);
 		return 0;
 	}
-	log_debug("%s: from byte %llu on is answered by %d, %.100s: asking for all of it", r.url,
-		  (unsigned long long)*offset, r.status,
+	log_debug("%s: %s is answered by %d, %.100s: asking for all of it", r.url, header, r.status,
 		  r.content_range ? r.content_range : "without a range");
-	*offset = 0;
+	*range = (struct byte_range){0, d->size_bytes};
 	if (r.status == 200)
 		return take_whole(s, d, &r, ret, err);
 	http_response_release(&r);

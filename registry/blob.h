@@ -3,6 +3,7 @@
 #pragma once
 
 #include "oci/descriptor.h"
+#include "oci/source.h"
 #include "registry/session.h"
 
 /*
@@ -14,9 +15,9 @@ MUST_CHECK int blob_fetch(struct session *s, const struct oci_descriptor *d, str
 			  struct error *err);
 
 /*
- * The same without its first bytes (rule C10): what answers the range is taken only if it is all
- * that is missing, and nothing else; if not, the whole blob is asked for.
- * @offset: how many are here, not 0 and not all; 0 afterwards: the body is the whole blob.
+ * A part of it (rule C10): what answers the range is taken only if it is that range, and nothing
+ * else; if not, the whole blob is asked for.
+ * @range: not empty, not all; all of the blob afterwards when that is what comes.
  */
-MUST_CHECK int blob_fetch_from(struct session *s, const struct oci_descriptor *d, uint64_t *offset,
-			       struct stream **ret, struct error *err);
+MUST_CHECK int blob_fetch_range(struct session *s, const struct oci_descriptor *d,
+				struct byte_range *range, struct stream **ret, struct error *err);

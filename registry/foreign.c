@@ -81,8 +81,8 @@ static int rest(struct error *err)
 	return 0;
 }
 
-static int fetch_from(struct http_client *client, const char *text, const struct oci_descriptor *d,
-		      struct stream **ret, struct error *err)
+static int fetch_url(struct http_client *client, const char *text, const struct oci_descriptor *d,
+		     struct stream **ret, struct error *err)
 {
 	cleanup_free char *url = NULL;
 	bool may_pass = false;
@@ -116,33 +116,33 @@ static int foreign_resolve(struct source *s, struct oci_descriptor *ret, struct 
 	return source_resolve(((struct foreign_source *)s)->inner, ret, ret_bytes, err);
 }
 
-static int ask_inner(struct foreign_source *f, const struct oci_descriptor *d, uint64_t *offset,
-		     struct stream **ret, struct error *err)
+static int ask_inner(struct foreign_source *f, const struct oci_descriptor *d,
+		     struct byte_range *range, struct stream **ret, struct error *err)
 {
 	const struct source_ops *ops = f->inner->ops;
 
-	if (*offset > 0 && ops->fetch_from)
-		return ops->fetch_from(f->inner, d, offset, ret, err);
-	*offset = 0;
+	if (range->bytes < d->size_bytes && ops->fetch_range)
+		return ops->fetch_range(f->inner, d, range, ret, err);
+	*range = (struct byte_range){0, d->size_bytes};
 	return ops->fetch(f->inner, d, ret, err);
 }
 
-/* At urls a layer is asked for from its beginning. */
-static int foreign_fetch_from(struct source *s, const struct oci_descriptor *d, uint64_t *offset,
-			      struct stream **ret, struct error *err)
+/* At urls all of a layer is asked for. */
+static int foreign_fetch_range(struct source *s, const struct oci_descriptor *d,
+			       struct byte_range *range, struct stream **ret, struct error *err)
 {
 	struct foreign_source *f = (struct foreign_source *)s;
 	const struct oci_strings *urls = d->urls;
 
-	if (ask_inner(f, d, offset, ret, err) == 0)
+	if (ask_inner(f, d, range, ret, err) == 0)
 		return 0;
-	*offset = 0;
+	*range = (struct byte_range){0, d->size_bytes};
 	if (err->kind != ERR_NOT_FOUND || !urls || !urls->n)
 		return -1;
 	for (size_t i = 0; i < urls->n; i++) {
 		cleanup_free char *shown = http_url_shown(urls->items[i]);
 
-		if (fetch_from(client_of(f), urls->items[i], d, ret, err) == 0) {
+		if (fetch_url(client_of(f), urls->items[i], d, ret, err) == 0) {
 			log_debug("a foreign layer comes from %s", shown);
 			return 0;
 		}
@@ -156,9 +156,9 @@ static int foreign_fetch_from(struct source *s, const struct oci_descriptor *d, 
 static int foreign_fetch(struct source *s, const struct oci_descriptor *d, struct stream **ret,
 			 struct error *err)
 {
-	uint64_t offset = 0;
+	struct byte_range all = {0, d->size_bytes};
 
-	return foreign_fetch_from(s, d, &offset, ret, err);
+	return foreign_fetch_range(s, d, &all, ret, err);
 }
 
 static void foreign_close(struct source *s)
@@ -179,7 +179,7 @@ void foreign_source_wrap(struct source **s, const struct http_options *options)
 		foreign_resolve,
 		foreign_fetch,
 		foreign_close,
-		foreign_fetch_from,
+		foreign_fetch_range,
 	};
 	struct foreign_source *f = xcalloc(1, sizeof(*f));
 

@@ -2,8 +2,11 @@
 /* Joins the files of registries.conf and says what they mean for an image. */
 #include "registry/registries_conf.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "pkg/base/alloc.h"
 #include "pkg/base/log.h"
@@ -128,7 +131,10 @@ static int add_drop_ins(struct registries_conf *conf, const char *folder, struct
 	return 0;
 }
 
-/* What podman wrote down when it asked which registry a short name is for. */
+/*
+ * What podman wrote down when it asked which registry a short name is for. In a user namespace root
+ * is somebody else's, and so is this file: what may not be read was not told to us.
+ */
 static int add_told_names(struct registries_conf *conf, struct error *err)
 {
 	const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
@@ -140,7 +146,13 @@ static int add_told_names(struct registries_conf *conf, struct error *err)
 		path = xasprintf("%s/containers/short-name-aliases.conf", cache);
 	else if (home && *home == '/')
 		path = xasprintf("%s/.cache/containers/short-name-aliases.conf", home);
-	return path && add_file(conf, path, true, err) < 0 ? -1 : 0;
+	if (!path)
+		return 0;
+	if (faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) < 0 && errno == EACCES) {
+		log_debug("registry: %s may not be read: left aside", path);
+		return 0;
+	}
+	return add_file(conf, path, true, err) < 0 ? -1 : 0;
 }
 
 static int add_all(struct registries_conf *conf, struct error *err)

@@ -425,11 +425,9 @@ int session_get(struct session *s, const char *kind, const char *name, const cha
 	return get(s, &(struct wish){kind, name, accept, NULL}, ret, err);
 }
 
-int session_get_from(struct session *s, const char *kind, const char *name, uint64_t offset,
-		     struct http_response *ret, struct error *err)
+int session_get_range(struct session *s, const char *kind, const char *name, const char *range,
+		      struct http_response *ret, struct error *err)
 {
-	cleanup_free char *range = xasprintf("bytes=%llu-", (unsigned long long)offset);
-
 	return get(s, &(struct wish){kind, name, NULL, range}, ret, err);
 }
 

@@ -54,8 +54,8 @@ MUST_CHECK int session_get(struct session *s, const char *kind, const char *name
 			   const char *accept, struct http_response *ret, struct error *err);
 
 /*
- * The same for what is missing of it: GET with a Range from an offset, which is not 0, to the end.
+ * The same for a part of it: GET with a Range, "bytes=5-" or "bytes=5-99".
  * Status 200 (a server need not know of ranges), 206 or 416; the rest is for the caller to judge.
  */
-MUST_CHECK int session_get_from(struct session *s, const char *kind, const char *name,
-				uint64_t offset, struct http_response *ret, struct error *err);
+MUST_CHECK int session_get_range(struct session *s, const char *kind, const char *name,
+				 const char *range, struct http_response *ret, struct error *err);

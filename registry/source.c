@@ -78,7 +78,7 @@ static int resolve(struct source *s, struct oci_descriptor *ret, struct buffer *
 struct fetching {
 	struct registry_source *source;
 	const struct oci_descriptor *descriptor;
-	uint64_t *offset; /* how many of its bytes are here */
+	struct byte_range *range;
 	struct stream **ret;
 };
 
@@ -87,31 +87,32 @@ static int fetch_any(const struct fetching *f, struct session *s, struct error *
 	const struct oci_descriptor *d = f->descriptor;
 
 	if (d->media_type != MEDIA_MANIFEST && d->media_type != MEDIA_INDEX)
-		return *f->offset > 0 ? blob_fetch_from(s, d, f->offset, f->ret, err)
-				      : blob_fetch(s, d, f->ret, err);
-	*f->offset = 0;
+		return f->range->bytes < d->size_bytes
+			       ? blob_fetch_range(s, d, f->range, f->ret, err)
+			       : blob_fetch(s, d, f->ret, err);
+	*f->range = (struct byte_range){0, d->size_bytes};
 	return manifest_fetch(s, d, f->ret, err);
 }
 
-/* Each place is asked for what is missing, whatever another one answered to that. */
+/* Each place is asked for the same range, whatever another one answered to that. */
 static int fetch_at(void *arg, struct session *s, struct error *err)
 {
 	const struct fetching *f = arg;
-	uint64_t here = *f->offset;
+	struct byte_range wanted = *f->range;
 
 	if (fetch_any(f, s, err) < 0) {
-		*f->offset = here;
+		*f->range = wanted;
 		return -1;
 	}
 	route_watch(f->source->route, s, f->ret);
 	return 0;
 }
 
-static int fetch_from(struct source *s, const struct oci_descriptor *d, uint64_t *offset,
-		      struct stream **ret, struct error *err)
+static int fetch_range(struct source *s, const struct oci_descriptor *d, struct byte_range *range,
+		       struct stream **ret, struct error *err)
 {
 	struct registry_source *r = (struct registry_source *)s;
-	struct fetching what = {r, d, offset, ret};
+	struct fetching what = {r, d, range, ret};
 
 	return ask(r, ROUTE_PULL, fetch_at, &what, err);
 }
@@ -119,9 +120,9 @@ static int fetch_from(struct source *s, const struct oci_descriptor *d, uint64_t
 static int fetch(struct source *s, const struct oci_descriptor *d, struct stream **ret,
 		 struct error *err)
 {
-	uint64_t offset = 0;
+	struct byte_range all = {0, d->size_bytes};
 
-	return fetch_from(s, d, &offset, ret, err);
+	return fetch_range(s, d, &all, ret, err);
 }
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -141,7 +142,7 @@ static void close_source(struct source *s)
 int registry_source_open_with(const char *reference, const struct session_options *options,
 			      struct source **ret, struct error *err)
 {
-	static const struct source_ops ops = {resolve, fetch, close_source, fetch_from};
+	static const struct source_ops ops = {resolve, fetch, close_source, fetch_range};
 	struct registry_source *r;
 	struct reference ref;
 

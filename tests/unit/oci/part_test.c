@@ -76,20 +76,19 @@ static void body_release(struct stream *s)
 	(void)s;
 }
 
-static int fetch_from(struct source *s, const struct oci_descriptor *d, uint64_t *offset,
-		      struct stream **ret, struct error *err)
+static int fetch_range(struct source *s, const struct oci_descriptor *d, struct byte_range *range,
+		       struct stream **ret, struct error *err)
 {
 	static const struct stream_ops ops = {.fill = body_fill, .release = body_release};
 	struct fake *f = (struct fake *)s;
 	struct body *b = xcalloc(1, sizeof(*b));
 
-	(void)d;
 	(void)err;
 	if (f->from_start)
-		*offset = 0;
+		*range = (struct byte_range){0, d->size_bytes};
 	b->stream.ops = &ops;
 	b->fake = f;
-	b->at = *offset;
+	b->at = range->offset;
 	b->end = atomic_fetch_add(&f->fetches, 1) < f->breaks ? b->at + f->good : BLOB_BYTES;
 	*ret = &b->stream;
 	return 0;
@@ -98,14 +97,14 @@ static int fetch_from(struct source *s, const struct oci_descriptor *d, uint64_t
 static int fetch(struct source *s, const struct oci_descriptor *d, struct stream **ret,
 		 struct error *err)
 {
-	uint64_t offset = 0;
+	struct byte_range all = {0, d->size_bytes};
 
-	return fetch_from(s, d, &offset, ret, err);
+	return fetch_range(s, d, &all, ret, err);
 }
 
 static struct fake fake_of(unsigned breaks, size_t good)
 {
-	static const struct source_ops ops = {.fetch = fetch, .fetch_from = fetch_from};
+	static const struct source_ops ops = {.fetch = fetch, .fetch_range = fetch_range};
 
 	return (struct fake){
 		.source = {.ops = &ops},
@@ -132,9 +131,13 @@ static void ignore(uint64_t n, void *arg)
 
 static int have(struct fake *f, int *ret_fd, struct error *err)
 {
-	static const struct part_watch watch = {always, ignore, NULL};
+	static const struct part_watch watch = {always, ignore, NULL, NULL};
 
-	return part_fetch(dir, &f->source, &blob, &watch, ret_fd, err);
+	struct part_got got = {.fd = -1};
+	int rc = part_fetch(dir, &f->source, &blob, &watch, &got, err);
+
+	*ret_fd = got.fd;
+	return rc;
 }
 
 static void assert_whole(int fd)
@@ -298,14 +301,15 @@ static int not_for_long(void *arg, struct error *err)
 
 static void what_came_stays_when_it_is_stopped(void **state)
 {
-	int left = 10, fd;
-	const struct part_watch watch = {not_for_long, ignore, &left};
+	int left = 10;
+	const struct part_watch watch = {not_for_long, ignore, &left, NULL};
 	struct fake f = fake_of(0, 0), rest = fake_of(0, 0);
+	struct part_got got;
 	struct error err = {0};
 	struct stat st;
 
 	(void)state;
-	assert_int_equal(part_fetch(dir, &f.source, &blob, &watch, &fd, &err), -1);
+	assert_int_equal(part_fetch(dir, &f.source, &blob, &watch, &got, &err), -1);
 	assert_error(&err, ERR_INTERRUPTED, "stopped");
 	assert_int_equal(stat(file, &st), 0);
 	assert_in_range(st.st_size, PIECE_BYTES, HALF);
@@ -398,17 +402,17 @@ static char *put_old(const char *name, long age_s, size_t len)
 
 static void stale_files_go_by_age_and_by_size(void **state)
 {
-	cleanup_free char *a = put_old("a.part", 10, 100), *b = put_old("b.part", 20, 100);
-	cleanup_free char *c = put_old("c.part", 30, 100), *other = put_old("other", 99, 100);
-	cleanup_free char *locked = put_old("locked.part", 99, 100);
+	cleanup_free char *a = put_old("a.part", 10, 8192), *b = put_old("b.part", 20, 8192);
+	cleanup_free char *c = put_old("c.part", 30, 8192), *other = put_old("other", 99, 8192);
+	cleanup_free char *locked = put_old("locked.part", 99, 8192);
 	cleanup_fd int fd = open(locked, O_RDWR | O_CLOEXEC);
 
 	(void)state;
 	assert_int_equal(flock(fd, LOCK_EX), 0);
-	part_tidy(dir, 25, 1000);
+	part_tidy(dir, 25, 100000);
 	assert_int_equal(access(b, F_OK), 0);
 	assert_int_equal(access(c, F_OK), -1);
-	part_tidy(dir, 25, 150);
+	part_tidy(dir, 25, 12000);
 	assert_int_equal(access(a, F_OK), 0);
 	assert_int_equal(access(b, F_OK), -1);
 	part_tidy(dir, -1, 0);

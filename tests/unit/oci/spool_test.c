@@ -108,7 +108,7 @@ static void assert_taken_nth(struct spool *s, size_t i)
 	struct stream *in;
 	struct error err = {0};
 
-	assert_ok(spool_take(s, &in, &err), &err);
+	assert_ok(spool_take(s, &in, NULL, &err), &err);
 	assert_ok(stream_read_all(in, BLOB_BYTES + 1, &got, &err), &err);
 	stream_close(in);
 	assert_int_equal(got.len, blobs[i].size_bytes);
@@ -139,7 +139,7 @@ static void assert_not_taken(struct spool *s, enum error_kind kind, const char *
 	struct stream *in;
 	struct error err = {0};
 
-	assert_int_equal(spool_take(s, &in, &err), -1);
+	assert_int_equal(spool_take(s, &in, NULL, &err), -1);
 	assert_error(&err, kind, text);
 }
 
@@ -195,7 +195,7 @@ static void c21_the_same_blob_is_fetched_once_at_a_time(void **state)
 	for (int i = 0; i < 3; i++) {
 		cleanup_buffer struct buffer got = {0};
 
-		assert_ok(spool_take(s, &in, &err), &err);
+		assert_ok(spool_take(s, &in, NULL, &err), &err);
 		assert_ok(stream_read_all(in, BLOB_BYTES + 1, &got, &err), &err);
 		stream_close(in);
 		assert_int_equal(got.len, BLOB_BYTES);

@@ -137,7 +137,7 @@ static int spool(const char *path, struct error *err)
 
 	assert_ok(registry_source_open(text, &source, err), err);
 	s = spool_open(dir, source, &blob, 1, 1, no_progress, NULL);
-	rc = spool_take(s, &in, err);
+	rc = spool_take(s, &in, NULL, err);
 	scratch_free(dir);
 	return rc;
 }
@@ -177,16 +177,16 @@ static int asks_from(const char *path, uint64_t at, struct error *err)
 	cleanup(source_close_ptr) struct source *source = NULL;
 	cleanup(stream_close_ptr) struct stream *in = NULL;
 	cleanup_buffer struct buffer got = {0};
-	uint64_t from = at;
+	struct byte_range range = {at, blob.size_bytes - at};
 
 	assert_ok(registry_source_open(text, &source, err), err);
-	if (source_fetch_from(source, &blob, &from, &in, err) < 0
+	if (source_fetch_range(source, &blob, &range, &in, err) < 0
 	    || stream_read_all(in, BLOB_BYTES + 1, &got, err) < 0)
 		return -1;
-	assert_int_equal(got.len, BLOB_BYTES - from);
-	if (from == 0)
+	assert_int_equal(got.len, range.bytes);
+	if (range.bytes == BLOB_BYTES)
 		return 0;
-	assert_int_equal(from, at);
+	assert_int_equal(range.offset, at);
 	for (size_t i = 0; i < got.len; i++)
 		if (got.data[i] != (uint8_t)((at + i) * (at + i) % 251))
 			fail_msg("%s: byte %zu from %llu on", path, i, (unsigned long long)at);

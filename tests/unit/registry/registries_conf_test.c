@@ -3,6 +3,7 @@
 #include "registry/registries_conf.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "pkg/base/alloc.h"
@@ -344,6 +345,19 @@ static void c17_short_names_that_podman_was_told(void **state)
 	assert_string_equal(registries_conf_alias(conf, "a"), "told.test/a");
 }
 
+static void c17_names_that_somebody_else_was_told_are_left_aside(void **state)
+{
+	cleanup(registries_conf_free_ptr) struct registries_conf *conf = NULL;
+	struct error err = {0};
+
+	scratch_drop_root(*state);
+	put_file(*state, "containers/registries.conf", "[aliases]\na = 'one.test/a'\n");
+	put_file(*state, "containers/short-name-aliases.conf", "[aliases]\na = 'told.test/a'\n");
+	assert_int_equal(chmod("containers/short-name-aliases.conf", 0), 0);
+	assert_ok(registries_conf_load(&conf, &err), &err);
+	assert_string_equal(registries_conf_alias(conf, "a"), "one.test/a");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -365,6 +379,9 @@ int main(void)
 						scratch_tear_down),
 		cmocka_unit_test_setup_teardown(c17_short_names_that_podman_was_told, set_up,
 						scratch_tear_down),
+		cmocka_unit_test_setup_teardown(
+			c17_names_that_somebody_else_was_told_are_left_aside, set_up,
+			scratch_tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
