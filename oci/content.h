@@ -43,12 +43,12 @@ MUST_CHECK int content_get(struct content *c, const struct digest *d, struct buf
 			   struct error *err);
 
 /*
- * Keep a blob of a layer, too, as content_put() does: verified, from a source, unless it is there.
- * Errors: as blob_copy().
+ * Keep blobs of layers, too, as content_put() does: verified, from a source, unless they are there.
+ * @how: where they are to is ours.   Errors: as blob_copy().
  */
-MUST_CHECK int content_keep(struct content *c, struct source *source,
-			    const struct oci_descriptor *blob, blob_copy_progress_fn *progress,
-			    void *arg, bool *ret_copied, struct error *err);
+MUST_CHECK int content_keep(struct content *c, const struct blob_copy *how,
+			    const struct oci_descriptor *const *blobs, size_t n,
+			    struct blob_copied *ret, struct error *err);
 /* Whether there is such a file; its bytes, to be verified. Errors: ERR_NOT_FOUND. */
 bool content_keeps(struct content *c, const struct oci_descriptor *blob);
 MUST_CHECK int content_open_kept(struct content *c, const struct oci_descriptor *blob,

@@ -10,14 +10,17 @@
 #include "oci/content_internal.h"
 #include "pkg/base/alloc.h"
 
-int content_keep(struct content *c, struct source *source, const struct oci_descriptor *blob,
-		 blob_copy_progress_fn *progress, void *arg, bool *ret_copied, struct error *err)
+int content_keep(struct content *c, const struct blob_copy *how,
+		 const struct oci_descriptor *const *blobs, size_t n, struct blob_copied *ret,
+		 struct error *err)
 {
 	cleanup(layout_writer_close_ptr) struct layout_writer *w = layout_writer_for_blobs(c->dir);
+	struct blob_copy copy = *how;
 
+	copy.to = w;
 	if (content_hold_blobs(c, err) < 0)
 		return error_wrap(err, "content");
-	return blob_copy(source, blob, w, progress, arg, ret_copied, err);
+	return blob_copy(&copy, blobs, n, ret, err);
 }
 
 bool content_keeps(struct content *c, const struct oci_descriptor *blob)

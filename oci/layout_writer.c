@@ -169,7 +169,12 @@ static char *part_path(const struct layout_writer *w, const struct oci_descripto
 	return path_of(w, d, ".", ".part");
 }
 
-static bool is_intact(const struct layout_writer *w, const struct oci_descriptor *d)
+char *layout_writer_spool_dir(const struct layout_writer *w)
+{
+	return xasprintf("%s/blobs/.spool", w->dir);
+}
+
+bool layout_writer_has(const struct layout_writer *w, const struct oci_descriptor *d)
 {
 	cleanup_free char *path = blob_path(w, d);
 	cleanup(stream_close_ptr) struct stream *in = NULL;
@@ -218,12 +223,12 @@ int layout_writer_begin(struct layout_writer *w, const struct oci_descriptor *d,
 	*ret_fd = -1;
 	if (d->digest.algorithm == DIGEST_NONE)
 		return error_set(err, ERR_UNSUPPORTED, "a digest of an unknown algorithm");
-	if (is_intact(w, d))
+	if (layout_writer_has(w, d))
 		return 0;
 	if (fdio_mkdirs(folder, err) < 0 || open_part(path, &fd, err) < 0)
 		return -1;
 	/* Somebody else may have finished it while this one waited. */
-	if (is_intact(w, d))
+	if (layout_writer_has(w, d))
 		layout_writer_abort(w, d, &fd);
 	*ret_fd = fd;
 	return 0;
@@ -256,6 +261,58 @@ void layout_writer_abort(struct layout_writer *w, const struct oci_descriptor *d
 	unlink(path);
 	close(*fd);
 	*fd = -1;
+}
+
+int layout_writer_adopt(struct layout_writer *w, const struct oci_descriptor *d, int fd,
+			const char *path, struct error *err)
+{
+	cleanup_free char *folder = folder_of(w, d), *to = blob_path(w, d);
+
+	if (fdio_mkdirs(folder, err) < 0)
+		return -1;
+	if (fsync(fd) < 0)
+		return error_sys(err, "write %s", path);
+	/* With the lock nobody removes the name, so that none but this file can have it. */
+	if (lock_fd(fd, LOCK_EX, path, err) < 0)
+		return -1;
+	if (!is_at(fd, path))
+		return 1;
+	if (rename(path, to) < 0)
+		return errno == EXDEV ? 1 : error_sys(err, "rename %s", path);
+	return fdio_sync_dir(folder, err);
+}
+
+static int copy_into(int fd, const char *dir, struct stream *in, struct error *err)
+{
+	const uint8_t *data;
+	size_t len;
+	int status;
+
+	while ((status = stream_peek(in, &data, &len, err)) == 0) {
+		if (interrupt_check(err) < 0 || fdio_write(fd, data, len, dir, err) < 0)
+			return -1;
+		stream_advance(in, len);
+	}
+	return status < 0 ? -1 : stream_finish(in, err);
+}
+
+int layout_writer_copy(struct layout_writer *w, const struct oci_descriptor *d, struct stream **in,
+		       struct error *err)
+{
+	int fd, rc;
+
+	if (layout_writer_begin(w, d, &fd, err) < 0)
+		return -1;
+	if (fd < 0)
+		return 0;
+	rc = stream_verify(in, &d->digest, d->size_bytes, "blob", err);
+	if (rc == 0)
+		rc = copy_into(fd, w->dir, *in, err);
+	if (rc < 0) {
+		layout_writer_abort(w, d, &fd);
+		return -1;
+	}
+	return layout_writer_commit(w, d, &fd, err);
 }
 
 int layout_writer_put(struct layout_writer *w, const struct oci_descriptor *d, const void *data,

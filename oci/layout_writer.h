@@ -6,6 +6,7 @@
  *
  *   oci-layout, index.json, blobs/<algorithm>/<hex>   as the specification has them
  *   blobs/<algorithm>/.<hex>.part                     one that is being written, locked by who does
+ *   blobs/.spool/                                     those that are being fetched, see part.h
  *
  * Spec: image-spec v1.1 image-layout.md.
  */
@@ -46,6 +47,19 @@ MUST_CHECK int layout_writer_commit(struct layout_writer *w, const struct oci_de
 				    int *fd, struct error *err);
 void layout_writer_abort(struct layout_writer *w, const struct oci_descriptor *d, int *fd);
 
+/* Whether it is there, and intact, which is verified. */
+bool layout_writer_has(const struct layout_writer *w, const struct oci_descriptor *d);
+/*
+ * A file that has what the descriptor says becomes durable, and the blob: it loses its name.
+ * @fd: of it.   @path: its name, if nobody took that away who had the file locked (flock).
+ * Returns 0; 1 = it cannot: the name is not that of the file, or on another file system; -1.
+ */
+MUST_CHECK int layout_writer_adopt(struct layout_writer *w, const struct oci_descriptor *d, int fd,
+				   const char *path, struct error *err);
+/* From a stream, verified on the way. @in: taken. */
+MUST_CHECK int layout_writer_copy(struct layout_writer *w, const struct oci_descriptor *d,
+				  struct stream **in, struct error *err);
+
 /* A small one at once; it must have been verified. */
 MUST_CHECK int layout_writer_put(struct layout_writer *w, const struct oci_descriptor *d,
 				 const void *data, size_t len, struct error *err);
@@ -56,6 +70,9 @@ MUST_CHECK int layout_writer_put(struct layout_writer *w, const struct oci_descr
  */
 MUST_CHECK int layout_index_add(const void *json, size_t len, const struct oci_descriptor *d,
 				const char *name, struct buffer *ret, struct error *err);
+
+/* Where blobs are on their way to it, in the folder itself: blobs/.spool. Owned. */
+char *layout_writer_spool_dir(const struct layout_writer *w);
 
 /* Remove what killed writers left in a folder of blobs; what is being written stays. */
 void layout_writer_mend(const char *dir);

@@ -5,6 +5,7 @@
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "oci/blob_copy.h"
 #include "oci/document.h"
@@ -180,48 +181,37 @@ static void tell(const struct mirror *m, enum unpack_step step, size_t i, uint64
 		m->options->progress(&event, m->options->arg);
 }
 
-struct told {
-	const struct mirror *mirror;
-	size_t i;
-};
-
-static void tell_fetch(uint64_t bytes, void *arg)
+static void told(size_t i, enum blob_copy_step step, uint64_t bytes, void *arg)
 {
-	const struct told *told = arg;
+	static const enum unpack_step steps[] = {
+		[BLOB_COPY_HERE] = UNPACK_PRESENT,
+		[BLOB_COPY_COMES] = UNPACK_FETCH,
+		[BLOB_COPY_DONE] = UNPACK_COMMITTED,
+	};
 
-	tell(told->mirror, UNPACK_FETCH, told->i, bytes);
-}
-
-static int copy_one(struct mirror *m, size_t i, struct error *err)
-{
-	const struct oci_descriptor *blob = m->blobs[i];
-	struct told told = {m, i};
-	bool copied;
-
-	if (blob_copy(m->source, blob, m->out, tell_fetch, &told, &copied, err) < 0)
-		return -1;
-	if (!copied) {
-		tell(m, UNPACK_PRESENT, i, 0);
-		return 0;
-	}
-	m->result.n_fetched++;
-	m->result.fetched_bytes += blob->size_bytes;
-	tell(m, UNPACK_COMMITTED, i, blob->size_bytes);
-	return 0;
+	tell(arg, steps[step], i, bytes);
 }
 
 static int copy_blobs(struct mirror *m, struct error *err)
 {
-	char text[DIGEST_TEXT_BYTES];
+	cleanup_free char *spool_dir = layout_writer_spool_dir(m->out);
+	const struct blob_copy how = {
+		.source = m->source,
+		.to = m->out,
+		.spool_dir = spool_dir,
+		.at_once = m->options->downloads,
+		.what = "blob",
+		.progress = told,
+		.arg = m,
+	};
+	struct blob_copied copied;
 
 	tell(m, UNPACK_RESOLVED, m->n_blobs, 0);
-	for (size_t i = 0; i < m->n_blobs; i++) {
-		if (interrupt_check(err) < 0)
-			return -1;
-		if (copy_one(m, i, err) < 0)
-			return error_wrap(err, "blob %zu/%zu %s", i + 1, m->n_blobs,
-					  digest_format(&m->blobs[i]->digest, text));
-	}
+	if (blob_copy(&how, m->blobs, m->n_blobs, &copied, err) < 0)
+		return -1;
+	m->result.n_fetched = copied.n;
+	m->result.fetched_bytes = copied.fetched_bytes;
+	rmdir(spool_dir); /* unless there is more in it */
 	return 0;
 }
 

@@ -18,6 +18,7 @@ enum {
 struct mirror_options {
 	const struct oci_platform *platform; /* of an index, the one manifest; NULL: all of it */
 	const char *name;		     /* what the image is called in the folder */
+	unsigned downloads;		     /* at once; see spool_open() */
 	/* As of a pull, but each blob counts as a layer, and nothing is applied. May be NULL. */
 	void (*progress)(const struct unpack_event *event, void *arg);
 	void *arg;

@@ -32,7 +32,7 @@ static void part_release(struct part *p)
 	free(p->path);
 }
 
-static char *path_of(const char *dir, const struct oci_descriptor *blob)
+char *part_path(const char *dir, const struct oci_descriptor *blob)
 {
 	char hex[DIGEST_TEXT_BYTES];
 
@@ -239,7 +239,7 @@ int part_fetch(const char *dir, struct source *source, const struct oci_descript
 		.source = source,
 		.blob = blob,
 		.watch = watch,
-		.path = path_of(dir, blob),
+		.path = part_path(dir, blob),
 		.fd = -1,
 	};
 
@@ -332,7 +332,7 @@ void part_tidy(const char *dir, long max_age_s, uint64_t max_bytes)
 
 void part_drop(const char *dir, const struct oci_descriptor *blob)
 {
-	cleanup_free char *path = path_of(dir, blob);
+	cleanup_free char *path = part_path(dir, blob);
 
 	remove_free(path);
 }

@@ -50,6 +50,9 @@ struct part_got {
 MUST_CHECK int part_fetch(const char *dir, struct source *source, const struct oci_descriptor *blob,
 			  const struct part_watch *watch, struct part_got *ret, struct error *err);
 
+/* The name of its file. Owned. */
+char *part_path(const char *dir, const struct oci_descriptor *blob);
+
 /* It is needed no more, unless somebody else has it locked now. */
 void part_drop(const char *dir, const struct oci_descriptor *blob);
 

@@ -205,9 +205,8 @@ struct spool *spool_open(const char *dir, struct source *source, const struct oc
 	return s;
 }
 
-int spool_take(struct spool *s, struct stream **ret, uint64_t *ret_fetched, struct error *err)
+int spool_take_file(struct spool *s, int *ret_fd, uint64_t *ret_fetched, struct error *err)
 {
-	char name[32];
 	size_t i;
 	int fd = -1;
 
@@ -226,11 +225,25 @@ int spool_take(struct spool *s, struct stream **ret, uint64_t *ret_fetched, stru
 		*err = s->failure;
 	}
 	pthread_mutex_unlock(&s->lock);
-	if (fd < 0)
+	*ret_fd = fd;
+	return fd < 0 ? -1 : 0;
+}
+
+int spool_take(struct spool *s, struct stream **ret, uint64_t *ret_fetched, struct error *err)
+{
+	char name[32];
+	int fd;
+
+	if (spool_take_file(s, &fd, ret_fetched, err) < 0)
 		return -1;
-	snprintf(name, sizeof(name), "spooled blob %zu", i + 1);
+	snprintf(name, sizeof(name), "spooled blob %zu", s->taken);
 	*ret = stream_from_fd(fd, name);
 	return 0;
+}
+
+char *spool_path(const struct spool *s)
+{
+	return part_path(s->dir, &s->blobs[s->taken - 1]);
 }
 
 void spool_drop(struct spool *s)

@@ -33,6 +33,12 @@ struct spool *spool_open(const char *dir, struct source *source, const struct oc
 MUST_CHECK int spool_take(struct spool *s, struct stream **ret, uint64_t *ret_fetched,
 			  struct error *err);
 
+/* The same as a file, to be closed. */
+MUST_CHECK int spool_take_file(struct spool *s, int *ret_fd, uint64_t *ret_fetched,
+			       struct error *err);
+/* The name of that file, unless somebody else dropped it meanwhile. Owned. */
+char *spool_path(const struct spool *s);
+
 /* The blob taken last is needed no more; until then its file stays, for another try. */
 void spool_drop(struct spool *s);
 

@@ -333,38 +333,46 @@ static void spool_told(size_t i, uint64_t bytes, void *arg)
 	tell(u, UNPACK_FETCH, u->first + i + 1, bytes);
 }
 
-struct kept {
-	struct unpack *unpack;
-	size_t i;
-};
-
-static void kept_told(uint64_t bytes, void *arg)
+static void kept_told(size_t i, enum blob_copy_step step, uint64_t bytes, void *arg)
 {
-	const struct kept *k = arg;
+	if (step == BLOB_COPY_COMES)
+		tell(arg, UNPACK_FETCH, i + 1, bytes);
+}
 
-	tell(k->unpack, UNPACK_FETCH, k->i + 1, bytes);
+/* Is there a lower layer with the same blob? It is one blob. */
+static bool is_same_as_before(const struct oci_manifest *m, size_t i)
+{
+	for (size_t j = 0; j < i; j++)
+		if (digest_equal(&m->layers[j].digest, &m->layers[i].digest))
+			return true;
+	return false;
 }
 
 /* All of them before the first is unpacked, from where they are then: they are at hand. */
 static int keep_blobs(struct unpack *u, struct error *err)
 {
 	const struct oci_manifest *m = &u->image.manifest;
+	const struct blob_copy how = {
+		.source = u->source,
+		.spool_dir = store_spool_dir(u->store),
+		.at_once = u->options->downloads,
+		.what = "layer",
+		.progress = kept_told,
+		.arg = u,
+	};
+	cleanup_free const struct oci_descriptor **blobs = xcalloc(m->n_layers + 1, sizeof(*blobs));
+	struct blob_copied copied;
 	struct content *content;
+	size_t n = 0;
 
-	if (store_content(u->store, &content, err) < 0)
+	for (size_t i = 0; i < m->n_layers; i++)
+		if (!is_same_as_before(m, i))
+			blobs[n++] = &m->layers[i];
+	if (store_content(u->store, &content, err) < 0
+	    || content_keep(content, &how, blobs, n, &copied, err) < 0)
 		return -1;
-	for (size_t i = 0; i < m->n_layers; i++) {
-		struct kept kept = {u, i};
-		char text[DIGEST_TEXT_BYTES];
-		bool copied;
-
-		if (content_keep(content, u->source, &m->layers[i], kept_told, &kept, &copied, err)
-		    < 0)
-			return error_wrap(err, "layer %zu/%zu %s", i + 1, m->n_layers,
-					  digest_format(&m->layers[i].digest, text));
-		if (copied)
-			count_fetched(u, m->layers[i].size_bytes);
-	}
+	u->result.n_fetched += copied.n;
+	u->result.fetched_bytes += copied.fetched_bytes;
 	return 0;
 }
 

@@ -11,7 +11,7 @@
 #include "pkg/base/alloc.h"
 #include "registry/foreign.h"
 
-static int read_downloads(const struct args *args, unsigned *ret, struct error *err)
+int pull_downloads(const struct args *args, unsigned *ret, struct error *err)
 {
 	enum { DOWNLOADS_MAX = 32 };
 	const char *text = args_value(args, "max-concurrent-downloads");
@@ -39,7 +39,7 @@ int pull_source(const struct context *context, struct store *store, struct sourc
 
 	progress_init(&progress, context->settings, source->name);
 	if (context_platform(context, &options.platform, err) < 0
-	    || read_downloads(context->args, &options.downloads, err) < 0)
+	    || pull_downloads(context->args, &options.downloads, err) < 0)
 		return -1;
 	return unpack_image(store, source, &options, ret, err);
 }
@@ -49,7 +49,11 @@ int pull_open_source(const struct context *context, const struct asker *asker,
 		     struct error *err)
 {
 	struct session_options options = asker_session(asker);
+	unsigned ignored;
 
+	/* Before anybody is asked for anything. */
+	if (pull_downloads(context->args, &ignored, err) < 0)
+		return -1;
 	if (imageref_open_source(reference, &options, store ? store_spool_dir(store) : NULL, ret,
 				 err)
 	    < 0)

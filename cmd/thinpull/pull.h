@@ -11,7 +11,7 @@
 #define PULL_OPTIONS                                                                        \
 	{"platform", 0, "OS/ARCH[/VARIANT]", "what to fetch (default: this machine)", 0},   \
 		ASKER_OPTIONS,                                                              \
-		{"max-concurrent-downloads", 0, "N", "blobs at once (default: 3)", 0},      \
+		{"max-concurrent-downloads", 0, "N", "transfers at once (default: 3)", 0},  \
 	{                                                                                   \
 		"allow-foreign", 0, NULL,                                                   \
 			"layers that the registry has not got from where the image says", 0 \
@@ -25,6 +25,9 @@
 MUST_CHECK int pull_open_source(const struct context *context, const struct asker *asker,
 				const struct store *store, const char *reference,
 				struct source **ret, struct error *err);
+
+/* --max-concurrent-downloads; left as it is without it. Errors: ERR_USAGE. */
+MUST_CHECK int pull_downloads(const struct args *args, unsigned *ret, struct error *err);
 
 /*
  * Pull what the reference names. @ret_ref: owned, the recorded reference.

@@ -102,7 +102,8 @@ static int copy(struct pull_to *p, struct source *source, const char *name,
 
 	progress_init(&progress, context->settings, source->name);
 	options.arg = &progress;
-	if (context_platform(context, &platform, err) < 0)
+	if (context_platform(context, &platform, err) < 0
+	    || pull_downloads(context->args, &options.downloads, err) < 0)
 		return -1;
 	if (!args_has(context->args, "all-platforms"))
 		options.platform = &platform;

@@ -72,6 +72,22 @@ served() {
 # What a kill may cost besides: what each of three transfers had in hand.
 slack=$((3 * ((256 << 10) + 4096)))
 
+# After a kill, with $here bytes there: what comes is the rest of $size, and it is said.
+fetches_the_rest() { # arguments of pull
+    local rest fetched
+    quiet
+    : >"$WORK/counted.log"
+    expect 0 json pull "$@"
+    fetched=$(jq 'map(.fetched_bytes) | add' <"$WORK/out")
+    rest=$(served)
+    [ "$rest" -ge $((size - here)) ] && [ "$rest" -le $((size - here + slack)) ] ||
+        { cat "$WORK/counted.log"; fail "$rest bytes came, $here of $size were there"; }
+    [ $((fetched - rest)) -lt 1000 ] && [ "$fetched" -ge "$rest" ] || # a config may be in it
+        fail "fetched_bytes is $fetched, $rest came"
+    [ ! -e "$part" ] || fail 'the blob is kept after it is in'
+    echo "   $here bytes were there, $rest were fetched"
+}
+
 say '1 GiB comes as ranges, several at once'
 look_at big
 expect 0 tp -q pull "$registry/layout:big"
@@ -88,17 +104,27 @@ kill_pull $!
 here=$(here)
 [ "$here" -lt $((size - (100 << 20))) ] || fail "$here bytes of $size: killed too late"
 [ "$here" -lt "$(stat -c %s "$part")" ] || fail 'no holes: it came by one transfer'
-quiet
-: >"$WORK/counted.log"
-expect 0 json pull "$registry/layout:big"
-fetched=$(jq '.[0].fetched_bytes' <"$WORK/out")
-rest=$(served)
-[ "$rest" -ge $((size - here)) ] && [ "$rest" -le $((size - here + slack)) ] ||
-    { cat "$WORK/counted.log"; fail "$rest bytes came, $here of $size were there"; }
-[ "$fetched" -eq "$rest" ] || fail "fetched_bytes is $fetched, $rest came"
-[ ! -e "$part" ] || fail 'the blob is kept after it is in'
+fetches_the_rest "$registry/layout:big"
 check_pool
-echo "   $here bytes were there, $rest were fetched"
+
+say 'pull --to: likewise, in its folder'
+look_at less
+part=$WORK/to/blobs/.spool/${part##*/}
+"$PROGRAM" -q pull "$registry/layout:less" --to "oci:$WORK/to:x" >/dev/null 2>"$WORK/err.1" &
+kill_pull $!
+here=$(here)
+fetches_the_rest "$registry/layout:less" --to "oci:$WORK/to:x"
+[ ! -e "$WORK/to/blobs/.spool" ] || fail 'more is in the folder than the image'
+expect 0 skopeo --insecure-policy copy -q "oci:$WORK/to:x" "oci:$WORK/again:x"
+
+say 'pull --keep-blobs: likewise'
+look_at less
+"$PROGRAM" --root "$ROOT" -q pull --keep-blobs "$registry/layout:less" >/dev/null 2>"$WORK/err.1" &
+kill_pull $!
+here=$(here)
+fetches_the_rest --keep-blobs "$registry/layout:less"
+expect 0 tp -q rmi "$registry/layout:less"
+check_pool
 
 say 'two at once: one fetches, both have it'
 look_at less

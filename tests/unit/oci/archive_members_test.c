@@ -107,7 +107,7 @@ static void what_is_behind_large_members_is_found(void **state)
 	assert_int_equal(oci_members_find(f->members, "c")->size_bytes, BYTES);
 }
 
-static void b23_of_two_of_one_name_the_last_counts_and_documents_must_be_there_once(void **state)
+static void b23_f62_of_two_of_one_name_the_last_counts_and_documents_are_there_once(void **state)
 {
 	struct fixture *f = *state;
 	cleanup_buffer struct buffer got = {0};
@@ -152,7 +152,7 @@ static void b24_links_are_followed_inside_the_archive(void **state)
 	refuses(f->members, "b/layer.tar", OCI_MEMBERS_HARD_LINKS, ERR_INVALID, "no regular file");
 }
 
-static void b24_links_to_outside_and_in_circles_are_refused(void **state)
+static void b24_f60_links_to_outside_and_in_circles_are_refused(void **state)
 {
 	struct fixture *f = *state;
 
@@ -260,10 +260,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(b23_names_are_found_however_they_are_written),
 		T(what_is_behind_large_members_is_found),
-		T(b23_of_two_of_one_name_the_last_counts_and_documents_must_be_there_once),
+		T(b23_f62_of_two_of_one_name_the_last_counts_and_documents_are_there_once),
 		T(b10_a_document_that_is_too_large_is_refused_before_it_is_read),
 		T(b24_links_are_followed_inside_the_archive),
-		T(b24_links_to_outside_and_in_circles_are_refused),
+		T(b24_f60_links_to_outside_and_in_circles_are_refused),
 		T(names_that_lead_outside_are_refused),
 		T(a_file_with_holes_is_no_blob),
 		T(what_is_no_tar_and_what_is_cut_is_refused),

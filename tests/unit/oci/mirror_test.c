@@ -95,7 +95,7 @@ static void count_event(const struct unpack_event *event, void *arg)
 static int mirror(const struct oci_platform *platform)
 {
 	static const struct source_ops ops = {resolve, fetch, NULL, NULL};
-	struct mirror_options options = {platform, "name", count_event, &events};
+	struct mirror_options options = {platform, "name", 1, count_event, &events};
 	int rc;
 
 	events = 0;
