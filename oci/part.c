@@ -57,7 +57,11 @@ uint64_t part_bytes(struct part *p)
 
 void part_tell(struct part *p)
 {
-	p->watch->progress(part_bytes(p), p->watch->arg);
+	uint64_t bytes = part_bytes(p);
+
+	if (bytes != p->told)
+		p->watch->progress(bytes, p->watch->arg);
+	p->told = bytes;
 }
 
 int part_wait_ms(const struct part *p, long ms, struct error *err)

@@ -15,6 +15,7 @@ struct part {
 	int fd;
 	struct hash *hash; /* of the first `hashed` bytes */
 	uint64_t hashed;
+	uint64_t told;	/* how much is there, as was said last */
 	bool is_joined; /* of more than one transfer */
 
 	pthread_mutex_t lock; /* of what is below */

@@ -125,7 +125,8 @@ static int put(struct transfer *t, const uint8_t *data, size_t len, struct error
 		if (!t->is_helper)
 			hire(t->crew);
 	}
-	return 0;
+	/* One piece has no hole, wherever it ends: what has come is kept, and told, as it comes. */
+	return t->part->pieces.n == 1 ? flush(t, true, err) : 0;
 }
 
 static int copy_all(struct transfer *t, struct stream *in, struct error *err)
@@ -363,7 +364,10 @@ static int fetch_missing(struct crew *c, struct error *err)
 			return -1;
 		tries++;
 	}
-	return rc < 0 ? -1 : part_hash(p, err);
+	if (rc < 0)
+		return -1;
+	part_tell(p);
+	return part_hash(p, err);
 }
 
 int part_transfer(struct part *p, struct error *err)

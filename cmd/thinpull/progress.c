@@ -10,6 +10,7 @@
 
 #include "cmd/thinpull/output.h"
 #include "cmd/thinpull/sizes.h"
+#include "pkg/base/alloc.h"
 #include "pkg/base/cleanup.h"
 
 #define PROGRESS_FETCH_INTERVAL_MS 100
@@ -31,6 +32,7 @@ void progress_release(struct progress *p)
 	if (p->terminal)
 		progress_terminal_finish(p->terminal);
 	pthread_mutex_destroy(&p->lock);
+	free(p->fetched_ms);
 }
 
 void progress_message(const char *line)
@@ -47,18 +49,27 @@ static uint64_t now_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
+/* Several layers are fetched at once, each with a time of its own. */
+static uint64_t *fetched_ms(struct progress *p, const struct unpack_event *e)
+{
+	if (p->n_layers <= e->layer) {
+		p->fetched_ms = xrealloc(p->fetched_ms, e->layer + 1, sizeof(*p->fetched_ms));
+		while (p->n_layers <= e->layer)
+			p->fetched_ms[p->n_layers++] = 0;
+	}
+	return &p->fetched_ms[e->layer];
+}
+
 /* Fetch events come with every read: show the first and last of a layer, and a few each second. */
 static bool is_too_soon(struct progress *p, const struct unpack_event *e)
 {
-	uint64_t now = now_ms();
+	uint64_t now = now_ms(), *last = fetched_ms(p, e);
 
 	if (e->step != UNPACK_FETCH)
 		return false;
-	if (p->fetching == e->layer && e->bytes < e->total_bytes
-	    && now - p->last_fetch_ms < PROGRESS_FETCH_INTERVAL_MS)
+	if (*last && e->bytes < e->total_bytes && now - *last < PROGRESS_FETCH_INTERVAL_MS)
 		return true;
-	p->fetching = e->layer;
-	p->last_fetch_ms = now;
+	*last = now;
 	return false;
 }
 
@@ -76,9 +87,9 @@ static void plain_fetch(struct progress *p, const struct unpack_event *e)
 {
 	char size[SIZE_TEXT_BYTES], text[SIZE_TEXT_BYTES + 16];
 
-	if (p->fetching == e->layer)
+	if (*fetched_ms(p, e))
 		return;
-	p->fetching = e->layer;
+	*fetched_ms(p, e) = now_ms();
 	snprintf(text, sizeof(text), "fetching %s", size_format(e->total_bytes, size));
 	plain_layer(e, text);
 }

@@ -17,8 +17,8 @@ struct progress {
 	struct progress_terminal *terminal; /* NULL: lines */
 	const char *ref;		    /* borrowed */
 	pthread_mutex_t lock;		    /* events may come from several threads */
-	size_t fetching;		    /* the last layer that was said to be fetched */
-	uint64_t last_fetch_ms;		    /* when the last fetch event was shown */
+	uint64_t *fetched_ms; /* by layer: when it was last said that it is fetched; 0: never */
+	size_t n_layers;
 };
 
 void progress_init(struct progress *p, const struct settings *settings, const char *ref);

@@ -16,7 +16,7 @@ AT_ONCE=24
 
 n=0
 running=0
-# try CODES HOW [TEXT]: pull it, judge later; all at once, as most of it is waiting.
+# try CODE HOW [TEXT]: pull it, judge later; all at once, as most of it is waiting.
 try() {
     n=$((n + 1))
     printf '%s\n' "$1" "$2" "${3:-}" >"$WORK/want.$n"
@@ -40,17 +40,17 @@ tries=()
 
 # Holds the I-th against what was expected of it.
 check() { # I
-    local codes how text code lines
+    local expected how text code lines
     {
-        read -r codes
+        read -r expected
         read -r how
         read -r text
     } <"$WORK/want.$1"
     code=$(cat "$WORK/code.$1")
-    case ",$codes," in *",$code,"*) ;; *)
+    [ "$code" -eq "$expected" ] || {
         cat "$WORK/err.$1"
-        fail "$how: exit $code, expected $codes" ;;
-    esac
+        fail "$how: exit $code, expected $expected"
+    }
     lines=$(grep -v '^thinpull: warning: ' "$WORK/err.$1" | grep -c . || true)
     if [ "$code" -eq 0 ]; then
         [ "$lines" -eq 0 ] || { cat "$WORK/err.$1"; fail "$how: it worked, and complains"; }
@@ -93,7 +93,7 @@ try 0 expires
 say 'F66: redirects'
 for how in file ftp user control junk https; do try 11 to-$how; done
 try 11 to-self 'more than 10 redirects'
-try 5,11 to-nothing
+try 5 to-nothing 'offers 0 bytes'
 try 11 to-scheme '169.254.169.254, an address of this machine, not followed'
 
 say 'C11: 429 and 503 with Retry-After'
@@ -109,17 +109,19 @@ try 0 lies-html
 say 'F48 F64 F71: endless bodies and headers'
 for how in endless gigabyte; do
     try 11 $how-manifest
-    try 5,11 $how-config
+    try 5 $how-config
     try 5 $how-layer 'layer 1/1'
 done
 for step in manifest config layer; do try 11 flood-$step 'bytes of headers'; done
 
 say 'F71: terminal escapes in answers'
-for status in 400 403 404 418; do try 2,4,11 status-$status "$status "; done
+try 11 status-400 '400 '
+try 4 status-403 '403 '
+try 2 status-404 '404 '
+try 11 status-418 '418 '
 
 say 'C10 F69: what is asked for by a Range, answered in all wrong ways'
-for how in good ignored refused; do try 0 range-$how; done
-for how in other total changed nonsense missing; do try 0,5,9,11 range-$how; done
+for how in good ignored refused other total changed nonsense missing; do try 0 range-$how; done
 
 say 'F72: a connection that ends before each byte of a layer'
 size=$(python3 "$SUPPORT/hostile_registry.py" --size)

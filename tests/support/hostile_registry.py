@@ -16,6 +16,7 @@ import re
 import sys
 import tarfile
 import threading
+import time
 
 import listener
 
@@ -224,6 +225,23 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.note(200)
         self.wfile.write(b"HTTP/1.1 200 OK\r\n")
         return self.forever(b"X-Flood: " + b"x" * 1000 + b"\r\n")
+
+    def do_slow(self, step):
+        """A byte a second of what is asked for; of the headers where STEP is that."""
+        if step == "headers":
+            self.note(200)
+            return self.drip(b"HTTP/1.1 200 OK\r\n" + b"X-Slow: 1\r\n" * 999)
+        if self.what != step:
+            return self.good()
+        data = {"manifest": MANIFEST, "layer": LAYER, "config": CONFIG}[step]
+        self.head(200, length=len(data))
+        return self.drip(data)
+
+    def drip(self, data):
+        for i in range(len(data)):
+            self.wfile.write(data[i:i + 1])
+            self.wfile.flush()
+            time.sleep(1)
 
     def do_to(self, how):
         if self.what != "layer":
