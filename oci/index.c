@@ -128,8 +128,9 @@ static int none_matches(const struct oci_index *index, const struct oci_platform
 	}
 	if (list.len == 0)
 		return oci_index_no_image(index, "index", err);
-	return error_set(err, ERR_NOT_FOUND, "no image for %s; there is %s",
-			 oci_platform_format(want, name, sizeof(name)), (const char *)list.data);
+	error_set(err, ERR_NOT_FOUND, "no image for %s; there is %s",
+		  oci_platform_format(want, name, sizeof(name)), (const char *)list.data);
+	return error_set_detail(err, ERR_DETAIL_PLATFORM);
 }
 
 int oci_index_select(const struct oci_index *index, const struct oci_platform *want,

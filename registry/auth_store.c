@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "pkg/base/alloc.h"
 #include "pkg/base/fdio.h"
@@ -61,12 +62,38 @@ static int lock_folder(const char *path, int *ret, struct error *err)
 	return 0;
 }
 
-/* Behind a link is the file itself. */
+/* What the link at @path leads to, one step; NULL: it is none. */
+static char *step(const char *path)
+{
+	cleanup_free char *folder = folder_of(path);
+	char target[PATH_MAX];
+	ssize_t n = readlink(path, target, sizeof(target));
+
+	if (n <= 0 || (size_t)n == sizeof(target))
+		return NULL;
+	if (target[0] == '/')
+		return xstrndup(target, (size_t)n);
+	return xasprintf("%s/%.*s", folder, (int)n, target);
+}
+
+/* Behind a link is the file itself, also one that is yet to be made. */
 static char *real_path(const char *path)
 {
-	char *real = realpath(path, NULL);
+	enum { LINKS_MAX = 40 }; /* as the kernel has it: no more can be opened */
+	char *at = realpath(path, NULL);
 
-	return real ? real : xstrdup(path);
+	if (at)
+		return at;
+	at = xstrdup(path);
+	for (int i = 0; i < LINKS_MAX; i++) {
+		char *next = step(at);
+
+		if (!next)
+			break;
+		free(at);
+		at = next;
+	}
+	return at;
 }
 
 static int change_begin(const struct auth_place *place, struct change *ret, struct error *err)
@@ -192,6 +219,13 @@ static int put_into(const struct auth_place *place, const char *host, const stru
 	return 0;
 }
 
+static int blame_file(struct error *err, const char *verb, const char *host)
+{
+	if (err->kind != ERR_INTERRUPTED)
+		error_set_detail(err, ERR_DETAIL_AUTH_FILE);
+	return error_wrap(err, "%s credentials for %s", verb, host);
+}
+
 /* What the environment holds cannot be changed here, and comes first. */
 static void warn_of_environment(const struct auth_places *places, const char *host)
 {
@@ -214,8 +248,10 @@ int auth_store_put(const char *host, const struct credential *c, const char *aut
 	const struct auth_place *place = NULL;
 
 	auth_places_list(authfile, &places);
-	if (choose_place(&places, &place, err) < 0 || put_into(place, host, c, ret_where, err) < 0)
+	if (choose_place(&places, &place, err) < 0)
 		return error_wrap(err, "keep credentials for %s", host);
+	if (put_into(place, host, c, ret_where, err) < 0)
+		return blame_file(err, "keep", host);
 	warn_of_environment(&places, host);
 	return 0;
 }
@@ -296,7 +332,7 @@ int auth_store_remove(const char *host, const char *authfile, struct auth_store_
 	auth_places_list(authfile, &places);
 	for (size_t i = 0; i < places.n; i++)
 		if (places.items[i].path && remove_from(&places.items[i], host, ret, err) < 0)
-			return error_wrap(err, "forget credentials for %s", host);
+			return blame_file(err, "forget", host);
 	warn_of_environment(&places, host);
 	return 0;
 }

@@ -262,6 +262,18 @@ static const char *const file_keys[] = {
 	"server", "host",	   "capabilities", "ca",    "client", "skip_verify",
 	"header", "override_path", "dial_timeout", "proxy", NULL};
 
+/* First of all, as its name is in what is said of anything below it. */
+static int check_no_user(const char *url, struct error *err)
+{
+	cleanup_free char *shown = http_url_shown(url);
+
+	if (strlen(shown) < strcspn(url, "?#"))
+		return error_set(err, ERR_INVALID,
+				 "host.\"%.100s\": a user name or password in a URL is not allowed",
+				 shown);
+	return 0;
+}
+
 static int read_hosts(struct jval root, const char *folder, struct endpoints *ret,
 		      struct error *err)
 {
@@ -274,6 +286,8 @@ static int read_hosts(struct jval root, const char *folder, struct endpoints *re
 	while (jdoc_each(hosts, &iter, &url, &host)) {
 		struct place p = {endpoints_add(ret), folder};
 
+		if (check_no_user(url, err) < 0)
+			return -1;
 		if (!jdoc_is_object(host))
 			return error_set(err, ERR_INVALID, "%s: not a table", host.path);
 		if (config_check_keys(host, place_keys, err) < 0

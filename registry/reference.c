@@ -273,10 +273,22 @@ static int check_address(const char *text, struct error *err)
 	return 0;
 }
 
+/* "me:password@host/name", as in URLs. It is not shown. */
+static int check_no_user(const char *text, struct error *err)
+{
+	const char *at = memchr(text, '@', strcspn(text, "/"));
+
+	if (at && strchr(at, '/') && strncmp(at + 1, "sha", 3) != 0)
+		return error_set(err, ERR_USAGE,
+				 "a reference has no user name in it: --creds and 'thinpull login' "
+				 "say who asks");
+	return 0;
+}
+
 static int parse(char *text, struct reference *r, struct error *err)
 {
-	if (take_digest(text, r, err) < 0 || check_address(text, err) < 0
-	    || take_tag(text, r, err) < 0)
+	if (check_no_user(text, err) < 0 || take_digest(text, r, err) < 0
+	    || check_address(text, err) < 0 || take_tag(text, r, err) < 0)
 		return -1;
 	if (is_hex_id(text))
 		return error_set(err, ERR_USAGE,

@@ -6,6 +6,7 @@
 #include "pkg/base/alloc.h"
 #include "pkg/toml/toml.h"
 #include "registry/config_file.h"
+#include "registry/http_url.h"
 #include "registry/registries_internal.h"
 
 static const char *const file_keys[] = {"registry",
@@ -24,9 +25,23 @@ static const char *const mirror_keys[] = {"location", "insecure", "pull-from-mir
 
 /* --- locations -------------------------------------------------------------------------------- */
 
+static int refuse_url(const char *where, const char *url, struct error *err)
+{
+	cleanup_free char *shown = http_url_shown(url);
+
+	return error_set(err, ERR_INVALID, "%s: '%.100s' is a URL, none is expected", where, shown);
+}
+
+/* "me:password@host", which is not shown. */
+static bool has_user(const char *text)
+{
+	return memchr(text, '@', strcspn(text, "/")) != NULL;
+}
+
 /* "host[:port][/path]" without the slashes at its end; "" if it is not given. */
 static int read_location(struct jval table, const char *key, char **ret, struct error *err)
 {
+	cleanup_free char *where = xasprintf("%s.%s", table.path, key);
 	const char *text;
 	size_t len;
 
@@ -34,8 +49,9 @@ static int read_location(struct jval table, const char *key, char **ret, struct 
 		return -1;
 	text = text ? text : "";
 	if (strstr(text, "://"))
-		return error_set(err, ERR_INVALID, "%s.%s: '%.100s' is a URL, none is expected",
-				 table.path, key, text);
+		return refuse_url(where, text, err);
+	if (has_user(text))
+		return error_set(err, ERR_INVALID, "%s: a user name has no place here", where);
 	len = strlen(text);
 	while (len > 0 && text[len - 1] == '/')
 		len--;
@@ -285,7 +301,11 @@ static int take_old(void *arg, const char *text, struct error *err)
 
 	while (len > 0 && text[len - 1] == '/')
 		len--;
-	if (len == 0 || strstr(text, "://"))
+	if (strstr(text, "://"))
+		return refuse_url("registries", text, err);
+	if (has_user(text))
+		return error_set(err, ERR_INVALID, "registries: a user name has no place here");
+	if (len == 0)
 		return error_set(err, ERR_INVALID, "registries: '%.100s' is no registry", text);
 	for (size_t i = 0; i < list->conf->n_tables && !table; i++)
 		if (strlen(list->conf->tables[i].prefix) == len

@@ -31,6 +31,7 @@ static const char *const details[] = {
 				  "SSL_CERT_FILE",
 	[ERR_DETAIL_NO_NAME] = "check the name of the image: there is no such repository",
 	[ERR_DETAIL_NO_MANIFEST] = "check name and tag of the image",
+	[ERR_DETAIL_PLATFORM] = "--platform takes one of these",
 	[ERR_DETAIL_NO_BLOB] =
 		"the registry has lost a part of this image: it must be pushed again",
 	[ERR_DETAIL_FOREIGN] = "--allow-foreign asks for it where the image says that it is",
@@ -118,6 +119,9 @@ static const struct hint {
 	 "the content is not what its digest names; nothing was kept "
 	 "of it"},
 	{ERR_INVALID, 0, "pull", "the fault is in the image or its registry, not on this machine"},
+	{ERR_VERIFICATION, 0, "image inspect", "the content is not what its digest names"},
+	{ERR_INVALID, 0, "image inspect",
+	 "the fault is in the image or its registry, not on this machine"},
 	{ERR_INCONSISTENT, 0, "pool check",
 	 "do not write to this pool; save a copy of it first, then see what 'thinpull pool repair "
 	 "--dry-run' says"},
@@ -193,10 +197,10 @@ char *hint_make(const struct invocation *inv, const struct error *err)
 
 	if (hint)
 		return hint;
-	if (err->kind == ERR_USAGE)
-		return usage_hint(inv);
 	if (err->detail != ERR_DETAIL_NONE)
 		return xstrdup(hint_of_detail(err->detail));
+	if (err->kind == ERR_USAGE)
+		return usage_hint(inv);
 	for (size_t i = 0; i < ARRAY_SIZE(hints); i++)
 		if (hints[i].kind == err->kind && (!hints[i].sys || hints[i].sys == err->sys)
 		    && (!hints[i].verb || strcmp(hints[i].verb, verb) == 0))

@@ -44,6 +44,7 @@ enum error_detail {
 	ERR_DETAIL_NO_NAME,	/* no such repository               */
 	ERR_DETAIL_NO_MANIFEST, /* or no such tag or digest in it   */
 	ERR_DETAIL_NO_BLOB,	/* a part of an image is missing    */
+	ERR_DETAIL_PLATFORM,	/* it is for other machines         */
 	ERR_DETAIL_TOO_MANY,	/* requests                         */
 	ERR_DETAIL_FOREIGN,	/* a part of it is elsewhere        */
 	ERR_DETAIL_SERVER,	/* the fault is on its side         */

@@ -130,7 +130,9 @@ expect 1 tp -q pull "$image"
 expect_error "$docker: docker-credential-fails get: failed with status 1: the keychain is locked"
 printf '{"credsStore": "nowhere"}' >"$docker"
 expect 3 tp -q pull "$image"
-expect_error 'docker-credential-nowhere'
+expect_error 'docker-credential-nowhere' '(mend that, or name another file'
+log_in 3 "$password" "$REGISTRY"
+expect_error 'docker-credential-nowhere' '(mend that, or name another file'
 rm "$docker"
 
 say 'names that are none'

@@ -42,7 +42,7 @@ for from in "docker://$ref" "oci:$layout" "oci-archive:$WORK/layout.tar"; do
         done
     done
     expect 2 tp image inspect --raw --platform linux/s390x "$from:multi"
-    expect_error s390x linux/amd64 linux/arm64
+    expect_error s390x linux/amd64 linux/arm64 '(--platform takes one of these)'
     ! grep -q unknown "$WORK/err" || fail 'an attestation is offered as a platform'
     expect 2 tp image inspect --raw "$from:none"
 done

@@ -192,6 +192,37 @@ static void behind_a_link_the_file_is_changed(void **state)
 	}
 }
 
+/* As docker does: who keeps such files elsewhere finds it there. */
+static void c15_behind_a_link_to_nothing_the_file_is_made(void **state)
+{
+	cleanup_free char *link = path_of(".docker/config.json"), *more = path_of("more"),
+			  *text = NULL;
+	char to[100] = "";
+
+	(void)state;
+	auth_home_put(&home, ".docker/other", "");
+	assert_int_equal(symlink("../more", link), 0);
+	assert_int_equal(symlink("dotfiles/docker.json", more), 0);
+	keeps("h.io", NULL, "config.json");
+	text = read_file("dotfiles/docker.json");
+	assert_non_null(strstr(text, "dTpTRUNSRVQ6cA=="));
+	assert_int_equal(readlink(link, to, sizeof(to) - 1), 7);
+	assert_string_equal(to, "../more");
+}
+
+static void c15_a_link_to_itself_is_an_error_that_names_it(void **state)
+{
+	cleanup_free char *link = path_of(".docker/config.json"), *put = NULL;
+	struct error err = {0};
+
+	(void)state;
+	auth_home_put(&home, ".docker/other", "");
+	assert_int_equal(symlink("config.json", link), 0);
+	assert_int_equal(auth_store_put("h.io", &somebody, NULL, &put, &err), -1);
+	assert_error(&err, ERR_SYSTEM, ".docker/config.json: Too many levels");
+	assert_int_equal(err.detail, ERR_DETAIL_AUTH_FILE);
+}
+
 static void root_leaves_a_file_to_its_owner(void **state)
 {
 	cleanup_free char *path = path_of(".docker/config.json");
@@ -376,6 +407,8 @@ int main(void)
 		TEST(what_else_is_there_stays),
 		TEST(a_file_that_anybody_may_read_is_closed),
 		TEST(behind_a_link_the_file_is_changed),
+		TEST(c15_behind_a_link_to_nothing_the_file_is_made),
+		TEST(c15_a_link_to_itself_is_an_error_that_names_it),
 		TEST(root_leaves_a_file_to_its_owner),
 		TEST(c15_what_is_malformed_is_left_alone),
 		TEST(without_a_home_there_is_no_place),

@@ -77,13 +77,40 @@ static void c17_errors_name_line_or_key(void **state)
 
 static void c17_stars_stand_at_the_start_of_a_host(void **state)
 {
-	static const char *const bad[] = {"*.example.com/foo", "*.example.com:5000", "*.x@y"};
+	static const char *const bad[] = {"*.example.com/foo", "*.example.com:5000"};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		cleanup_free char *toml = xasprintf("[[registry]]\nprefix = '%s'", bad[i]);
 
 		refused(toml, "is not of the form *.example.com");
+	}
+}
+
+static void c12_a_password_in_a_location_is_not_shown(void **state)
+{
+	static const char *const bad[] = {
+		"[[registry]]\nlocation = 'me:secret@x.test/y'",
+		"[[registry]]\nprefix = 'me:secret@x.test'",
+		"[[registry]]\nlocation = 'https://me:secret@x.test/y'",
+		"[[registry]]\nlocation = 'x'\n[[registry.mirror]]\nlocation = 'me:secret@y'",
+		"[registries.insecure]\nregistries = ['me:secret@x.test']",
+		"[registries.block]\nregistries = ['http://me:secret@x.test']",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		cleanup(registries_conf_free_ptr) struct registries_conf *conf =
+			registries_conf_new();
+		struct error err = {0};
+		char text[1024];
+
+		assert_int_equal(registries_conf_add(conf, bad[i], strlen(bad[i]), "r.conf", false,
+						     &err),
+				 -1);
+		assert_error(&err, ERR_INVALID, strstr(bad[i], "://") ? "is a URL" : "a user name");
+		error_text(&err, text, sizeof(text));
+		assert_null(strstr(text, "secret"));
 	}
 }
 
@@ -140,7 +167,8 @@ static void c17_version_1_is_by_itself(void **state)
 	refused("[registries]\n[[registry]]\nlocation = 'x'", "both 'registry' and 'registries'");
 	refused("registries = []", "r.conf.registries: not an object");
 	refused("[registries.block]\nregistries = 'x'", "block.registries: not an array");
-	refused("[registries.block]\nregistries = ['https://x']", "'https://x' is no registry");
+	refused("[registries.block]\nregistries = ['https://x']",
+		"registries: 'https://x' is a URL");
 	refused("[registries.insecure]\nregistries = ['/']", "'/' is no registry");
 }
 
@@ -150,6 +178,7 @@ int main(void)
 		cmocka_unit_test(c17_all_that_podman_knows_is_taken),
 		cmocka_unit_test(c17_errors_name_line_or_key),
 		cmocka_unit_test(c17_stars_stand_at_the_start_of_a_host),
+		cmocka_unit_test(c12_a_password_in_a_location_is_not_shown),
 		cmocka_unit_test(c17_contradictions_are_refused),
 		cmocka_unit_test(c17_short_names_are_short_and_values_whole),
 		cmocka_unit_test(c17_version_1_is_by_itself),
