@@ -93,7 +93,7 @@ try 0 expires
 say 'F66: redirects'
 for how in file ftp user control junk https; do try 11 to-$how; done
 try 11 to-self 'more than 10 redirects'
-try 5 to-nothing 'offers 0 bytes'
+try 5 to-nothing 'its descriptor says'
 try 11 to-scheme '169.254.169.254, an address of this machine, not followed'
 
 say 'C11: 429 and 503 with Retry-After'
