@@ -183,4 +183,20 @@ expect 11 tp -q import - # nothing
 expect_error 'not a byte'
 [ "$(json pool status | jq .thin_count)" = "$before" ] || fail 'the pool grew'
 check_pool
+
+say 'killed at random times, from a file and from a pipe'
+skopeo copy -q "oci:$IMAGES/debian:debian" docker-archive:debian.tar:example.org/debian:12
+expect 0 "$PROGRAM" --root "$WORK/whole" -q import debian.tar
+chains() { "$PROGRAM" --root "$1" --json image inspect example.org/debian:12 | jq -c '[.layers[].chain_id]'; }
+for ms in $(points 900 8); do
+    late=$(printf '%d.%03d' $((ms / 1000)) $((ms % 1000)))
+    timeout -s KILL "$late" "$PROGRAM" --root "$WORK/killed" -q import debian.tar >/dev/null 2>&1 || true
+    timeout -s KILL "$late" "$PROGRAM" --root "$WORK/killed" -q import - \
+        < <(cat debian.tar 2>/dev/null) >/dev/null 2>&1 || true
+    [ ! -e "$WORK/killed/spool" ] || [ -z "$(ls -A "$WORK/killed/spool")" ] || fail 'something is left'
+done
+expect 0 "$PROGRAM" --root "$WORK/killed" -q import debian.tar
+[ "$(chains "$WORK/killed")" = "$(chains "$WORK/whole")" ] || fail 'other layers after kills'
+check_nothing_stray "$WORK/killed"
+check_pool "$WORK/killed"
 finish
