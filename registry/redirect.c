@@ -20,7 +20,7 @@ static bool is_redirect(const struct http_response *r)
 	case 303:
 	case 307:
 	case 308:
-		return r->location != NULL;
+		return r->location && *r->location; /* "" would be any place below */
 	default:
 		return false;
 	}

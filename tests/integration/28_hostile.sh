@@ -93,7 +93,7 @@ try 0 expires
 say 'F66: redirects'
 for how in file ftp user control junk https; do try 11 to-$how; done
 try 11 to-self 'more than 10 redirects'
-try 5 to-nothing 'its descriptor says'
+try 11 to-nothing '307 unexpected answer'
 try 11 to-scheme '169.254.169.254, an address of this machine, not followed'
 
 say 'C11: 429 and 503 with Retry-After'
@@ -124,13 +124,24 @@ say 'C10 F69: what is asked for by a Range, answered in all wrong ways'
 for how in good ignored refused other total changed nonsense missing; do try 0 range-$how; done
 
 say 'F72: a connection that ends before each byte of a layer'
-size=$(python3 "$SUPPORT/hostile_registry.py" --size)
+read -r size layer < <(python3 "$SUPPORT/hostile_registry.py" --size)
 for offset in $(points "$((size - 1))" 400); do try 0 "cut-$offset"; done
 join
 
 for i in $(seq 2 "$n"); do
     check "$i"
 done
+# What was asked for after the cut, and what was made of the answer: only a range that fits is taken.
+rest="206 bytes=$((size / 2))-"
+asked() { # how want
+    local got
+    got=$(grep "/range-$1/blobs/$layer " "$WORK/bad.log" | cut -d' ' -f3,4 | tr '\n' ' ')
+    [ "$got" = "200 - $2 " ] || fail "range-$1: asked for $got"
+}
+asked good "$rest"
+asked ignored "${rest/206/200}"
+asked refused "${rest/206/416} 200 -"
+for how in other total changed nonsense missing; do asked $how "$rest 200 -"; done
 ! grep -v ' -$' "$WORK/bad.log" | grep -v '^GET /v2/\(expires\|401-always\)/' ||
     fail 'somebody was shown something'
 say "$n pulls"

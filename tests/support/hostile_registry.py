@@ -5,7 +5,8 @@
     hostile_registry.py PORT_FILE LOG [WHERE]    plain http on loopback, or where listener.py says
 
 HOW is the name of a table below or of a method, in both with what follows its first "-" as an
-argument; good is without a fault. Each request is a line in LOG: METHOD PATH STATUS AUTHORIZATION.
+argument; good is without a fault. Each request is a line in LOG: METHOD PATH STATUS RANGE
+AUTHORIZATION.
 """
 import gzip
 import hashlib
@@ -90,6 +91,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def note(self, status):
         with self.lock:
             self.log_file.write(f"{self.command} {self.path} {status} "
+                                f"{self.headers.get('Range', '-')} "
                                 f"{self.headers.get('Authorization', '-')}\n")
             self.log_file.flush()
 
@@ -281,7 +283,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 def main():
     if sys.argv[1:] == ["--size"]:
-        print(len(LAYER))
+        print(len(LAYER), name(LAYER))
         return
     with open(sys.argv[2], "a", encoding="utf-8") as log:
         Handler.log_file = log

@@ -76,7 +76,7 @@ static bool tells_secret(const char *path, bool expect_left)
 	return told;
 }
 
-static void what_is_no_redirect_comes_back(void **state)
+static void f66_what_is_no_redirect_comes_back(void **state)
 {
 	struct http_response r;
 	struct error err = {0};
@@ -88,6 +88,10 @@ static void what_is_no_redirect_comes_back(void **state)
 	assert_false(left);
 	http_response_release(&r);
 	assert_ok(get("nowhere/x", &r, &left, &err), &err);
+	assert_int_equal(r.status, 307);
+	http_response_release(&r);
+	/* libcurl would ask for the folder that the URL is in. */
+	assert_ok(get("to-none/x", &r, &left, &err), &err);
 	assert_int_equal(r.status, 307);
 	http_response_release(&r);
 }
@@ -177,7 +181,7 @@ static void c08_from_https_to_http_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_is_no_redirect_comes_back),
+		cmocka_unit_test(f66_what_is_no_redirect_comes_back),
 		cmocka_unit_test(c08_ten_redirects_of_all_kinds_are_followed),
 		cmocka_unit_test(f66_a_loop_ends),
 		cmocka_unit_test(c08_secrets_stay_with_their_origin),
