@@ -50,8 +50,16 @@ static bool is_about_client(const char *why)
 	       || strstr(why, "alert unknown ca");
 }
 
+/* libcurl shows it then, with the password in it. */
+static bool is_about_proxy_url(const char *why)
+{
+	return !strncmp(why, "Unsupported proxy", strlen("Unsupported proxy"));
+}
+
 enum http_problem http_problem_of(CURL *easy, CURLcode code, const char *why)
 {
+	if (code != CURLE_OK && is_about_proxy_url(why))
+		return HTTP_PROBLEM_OTHER;
 	if (code != CURLE_OK && refusal_of_proxy(easy))
 		return problem_of_proxy(refusal_of_proxy(easy));
 	if (code != CURLE_OK && is_about_client(why))
@@ -123,6 +131,10 @@ int http_fail_at_step(CURL *easy, CURLcode code, const char *why, struct error *
 	bool timed_out = code == CURLE_OPERATION_TIMEDOUT;
 	bool unknown = code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_RESOLVE_PROXY;
 
+	if (is_about_proxy_url(why))
+		return error_set(err, ERR_USAGE,
+				 "the proxy of HTTPS_PROXY, http_proxy, ALL_PROXY or hosts.toml is "
+				 "no URL of one");
 	if (refusal_of_proxy(easy))
 		return fail_at_proxy(refusal_of_proxy(easy), err);
 	if (is_about_client(why))

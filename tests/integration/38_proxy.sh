@@ -79,6 +79,10 @@ pull 9 0 HTTPS_PROXY=http://me:SECRET@proxy.test:1
 expect_error registry.test connecting
 pull 9 0 HTTPS_PROXY=http://me:SECRET@nowhere.test:1
 expect_error registry.test 'resolving the host'
+for nonsense in ftp://me:SECRET@proxy.test http://me:SECRET@proxy.test:99999 'http://me:SECRET@[::1'; do
+    pull 3 0 "HTTPS_PROXY=$nonsense"
+    expect_error registry.test 'HTTPS_PROXY, http_proxy, ALL_PROXY or hosts.toml is no URL'
+done
 image=registry.test:444/basic-good:tiny
 rm -f "$WORK/proxy.log"
 expect 9 env "HTTPS_PROXY=$proxy" "$PROGRAM" --root "$ROOT" -q pull "$image"
