@@ -16,6 +16,19 @@ expect 0 tp -q export --format tar -o want.tree "oci:$WORK/layout:a"
 devices=$(json pool status | jq .thin_count)
 layers=$(skopeo inspect --config oci:layout:a | jq -c .rootfs.diff_ids)
 
+# Sockets and podman's runroot must have short names, which $TMPDIR may not allow.
+run=$(mktemp -d /tmp/thinpull-run.XXXXXX)
+end_servers() {
+    local status=$? pid
+    set +e
+    for pid in $server_pid; do kill "$pid"; wait "$pid"; done 2>/dev/null
+    server_pid=
+    let_go "$run"
+    rm -rf --one-file-system "$run"
+    return $status
+}
+trap 'end_servers; clean_up' EXIT
+
 # is_it WHAT REF: an image here has the tree, and the very layers, of the first.
 is_it() {
     expect 0 tp -q export --format tar -o got.tree "$2"
@@ -39,7 +52,7 @@ comes_from() { # WHAT FILE
 }
 
 say 'podman'
-containers=(--root "$WORK/store" --runroot "$WORK/run" --storage-driver vfs)
+containers=(--root "$WORK/store" --runroot "$run/podman" --storage-driver vfs)
 podman=(podman "${containers[@]}" --events-backend none --cgroup-manager cgroupfs)
 "${podman[@]}" load -q -i a.tar >/dev/null
 for form in docker-archive oci-archive; do
@@ -80,21 +93,21 @@ cmp want.tree got.tree || fail 'buildah commit: another tree'
 expect 0 tp rmi example.org/z:c
 
 say 'containerd'
-mkdir containerd docker
+mkdir "$run/containerd" "$run/docker"
 cat >containerd.toml <<END
 version = 2
-root = "$WORK/containerd/root"
-state = "$WORK/containerd/state"
+root = "$run/containerd/root"
+state = "$run/containerd/state"
 disabled_plugins = ["io.containerd.grpc.v1.cri"]
 [grpc]
-  address = "$WORK/containerd/sock"
+  address = "$run/containerd/sock"
 [ttrpc]
-  address = "$WORK/containerd/ttrpc"
+  address = "$run/containerd/ttrpc"
 END
-containerd -c containerd.toml >containerd.log 2>&1 &
+containerd -c containerd.toml >"$run/containerd.log" 2>&1 &
 server_pid+=" $!"
-wait_for_socket containerd/sock
-ctr() { command ctr -a "$WORK/containerd/sock" "$@"; }
+wait_for_socket "$run/containerd/sock"
+ctr() { command ctr -a "$run/containerd/sock" "$@"; }
 for file in a.tar a.oci.tar; do
     ctr images import --no-unpack --base-name "${name%:*}" $file >/dev/null
     ctr images export - "$name" | comes_in "ctr images export, from $file"
@@ -102,13 +115,15 @@ for file in a.tar a.oci.tar; do
 done
 
 say 'docker'
-dockerd --data-root "$WORK/docker/root" --exec-root "$WORK/docker/exec" \
-    --host "unix://$WORK/docker/sock" --pidfile "$WORK/docker/pid" --storage-driver vfs \
-    --containerd "$WORK/containerd/sock" --bridge none --iptables=false --ip6tables=false \
-    >docker.log 2>&1 &
+dockerd --data-root "$run/docker/root" --exec-root "$run/docker/exec" \
+    --host "unix://$run/docker/sock" --pidfile "$run/docker/pid" --storage-driver vfs \
+    --containerd "$run/containerd/sock" --bridge none --iptables=false --ip6tables=false \
+    >"$run/docker.log" 2>&1 &
 server_pid="$! $server_pid"
-wait_for_socket docker/sock
-docker() { command docker -H "unix://$WORK/docker/sock" "$@"; }
+wait_for_socket "$run/docker/sock"
+docker() { command docker -H "unix://$run/docker/sock" "$@"; }
+for _ in {1..100}; do ! docker version >/dev/null 2>&1 || break; sleep 0.1; done
+docker version >/dev/null || fail "dockerd: $(tail -5 "$run/docker.log")"
 docker load -q -i a.tar >/dev/null
 docker save "$name" | comes_in 'docker save'
 docker save -o docker.tar "$name"
